@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: MIT
+/* juggle.h – the whole core of juggle in one include.
+ *
+ * asyncio for C: straight-line code that waits for thousands of things at once on one core.
+ *
+ *     static intptr_t child(void *name) {
+ *         jg_sleep(100);
+ *         return printf("hello, %s\n", (char *)name);
+ *     }
+ *     static intptr_t program(void *arg) {
+ *         (void)arg;
+ *         JG_GROUP(g) {
+ *             jg_group_spawn(g, child, "ann");
+ *             jg_group_spawn(g, child, "bob");
+ *         }
+ *         return 0;
+ *     }
+ *     int main(void) { return jg_run(program, NULL) < 0; }
+ *
+ * The rules every declaration follows, so that each comment says only what differs:
+ *
+ *   Returns   0, a count, or a value; an error is a negative errno (−4095…−1). Never `errno`.
+ *             Outputs are untouched on failure.
+ *   Owns      arguments are borrowed until return, unless it says keeps, takes or gives.
+ *   Threads   call it on the thread whose loop runs the task, unless it says any thread.
+ *   Suspends  only calls marked JG_SUSPENDS may park the task, and each of them is a cancellation
+ *             point: while a cancel stands it fails with −ECANCELED. Without a running loop the
+ *             same calls block the thread; deadlines still hold.
+ *   NULL      never allowed, unless it says so.
+ *
+ * Opt-in topics: <juggle/http.h>.
+ */
+#ifndef JUGGLE_H
+#define JUGGLE_H
+
+#include <juggle/base.h>
+#include <juggle/error.h>
+#include <juggle/future.h>
+#include <juggle/group.h>
+#include <juggle/run.h>
+#include <juggle/scope.h>
+#include <juggle/stream.h>
+#include <juggle/sync.h>
+#include <juggle/task.h>
+#include <juggle/worker.h>
+
+#endif

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: MIT
+/* juggle/base.h – what every topic header needs: marks, version, time.
+ *
+ * Holds      no state. Marks for export and suspension, the version, the clock and its units.
+ * Why        time is an int64_t: durations in milliseconds (`_ms`) where people type them, points
+ *            in time in nanoseconds (`_ns`) on the monotonic clock where programs compute them.
+ */
+#ifndef JUGGLE_BASE_H
+#define JUGGLE_BASE_H
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#ifdef __cplusplus
+#define JG_BEGIN_DECLS extern "C" {
+#define JG_END_DECLS }
+#else
+#define JG_BEGIN_DECLS
+#define JG_END_DECLS
+#endif
+
+/* Part of the library's interface; everything else is hidden. */
+#define JG_API __attribute__((visibility("default")))
+
+/* The call may park the task and is a cancellation point. Expands to nothing: it is for readers and
+ * for the linter. */
+#define JG_SUSPENDS
+
+#define JG_VERSION_MAJOR 0
+#define JG_VERSION_MINOR 1
+#define JG_VERSION_PATCH 0
+#define JG_VERSION "0.1.0"
+
+/* A point in time that never comes: no deadline. */
+#define JG_NEVER INT64_MAX
+
+/* Nanoseconds in a millisecond and in a second. */
+#define JG_MS INT64_C(1000000)
+#define JG_S INT64_C(1000000000)
+
+/* "file.c:12" where it stands. */
+#define JG_STRING_(x) #x
+#define JG_STRING(x) JG_STRING_(x)
+#define JG_HERE __FILE__ ":" JG_STRING(__LINE__)
+
+JG_BEGIN_DECLS
+
+/* What a task, a thread or a process runs: one argument in, one word out.
+ *
+ * The word is an integer or a pointer; −4095…−1 is an error. */
+typedef intptr_t jg_fn(void *arg);
+
+/* Frees what a pointer word stands for, when nobody is left to take it. */
+typedef void jg_drop_fn(void *word);
+
+/* Whether a word is an error: −4095…−1, the kernel's own convention. */
+static inline bool jg_failed(intptr_t word) {
+    return (uintptr_t)word >= (uintptr_t)-4095;
+}
+
+/* Returns the version the library was built as, "0.1.0". Any thread. */
+JG_API const char *jg_version(void);
+
+/* Tells the time in ns: monotonic; virtual under the sim backend. Any thread. */
+JG_API int64_t jg_now(void);
+
+JG_END_DECLS
+
+#endif

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: MIT
+/* juggle/error.h – what stands behind a negative number.
+ *
+ * Holds      for each task the newest failure it met: text, place, task, and the failure below it.
+ * Why        a return value has room for one number. Whoever wants to know more asks the task, never
+ *            a global: the record belongs to the task and survives until its next failure.
+ */
+#ifndef JUGGLE_ERROR_H
+#define JUGGLE_ERROR_H
+
+#include <juggle/base.h>
+
+JG_BEGIN_DECLS
+
+/* One failure. Strings are never NULL. */
+typedef struct jg_error {
+    intptr_t code;                /* the negative errno that was returned */
+    const char *text;             /* one line, no newline; "" when only the code is known */
+    const char *where;            /* "file.c:12" of the jg_fail; "" when unknown */
+    const char *task;             /* name of the task it happened in */
+    const char *spawned;          /* "file.c:34" where that task was spawned; "" for the first */
+    const struct jg_error *cause; /* the failure that led to this one, or NULL */
+} jg_error;
+
+/* Records why the current task fails and hands the code back: `return jg_fail(-EPROTO, "bad reply
+ * from %s", host);`. The failure recorded before becomes its cause only with jg_fail_because.
+ *
+ * Returns  `code` as given, also when the text found no memory. */
+#define jg_fail(code, ...) jg_fail_at(JG_HERE, (code), __VA_ARGS__)
+JG_API intptr_t jg_fail_at(const char *where, intptr_t code, const char *format, ...)
+    __attribute__((format(printf, 3, 4), cold));
+
+/* The same, keeping the failure recorded before as the cause of this one. */
+#define jg_fail_because(code, ...) jg_fail_because_at(JG_HERE, (code), __VA_ARGS__)
+JG_API intptr_t jg_fail_because_at(const char *where, intptr_t code, const char *format, ...)
+    __attribute__((format(printf, 3, 4), cold));
+
+/* Returns the newest failure recorded in the current task, or NULL. A join that returns an error
+ * records the child's failure. Valid until the task's next failure or its end. */
+JG_API const jg_error *jg_error_last(void);
+
+/* Returns the text of the newest failure if it has this code, else the code's own name and meaning
+ * ("ECONNREFUSED: connection refused"). Never NULL; valid until the task's next failure. */
+JG_API const char *jg_error_detail(intptr_t code);
+
+/* Returns the name of an error code, "ECANCELED"; "E?" for one without. Any thread. */
+JG_API const char *jg_error_name(intptr_t code);
+
+/* Who is told of failures that nobody retrieved: a task that failed and was never joined.
+ *
+ * Called on the loop's thread; must not suspend. NULL restores the default: one line on stderr. */
+typedef void jg_error_report_fn(const jg_error *error);
+JG_API void jg_error_on_unretrieved(jg_error_report_fn *report);
+
+JG_END_DECLS
+
+#endif

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: MIT
+/* juggle/group.h – tasks that live and end together.
+ *
+ * Holds      a group on the stack of the task that opens it, and the tasks spawned into it.
+ * Invariant  no task of a group outlives it; closing waits for all.
+ * Why        a child's argument may lie on the parent's stack, and no failure goes unseen: when one
+ *            task fails the others are cancelled, and the group returns the errors.
+ */
+#ifndef JUGGLE_GROUP_H
+#define JUGGLE_GROUP_H
+
+#include <juggle/base.h>
+#include <juggle/error.h>
+#include <juggle/scope.h>
+#include <juggle/task.h>
+
+JG_BEGIN_DECLS
+
+/* A group, by value in the frame that opens it. All fields are private. */
+struct jg_group {
+    jg_scope scope;                 /* cancelled when a task fails; parent of the tasks' own scopes */
+    size_t live;                    /* tasks that have not ended */
+    void *waiter;                   /* the record of whoever waits for them, while parked */
+    intptr_t first_error;           /* of the first task that failed, or 0 */
+    struct jg_group_error *errors;  /* all of them, in the order of failing */
+    struct jg_group_error **errors_end;
+    size_t error_count;
+    bool aborting; /* a task or the body failed: no more spawns */
+    bool closed;
+};
+
+/* Opens a group in the current task. In C, JG_GROUP is the shorter way. */
+JG_API void jg_group_open(jg_group *group);
+
+/* Starts a task that belongs to the group and needs no join: the group waits for it and keeps its
+ * failure. What it computes, it leaves in `arg`.
+ *
+ * Returns  0; -ECANCELED when the group is aborting or closed; -ENOMEM, -EAGAIN, -ENXIO. */
+#define jg_group_spawn(group, fn, arg) jg_group_spawn_at((group), (fn), (arg), #fn " " JG_HERE)
+JG_API int jg_group_spawn_at(jg_group *group, jg_fn *fn, void *arg, const char *site);
+
+/* Waits until every task of the group has ended, those spawned meanwhile too. The group stays open.
+ * Waits also while a cancel stands (which the tasks then see as well).
+ *
+ * Returns  0; the first failure's code; -ECANCELED when only a cancel from outside ended them. */
+JG_API JG_SUSPENDS intptr_t jg_group_wait(jg_group *group);
+
+/* Waits for all, then closes. `result` is what the body came to: an error other than -ECANCELED
+ * counts as a failure and cancels the tasks first.
+ *
+ * Returns  the first failure's code in the order of failing; else -ECANCELED if asked from outside;
+ *          else `result`. jg_error_last() has the errors. */
+JG_API JG_SUSPENDS intptr_t jg_group_close(jg_group *group, intptr_t result);
+
+/* Cancels every task of the group and the body; nobody failed, so closing returns 0. */
+JG_API void jg_group_cancel(jg_group *group);
+
+/* Counts the failures so far. */
+JG_API size_t jg_group_error_count(const jg_group *group);
+
+/* Returns the index-th failure in the order of failing, or NULL. Borrowed until the group closes. */
+JG_API const jg_error *jg_group_error(const jg_group *group, size_t index);
+
+/* A block with a group: `JG_GROUP(g, rc) { jg_group_spawn(g, work, &item); }`.
+ *
+ * `g` is a `jg_group *` inside the block. Reaching the end waits for all tasks; leaving early
+ * (return, break, goto) cancels them and waits. The second argument is optional: an integer variable
+ * that gets the group's result, as from jg_group_close(g, rc). */
+#define JG_GROUP(...) JG_PICK_(__VA_ARGS__, JG_GROUP_INTO_, JG_GROUP_ONLY_, ~)(__VA_ARGS__)
+
+/* Private below. */
+typedef struct jg_group_block {
+    jg_block block;
+    jg_group group;
+} jg_group_block;
+
+JG_API bool jg_group_block_step(jg_group_block *block);
+JG_API void jg_group_block_close(jg_group_block *block);
+
+#define JG_GROUP_ONLY_(g) JG_GROUP_BLOCK_(g, jg_block_result(NULL, 0))
+#define JG_GROUP_INTO_(g, rc) JG_GROUP_BLOCK_(g, jg_block_result(&(rc), sizeof(rc)))
+#define JG_GROUP_BLOCK_(g, result)                                                                 \
+    JG_BLOCK_(jg_group_block, jg_group_block_close, result, jg_group_block_step(&JG_BLOCK_NAME_))  \
+    for (jg_group *g = &JG_BLOCK_NAME_.group; g != NULL; g = NULL)
+
+JG_END_DECLS
+
+#endif

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: MIT
+/* juggle/scope.h – how long, and until when: deadlines, cancelling and shields.
+ *
+ * Holds      a scope is a stretch of code. It has a deadline, can be cancelled, can be a shield.
+ * Invariant  scopes of a task nest; the nearest of all enclosing deadlines counts, up to a shield.
+ * Why        limits live here and not in signatures: no call has a `_timeout` twin.
+ *
+ * Inside, whatever struck, a suspend fails with −ECANCELED. The scope whose own deadline it was
+ * turns that into −ETIMEDOUT as it closes; every scope further in just passes it on.
+ */
+#ifndef JUGGLE_SCOPE_H
+#define JUGGLE_SCOPE_H
+
+#include <juggle/base.h>
+#include <juggle/task.h>
+
+JG_BEGIN_DECLS
+
+/* A place in a timer heap. Private; in the header because scopes embed it. */
+typedef struct jg_timer {
+    int64_t when_ns;
+    uint64_t seq;
+    void (*fire)(struct jg_timer *timer);
+    uint32_t index; /* 0: not armed */
+} jg_timer;
+
+/* One scope, on the stack of the task that opens it. All fields are private. */
+typedef struct jg_scope {
+    struct jg_scope *parent;      /* the scope around it; NULL at a task without one */
+    struct jg_scope *first_child; /* scopes directly inside: the task's next, or tasks of a group */
+    struct jg_scope *next;        /* siblings below the same parent */
+    struct jg_scope *prev;
+    struct jg_scope *next_cancel; /* worklist while a cancel spreads */
+    jg_task *task;                /* whose code this is */
+    int64_t deadline_ns;
+    jg_timer timer;
+    uint32_t refused_before; /* the task's count of refused suspends when it was opened */
+    int requests;            /* cancel requests that stand */
+    bool shield;             /* cancels and deadlines from outside stop here */
+    bool expired;            /* the deadline struck */
+    bool effective;          /* a cancel stands here: its own, or from outside */
+    bool queued;             /* in the worklist */
+} jg_scope;
+
+/* Opens a scope around what the current task does next, up to jg_scope_close.
+ *
+ * `deadline_ns` is a point on jg_now()'s clock, JG_NEVER for none; one that has passed lets code run
+ * until its first suspend. `shield` keeps cancels and deadlines of the scopes outside away. */
+JG_API void jg_scope_open(jg_scope *scope, int64_t deadline_ns, bool shield);
+
+/* Closes the newest scope of the task and turns the result of the code in it into the result of the
+ * scope.
+ *
+ * Returns  -ETIMEDOUT for -ECANCELED when this scope's own deadline struck and nothing outside it
+ *          asks to stop; 0 for -ECANCELED when it was cancelled by jg_scope_cancel alone; else
+ *          `result`. */
+JG_API intptr_t jg_scope_close(jg_scope *scope, intptr_t result);
+
+/* Cancels all that runs inside, in this task and in groups opened in it. Loop thread, any task. */
+JG_API void jg_scope_cancel(jg_scope *scope);
+
+/* Moves the deadline; JG_NEVER takes it away. Returns 0; -EINVAL once it has struck. */
+JG_API int jg_scope_reschedule(jg_scope *scope, int64_t deadline_ns);
+
+/* Whether the deadline struck while the code inside waited, or was refused a wait. */
+JG_API bool jg_scope_expired(const jg_scope *scope);
+
+/* Returns the nearest deadline that holds for the current task, JG_NEVER if none. */
+JG_API int64_t jg_deadline(void);
+
+/* A block with a time limit, in milliseconds: `JG_TIMEOUT(100, rc) { rc = jg_join(task); }`.
+ *
+ * The second argument is optional: any integer variable, whose -ECANCELED becomes -ETIMEDOUT if it
+ * was this limit that struck. Every way out of the block closes the scope. */
+#define JG_TIMEOUT(...) JG_PICK_(__VA_ARGS__, JG_TIMEOUT_INTO_, JG_TIMEOUT_ONLY_, ~)(__VA_ARGS__)
+
+/* A block that cancels and deadlines from outside do not reach: for clean-up that has to wait. Give
+ * it a limit of its own with a JG_TIMEOUT inside. */
+#define JG_SHIELD                                                                                  \
+    JG_BLOCK_(jg_scope_block, jg_scope_block_close, jg_block_result(NULL, 0),                      \
+              jg_shield_block_step(&JG_BLOCK_NAME_))
+
+/* The machinery of the blocks: a for loop that runs once and the compiler's cleanup attribute. All
+ * below is private. */
+typedef struct jg_block {
+    void *out;         /* the caller's variable, or NULL */
+    size_t out_size;   /* its size in bytes: 4 or 8 */
+    bool entered;      /* the scope or group is open */
+    bool fell_through; /* its end was reached: not left by return, break or goto */
+} jg_block;
+
+typedef struct jg_scope_block {
+    jg_block block;
+    jg_scope scope;
+} jg_scope_block;
+
+JG_API bool jg_timeout_block_step(jg_scope_block *block, int64_t limit_ms);
+JG_API bool jg_shield_block_step(jg_scope_block *block);
+JG_API void jg_scope_block_close(jg_scope_block *block);
+
+static inline jg_block jg_block_result(void *out, size_t out_size) {
+    jg_block block = {out, out_size, false, false};
+    return block;
+}
+
+#define JG_PICK_(a, b, name, ...) name
+#define JG_CAT2_(a, b) a##b
+#define JG_CAT_(a, b) JG_CAT2_(a, b)
+#define JG_BLOCK_NAME_ JG_CAT_(jg_block_, __LINE__)
+#define JG_BLOCK_(type, close, result, step)                                                       \
+    for (type JG_BLOCK_NAME_ __attribute__((cleanup(close))) = {.block = (result)}; step;)
+#define JG_TIMEOUT_ONLY_(limit_ms)                                                                 \
+    JG_BLOCK_(jg_scope_block, jg_scope_block_close, jg_block_result(NULL, 0),                      \
+              jg_timeout_block_step(&JG_BLOCK_NAME_, (limit_ms)))
+#define JG_TIMEOUT_INTO_(limit_ms, rc)                                                             \
+    JG_BLOCK_(jg_scope_block, jg_scope_block_close, jg_block_result(&(rc), sizeof(rc)),            \
+              jg_timeout_block_step(&JG_BLOCK_NAME_, (limit_ms)))
+
+JG_END_DECLS
+
+#endif

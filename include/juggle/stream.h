@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: MIT
+/* juggle/stream.h – bytes in order: TCP and Unix sockets, pipes, any descriptor that can be polled.
+ *
+ * Holds      a stream owns its descriptor and the bytes it has read ahead. While it waits with
+ *            nothing read ahead it owns no buffer, so ten thousand idle streams cost little.
+ * Invariant  one reader and one writer at a time (-EBUSY for the next). Cancelling a read loses no
+ *            byte; a write cut short makes the stream refuse further writes.
+ * Why        SIGPIPE never happens: writes use MSG_NOSIGNAL.
+ */
+#ifndef JUGGLE_STREAM_H
+#define JUGGLE_STREAM_H
+
+#include <juggle/base.h>
+#include <sys/uio.h>
+
+JG_BEGIN_DECLS
+
+typedef struct jg_stream jg_stream;
+typedef struct jg_listener jg_listener;
+
+/* Connects to a TCP host and port: a name, an IPv4 or an IPv6 address (without brackets). Every
+ * address of a name is tried in turn.
+ *
+ * Returns  0; -EINVAL for a bad name or port; -ENOENT for a host that does not resolve, -EAGAIN when
+ *          the resolver could not be asked; -ECONNREFUSED, -ENETUNREACH, -ETIMEDOUT of the last
+ *          address tried; -EMFILE, -ENOMEM; -ECANCELED.
+ * Owns     gives the stream: jg_stream_close it. */
+JG_API JG_SUSPENDS int jg_tcp_connect(const char *host, int port, jg_stream **out_stream);
+
+/* Connects to a Unix socket. A leading '@' names the abstract namespace. As jg_tcp_connect. */
+JG_API JG_SUSPENDS int jg_unix_connect(const char *path, jg_stream **out_stream);
+
+/* Opens a listening socket. TCP: `host` NULL is the loopback, "0.0.0.0" or "::" every address; port 0
+ * picks one. Unix: a stale socket file is replaced, a live one is -EADDRINUSE; closing removes it.
+ *
+ * Returns  0; -EADDRINUSE, -EACCES, -EADDRNOTAVAIL, -EINVAL, -ENOENT, -EMFILE, -ENOMEM. */
+JG_API int jg_tcp_listen(const char *host, int port, jg_listener **out_listener);
+JG_API int jg_unix_listen(const char *path, jg_listener **out_listener);
+
+/* Returns the port a TCP listener is bound to; 0 for a Unix one. */
+JG_API int jg_listener_port(const jg_listener *listener);
+
+/* Takes the next connection. Running out of descriptors does not spin: the call waits and retries.
+ *
+ * Returns  0; -EBADF when the listener is closed meanwhile; -EBUSY for a second caller; -ENOMEM;
+ *          -ECANCELED.
+ * Owns     gives the stream. */
+JG_API JG_SUSPENDS int jg_accept(jg_listener *listener, jg_stream **out_stream);
+
+/* Closes the listener; a task inside jg_accept gets -EBADF. Takes it. NULL is allowed. */
+JG_API void jg_listener_close(jg_listener *listener);
+
+/* Makes a stream of a descriptor that can be polled: socket, pipe, terminal. Sets it non-blocking in
+ * a loop.
+ *
+ * Returns  0; -EBADF, -EPERM (cannot be polled), -ENOMEM.
+ * Owns     takes `fd` on success. */
+JG_API int jg_stream_open_fd(int fd, jg_stream **out_stream);
+
+/* Makes two connected streams. Returns 0, -EMFILE, -ENOMEM. Owns: gives both. */
+JG_API int jg_stream_pair(jg_stream **out_a, jg_stream **out_b);
+
+/* Reads at least one byte into `buf`, at most `cap` (>= 1).
+ *
+ * Returns  bytes read, 1..cap; 0 at the end of the stream; -ECONNRESET and kin; -EBUSY, -EBADF when
+ *          it was closed meanwhile; -ECANCELED: then no byte was taken. */
+JG_API JG_SUSPENDS ssize_t jg_read(jg_stream *stream, void *buf, size_t cap);
+
+/* Reads exactly `len` bytes. If it is cut short, by cancel or error, what had arrived stays readable
+ * when it fits the read-ahead buffer (up to 64 KiB); the end of the stream before `len` is -EPIPE.
+ *
+ * Returns  `len`, or a negative error. */
+JG_API JG_SUSPENDS ssize_t jg_read_exact(jg_stream *stream, void *buf, size_t len);
+
+/* Writes all of it.
+ *
+ * Returns  `len`; -EPIPE, -ECONNRESET; -EBUSY; -EBADF; -ECANCELED. After an error that came with part
+ *          of it sent, jg_stream_sent tells how much, and further writes are -EPIPE. */
+JG_API JG_SUSPENDS ssize_t jg_write(jg_stream *stream, const void *buf, size_t len);
+
+/* The same from several pieces, as one message. The iovec array is changed. */
+JG_API JG_SUSPENDS ssize_t jg_writev(jg_stream *stream, struct iovec *pieces, int count);
+
+/* Reads ahead without taking: afterwards `*out_data` points at all bytes read ahead and not taken.
+ * Waits for more than are there now; `max` bounds how many it may hold (-EMSGSIZE beyond).
+ *
+ * Returns  the number of bytes now held, 0 only at the end of the stream with none held; negative
+ *          errors as jg_read; -ENODATA at the end of the stream with bytes held.
+ * Owns     the data is the stream's: valid until the next call on it. */
+JG_API JG_SUSPENDS ssize_t jg_stream_fill(jg_stream *stream, size_t max, char **out_data);
+
+/* Returns what is read ahead, without waiting. */
+JG_API size_t jg_stream_peek(jg_stream *stream, char **out_data);
+
+/* Takes `len` of the bytes read ahead; must not be more than are held. */
+JG_API void jg_stream_take(jg_stream *stream, size_t len);
+
+/* Tells whether an idle connection is still usable: no byte and no end has come that nobody asked
+ * for. Costs one system call. */
+JG_API bool jg_stream_idle_ok(jg_stream *stream);
+
+/* Counts bytes sent and received since it was opened. */
+JG_API uint64_t jg_stream_sent(const jg_stream *stream);
+JG_API uint64_t jg_stream_received(const jg_stream *stream);
+
+/* Ends writing: the peer reads the end of the stream. Returns 0 or a negative error. */
+JG_API int jg_stream_shutdown(jg_stream *stream);
+
+/* Closes; tasks parked on it get -EBADF. Takes it. NULL is allowed. */
+JG_API void jg_stream_close(jg_stream *stream);
+
+/* Returns the descriptor: borrowed, for getsockopt and the like; -1 for a simulated one. */
+JG_API int jg_stream_fd(const jg_stream *stream);
+
+JG_END_DECLS
+
+#endif

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: MIT
+/* juggle/task.h – tasks: functions that wait without holding up the others.
+ *
+ * Holds      a task's record sits at the top of its own stack; nothing is allocated to start one.
+ * Invariant  a task runs on one thread, that of the loop it was spawned in, for all its life.
+ * Why        cancelling is level-triggered: C callers ignore return codes, so while a cancel stands
+ *            every suspend fails with −ECANCELED, not only the first.
+ */
+#ifndef JUGGLE_TASK_H
+#define JUGGLE_TASK_H
+
+#include <juggle/base.h>
+
+JG_BEGIN_DECLS
+
+typedef struct jg_task jg_task;
+typedef struct jg_group jg_group;
+
+/* What jg_spawn_with may be told. All zero is the default. */
+typedef struct jg_spawn_options {
+    const char *name;        /* shown in reports; NULL: the function's name. Kept: must outlive it */
+    jg_group *group;         /* the group that waits for it; NULL: the loop's own */
+    size_t stack_size;       /* bytes; 0: the loop's default. Rounded up to a power of two */
+    bool eager;              /* start it at once, inside the spawn, until it first suspends */
+    bool edge;               /* asyncio's rule: each cancel is delivered once, not while it stands */
+    jg_drop_fn *drop_arg;    /* called with `arg` if the function never gets to run */
+    jg_drop_fn *drop_result; /* called with the word if it is dropped: cancelled, or nobody joins */
+} jg_spawn_options;
+
+/* Starts a task that will run `fn(arg)`, on the loop's next round.
+ *
+ * Returns  a handle the caller ends with exactly one jg_join or jg_detach; NULL when it could not
+ *          be started (-ENOMEM, -EAGAIN at the mapping limit; -ENXIO without a loop): jg_join(NULL)
+ *          then returns that code.
+ * Owns     keeps `arg` until the task ends: often it may lie on the parent's stack. */
+#define jg_spawn(fn, arg) jg_spawn_at((fn), (arg), NULL, #fn " " JG_HERE)
+
+/* The same, with options (NULL: none). A refused spawn calls `drop_arg`. Into a group that is
+ * aborting or closed: NULL, -ECANCELED. */
+#define jg_spawn_with(fn, arg, options) jg_spawn_at((fn), (arg), (options), #fn " " JG_HERE)
+JG_API jg_task *jg_spawn_at(jg_fn *fn, void *arg, const jg_spawn_options *options,
+                            const char *site);
+
+/* Waits until the task has ended and hands over its word. Always waits: if the caller is cancelled
+ * meanwhile, the task is cancelled too, and its answer to that is the result (completion wins: the
+ * caller's own cancel stays pending for its next suspend).
+ *
+ * Returns  the task's word; -ECANCELED if it was cancelled (jg_cancelling(jg_self()) tells whether
+ *          that came through the caller); -EDEADLK for oneself; the spawn's error for NULL.
+ * Owns     takes the handle. */
+JG_API JG_SUSPENDS intptr_t jg_join(jg_task *task);
+
+/* Gives up the handle: the task goes on alone. If it fails, the failure is reported once. NULL is
+ * allowed. */
+JG_API void jg_detach(jg_task *task);
+
+/* Asks the task to stop: raises its cancelling count; its current suspend and every later one fails
+ * with -ECANCELED until jg_uncancel. A task that has not begun never runs.
+ *
+ * Returns  true; false when it has already ended. */
+JG_API bool jg_cancel(jg_task *task);
+
+/* Takes one cancel back. Returns the number of requests that remain; never below 0. */
+JG_API int jg_uncancel(jg_task *task);
+
+/* Counts what asks the task to stop where it now stands: its own cancel requests, and every
+ * cancelled scope around it up to a shield. */
+JG_API int jg_cancelling(const jg_task *task);
+
+/* Whether the task has ended; whether it ended as cancelled. */
+JG_API bool jg_done(const jg_task *task);
+JG_API bool jg_cancelled(const jg_task *task);
+
+/* Returns the running task; without a loop, a stand-in for this thread. Never NULL. Borrowed. */
+JG_API jg_task *jg_self(void);
+
+/* Returns the task's name. Valid as long as the task. */
+JG_API const char *jg_task_name(const jg_task *task);
+
+/* Lets every other ready task run once. Returns 0 or -ECANCELED. */
+JG_API JG_SUSPENDS int jg_yield(void);
+
+/* Sleeps `duration_ms` milliseconds; 0 or less yields. Returns 0 or -ECANCELED. */
+JG_API JG_SUSPENDS int jg_sleep(int64_t duration_ms);
+
+/* Sleeps until jg_now() reaches `when_ns`; JG_NEVER: until cancelled. Returns 0 or -ECANCELED. */
+JG_API JG_SUSPENDS int jg_sleep_until(int64_t when_ns);
+
+JG_END_DECLS
+
+#endif

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: MIT
+/* juggle/worker.h – a function on a thread or in a process of its own.
+ *
+ * Holds      a worker runs one function and hands back its word.
+ * Invariant  every worker is joined once; a worker that dies is an error, never a hang.
+ * Why        inside a worker there is no loop, so the same client code blocks; and nothing stops the
+ *            worker from starting a loop of its own with jg_run.
+ */
+#ifndef JUGGLE_WORKER_H
+#define JUGGLE_WORKER_H
+
+#include <juggle/base.h>
+
+JG_BEGIN_DECLS
+
+typedef struct jg_worker jg_worker;
+
+typedef enum jg_worker_kind {
+    JG_WORKER_THREAD,
+    JG_WORKER_PROCESS, /* forked: sees a copy of memory; shares only mappings made MAP_SHARED */
+} jg_worker_kind;
+
+/* How a worker is started. All zero is the default. */
+typedef struct jg_worker_options {
+    size_t stack_size; /* thread: bytes of stack; 0: the system's default */
+    const char *name;  /* thread: shown by ps; at most 15 characters count. NULL: "jg-worker" */
+} jg_worker_options;
+
+/* Starts a worker that runs `fn(arg)`. Options may be NULL.
+ *
+ * Returns  0; -EAGAIN at the limit of threads or processes; -ENOMEM; -EMFILE.
+ * Owns     keeps `arg` until joined (a process has its own copy). Gives the worker: join it.
+ * Threads  any thread. */
+JG_API int jg_worker_start(jg_worker_kind kind, jg_fn *fn, void *arg,
+                           const jg_worker_options *options, jg_worker **out_worker);
+
+/* Waits until the worker has ended. In a task the loop goes on meanwhile. A cancel does not cut it
+ * short: a thread cannot be stopped, and a process is waited for after jg_worker_kill.
+ *
+ * Returns  the function's word; -EOWNERDEAD when a process ended without handing one back: the detail
+ *          says how ("killed by signal 9", "exited with status 3").
+ * Owns     takes the worker. */
+JG_API JG_SUSPENDS intptr_t jg_worker_join(jg_worker *worker);
+
+/* Sends a signal to a process worker. Returns 0; -ESRCH when it has ended; -EOPNOTSUPP for a thread. */
+JG_API int jg_worker_kill(jg_worker *worker, int signal_number);
+
+/* Returns the process id of a process worker; the thread's id of a thread. */
+JG_API pid_t jg_worker_id(const jg_worker *worker);
+
+JG_END_DECLS
+
+#endif

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: MIT
+/* switch.h – the machine's part of a coroutine: leave one stack, go on with another.
+ *
+ * Holds      nothing; a suspended stack is described by one word, its stack pointer.
+ * Invariant  all that the ABI says a call preserves is preserved per stack: callee-saved registers
+ *            and the floating-point control words.
+ * Called by  coro.c only.
+ * Why        assembly by file, one per machine: switch_x86_64.S, switch_aarch64.S. ucontext makes a
+ *            system call each time, for the signal mask, which belongs to the thread here.
+ */
+#ifndef RT_SWITCH_H
+#define RT_SWITCH_H
+
+/* Saves the running context at `*from_sp` and resumes the one whose stack pointer is `to_sp`. Returns
+ * when somebody switches back. */
+void rt_switch(void **from_sp, void *to_sp);
+
+/* Lays out a fresh stack below `top` (16-byte aligned) so that the first switch to the returned stack
+ * pointer calls `entry(arg)`, which must never return. */
+void *rt_switch_prepare(void *top, void (*entry)(void *arg), void *arg);
+
+#endif

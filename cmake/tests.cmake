@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: MIT
+# Finds, builds and registers every test.
+#
+# Holds      one executable and one or more ctest entries per tests/**/test_*.c, and one entry per
+#            script in tests/e2e and tests/lint.
+# Invariant  every entry ends its output with `name: N passed, N failed, N skipped`.
+# Called by  CMakeLists.txt.
+# Why        a test's place says what it is: tests/unit/<room> may see src/, tests/api only include/.
+# Quirks     an api test runs once per backend. A line `// Backends: epoll blocking` in the file
+#            replaces the list of backends for any test; scripts whose names start with lib or _
+#            are helpers and not run.
+set(JUGGLE_TEST_BACKENDS epoll sim CACHE STRING "Backends each tests/api file runs on")
+set(JUGGLE_TEST_ONLY "" CACHE STRING "Build only tests whose path under tests/ matches this regex")
+set(JUGGLE_TEST_TIMEOUT_S 300)
+
+# What a sanitizer should say, and when a test has to stop.
+set(test_environment
+    "ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1:detect_leaks=1"
+    "UBSAN_OPTIONS=print_stacktrace=1"
+    "TSAN_OPTIONS=second_deadlock_stack=1:history_size=4"
+    "JUGGLE_BUILD=${PROJECT_BINARY_DIR}")
+if(TARGET juggle_cli)
+    list(APPEND test_environment "JUGGLE=$<TARGET_FILE:juggle_cli>")
+endif()
+
+set(fixture_dir ${PROJECT_SOURCE_DIR}/tests/fixtures)
+if(JUGGLE_TEST_MINI)
+    set(engine ${fixture_dir}/mini/engine_mini.c)
+else()
+    set(engine ${fixture_dir}/engine_check.c)
+    find_package(PkgConfig REQUIRED)
+    pkg_check_modules(CHECK REQUIRED IMPORTED_TARGET check)
+endif()
+add_library(juggle_fixture STATIC ${fixture_dir}/fixture.c ${fixture_dir}/audit.c ${engine})
+target_include_directories(juggle_fixture PUBLIC tests)
+target_link_libraries(juggle_fixture PRIVATE juggle_flags PUBLIC m)
+if(JUGGLE_TEST_MINI)
+    target_compile_definitions(juggle_fixture PUBLIC JUGGLE_TEST_MINI=1)
+    target_include_directories(juggle_fixture SYSTEM PUBLIC ${fixture_dir}/mini)
+else()
+    target_link_libraries(juggle_fixture PUBLIC PkgConfig::CHECK)
+endif()
+
+# juggle_test_register(NAME LABEL BACKEND COMMAND...)
+function(juggle_test_register name label backend)
+    set(environment ${test_environment})
+    if(backend)
+        list(APPEND environment "JUGGLE_BACKEND=${backend}")
+        string(APPEND name "[${backend}]")
+    endif()
+    add_test(NAME ${name} COMMAND ${ARGN} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
+    set_tests_properties(${name} PROPERTIES LABELS ${label} ENVIRONMENT "${environment}"
+                         TIMEOUT ${JUGGLE_TEST_TIMEOUT_S})
+endfunction()
+
+# juggle_test_backends(FILE IS_API OUT): the backends one file runs on, from its comment or its place.
+function(juggle_test_backends file is_api out_backends)
+    set(backends)
+    file(STRINGS ${file} marks REGEX "^// Backends: " LIMIT_COUNT 1)
+    if(marks)
+        string(REGEX REPLACE "^// Backends: *" "" backends "${marks}")
+        separate_arguments(backends)
+    elseif(is_api)
+        set(backends ${JUGGLE_TEST_BACKENDS})
+    endif()
+    set(${out_backends} "${backends}" PARENT_SCOPE)
+endfunction()
+
+function(juggle_test_add relative)
+    set(file ${PROJECT_SOURCE_DIR}/tests/${relative})
+    cmake_path(GET relative PARENT_PATH dir)
+    cmake_path(GET relative STEM LAST_ONLY stem)
+    string(REGEX REPLACE "^test_" "" subject ${stem})
+    string(MAKE_C_IDENTIFIER "test_${dir}_${subject}" target)
+    set(is_api OFF)
+    if(dir MATCHES "^api(/|$)")
+        set(is_api ON)
+    endif()
+
+    add_executable(${target} ${file})
+    set_target_properties(${target} PROPERTIES OUTPUT_NAME ${stem}
+                          RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests/${dir})
+    target_link_libraries(${target} PRIVATE juggle_flags juggle_fixture)
+    if(NOT is_api)
+        target_include_directories(${target} PRIVATE src include)
+    endif()
+    if(dir STREQUAL unit/cli AND TARGET juggle_cli_objects)
+        target_link_libraries(${target} PRIVATE juggle_cli_objects)
+    endif()
+    if(TARGET juggle_static)
+        target_link_libraries(${target} PRIVATE juggle_static)
+    endif()
+
+    juggle_test_backends(${file} ${is_api} backends)
+    if(backends)
+        foreach(backend IN LISTS backends)
+            juggle_test_register(${dir}/${subject} ${dir} ${backend} ${target})
+        endforeach()
+    else()
+        juggle_test_register(${dir}/${subject} ${dir} "" ${target})
+    endif()
+endfunction()
+
+file(GLOB_RECURSE test_files CONFIGURE_DEPENDS RELATIVE ${PROJECT_SOURCE_DIR}/tests
+     tests/test_*.c)
+if(JUGGLE_TEST_ONLY)
+    list(FILTER test_files INCLUDE REGEX "${JUGGLE_TEST_ONLY}")
+endif()
+foreach(relative IN LISTS test_files)
+    juggle_test_add(${relative})
+endforeach()
+
+if(NOT JUGGLE_TEST_ONLY)
+    file(GLOB test_scripts CONFIGURE_DEPENDS RELATIVE ${PROJECT_SOURCE_DIR}/tests
+         tests/e2e/*.sh tests/e2e/*.py tests/lint/*.sh tests/lint/*.py)
+    list(FILTER test_scripts EXCLUDE REGEX "/(lib|_)[^/]*$")
+    foreach(relative IN LISTS test_scripts)
+        cmake_path(GET relative PARENT_PATH dir)
+        cmake_path(GET relative STEM LAST_ONLY stem)
+        set(interpreter sh)
+        if(relative MATCHES "\\.py$")
+            set(interpreter python3)
+        endif()
+        juggle_test_register(${dir}/${stem} ${dir} "" ${interpreter}
+                             ${PROJECT_SOURCE_DIR}/tests/${relative})
+    endforeach()
+endif()

@@ -48,6 +48,10 @@ else()
 endif()
 target_compile_options(juggle_flags INTERFACE ${sanitizer})
 target_link_options(juggle_flags INTERFACE ${sanitizer})
+if(sanitizer AND CMAKE_C_COMPILER_ID STREQUAL GNU)
+    # The sanitizers' own branches make gcc see paths that do not exist.
+    target_compile_options(juggle_flags INTERFACE -Wno-format-truncation -Wno-maybe-uninitialized)
+endif()
 
 if(JUGGLE_FUZZ)
     target_compile_options(juggle_flags INTERFACE -fsanitize=fuzzer-no-link)

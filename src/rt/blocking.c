@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: MIT
+/* blocking.c – the backend of a thread without a loop: the thread itself waits, inside submit.
+ *
+ * Holds      nothing: one static table for all threads.
+ * Invariant  no op is ever pending. Descriptors it makes are blocking ones, so that an exchange costs
+ *            the same calls as in any threaded program: the comparison is about who waits.
+ * Called by  through struct backend_ops only.
+ * Why        deadlines become SO_RCVTIMEO/SO_SNDTIMEO, set only when the armed limit would wake us
+ *            too late; poll before each call would double the number of system calls.
+ * Quirks     an armed limit that is too short wakes us early: we look at the clock and wait again.
+ */
+#include "rt/op.h"
+
+#include "base/clock.h"
+#include "rt/socket.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <unistd.h>
+
+/* Waits for readiness by poll: for descriptors that are non-blocking, or not sockets. */
+static intptr_t poll_for(const struct op *op, int64_t deadline_ns) {
+    bool writes = op->kind == OP_WRITE || op->kind == OP_CONNECT;
+    struct pollfd ready = {.fd = op->fd, .events = writes ? POLLOUT : POLLIN};
+    for (;;) {
+        struct timespec limit = {0, 0};
+        if (deadline_ns != JG_NEVER) {
+            int64_t left = deadline_ns - clock_now_ns();
+            if (left <= 0) {
+                return -ECANCELED;
+            }
+            limit = (struct timespec){left / JG_S, left % JG_S};
+        }
+        int got = ppoll(&ready, 1, deadline_ns == JG_NEVER ? NULL : &limit, NULL);
+        if (got > 0) {
+            return 0;
+        }
+        if (got < 0 && errno != EINTR) {
+            return -errno;
+        }
+    }
+}
+
+/* Sees to it that the socket's own limit ends the call in time. A limit that is short enough, and not
+ * so short that it would wake us again and again, is left as it is. */
+static intptr_t arm_socket(const struct op *op, int64_t left_ns) {
+    bool writes = op->kind == OP_WRITE || op->kind == OP_CONNECT;
+    int64_t *armed_ns = op->armed_ns == NULL ? NULL : &op->armed_ns[writes];
+    if (armed_ns != NULL && *armed_ns > left_ns / 8 && *armed_ns <= left_ns) {
+        return 0;
+    }
+    struct timeval limit = {left_ns / JG_S, left_ns % JG_S / 1000 + 1};
+    int option = writes ? SO_SNDTIMEO : SO_RCVTIMEO;
+    if (setsockopt(op->fd, SOL_SOCKET, option, &limit, sizeof(limit)) != 0) {
+        return -errno;
+    }
+    if (armed_ns != NULL) {
+        *armed_ns = left_ns;
+    }
+    return 0;
+}
+
+static intptr_t wait_until(const struct op *op, int64_t deadline_ns) {
+    int64_t left_ns = deadline_ns - clock_now_ns();
+    if (left_ns <= 0) {
+        return -ECANCELED;
+    }
+    return op->socket ? arm_socket(op, left_ns) : poll_for(op, deadline_ns);
+}
+
+static intptr_t run_with_deadline(struct op *op, int64_t deadline_ns) {
+    for (;;) {
+        intptr_t rc = wait_until(op, deadline_ns);
+        if (rc < 0) {
+            return rc;
+        }
+        intptr_t got = op_try(op);
+        if (got != -EAGAIN) {
+            return got;
+        }
+    }
+}
+
+static intptr_t run_without_deadline(struct op *op) {
+    for (;;) {
+        intptr_t got = op_try(op);
+        if (got != -EAGAIN) {
+            return got;
+        }
+        // A limit armed earlier went off, or the descriptor is a non-blocking one.
+        intptr_t rc = poll_for(op, JG_NEVER);
+        if (rc < 0) {
+            return rc;
+        }
+    }
+}
+
+static bool blocking_submit(struct backend *backend, struct op *op) {
+    (void)backend;
+    struct coro *self = op->wait.coro;
+    intptr_t got = self->deadline_ns == JG_NEVER ? run_without_deadline(op)
+                                                 : run_with_deadline(op, self->deadline_ns);
+    if (got == -ECANCELED) {
+        self->refused++; // the scopes see by it that the deadline struck inside
+    }
+    op->wait.result = got;
+    return true;
+}
+
+/* No op is ever pending here, so there is nothing to cancel, reap or wake. */
+static void blocking_cancel(struct backend *backend, struct op *op) {
+    (void)backend;
+    (void)op;
+    check_misuse("cancel of an operation that cannot be pending");
+}
+
+static int blocking_reap(struct backend *backend, int64_t timeout_ns) {
+    (void)backend;
+    (void)timeout_ns;
+    return 0;
+}
+
+static void blocking_ignore(struct backend *backend) {
+    (void)backend;
+}
+
+static int64_t blocking_now_ns(struct backend *backend) {
+    (void)backend;
+    return clock_now_ns();
+}
+
+static int blocking_socket_open(struct backend *backend, int family) {
+    (void)backend;
+    int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    return fd < 0 ? -errno : fd;
+}
+
+static int blocking_socket_pair(struct backend *backend, int out_fds[2]) {
+    (void)backend;
+    return socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, out_fds) != 0 ? -errno : 0;
+}
+
+static int blocking_adopt(struct backend *backend, int fd) {
+    (void)backend;
+    return fcntl(fd, F_GETFL) < 0 ? -errno : 0;
+}
+
+static void blocking_close_fd(struct backend *backend, int fd) {
+    (void)backend;
+    close(fd);
+}
+
+static const struct backend_ops blocking_ops = {
+    .name = "blocking",
+    .close = blocking_ignore,
+    .submit = blocking_submit,
+    .cancel = blocking_cancel,
+    .reap = blocking_reap,
+    .wakeup = blocking_ignore,
+    .now_ns = blocking_now_ns,
+    .socket_open = blocking_socket_open,
+    .socket_pair = blocking_socket_pair,
+    .listen = socket_listen,
+    .local_address = socket_local_address,
+    .adopt = blocking_adopt,
+    .shutdown_write = socket_shutdown_write,
+    .idle_ok = socket_idle_ok,
+    .close_fd = blocking_close_fd,
+};
+
+struct backend blocking_backend = {.ops = &blocking_ops};

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: MIT
+/* coro.c – making and ending coroutines.
+ *
+ * Holds      nothing.
+ * Invariant  the record lies between the usable stack and the stack's top, 64-byte aligned.
+ * Called by  task.
+ * Why        see coro.h.
+ */
+#include "rt/coro.h"
+
+#include "base/check.h"
+#include "rt/loop.h"
+
+#include <string.h>
+
+int coro_make(struct loop *loop, size_t stack_size, size_t record_size, void (*entry)(void *record),
+              struct coro **out_coro) {
+    struct stack stack;
+    int rc = stack_take(&loop->stacks, stack_size, &stack);
+    if (unlikely(rc < 0)) {
+        return rc;
+    }
+    size_t record_room = (record_size + 63) & ~(size_t)63;
+    char *record = stack.base + stack.size - record_room;
+    struct coro *coro = (struct coro *)(void *)record;
+    sanitize_create(&coro->sanitize, stack.base, stack.size);
+    struct sanitize_fiber sanitize = coro->sanitize;
+    memset(record, 0, record_room);
+    coro->sanitize = sanitize;
+    coro->loop = loop;
+    coro->deadline_ns = JG_NEVER;
+    coro->stack = stack;
+    coro->sp = rt_switch_prepare(record, entry, record);
+    *out_coro = coro;
+    return 0;
+}
+
+void coro_free(struct coro *coro) {
+    must(coro->stack.base != NULL);
+    sanitize_destroy(&coro->sanitize);
+    stack_give(&coro->loop->stacks, coro->stack);
+}

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: MIT
+/* coro.h – a coroutine: a stack, and where on it to go on.
+ *
+ * Holds      struct coro, the first member of every record that runs: a task's, the loop's own, a
+ *            thread's stand-in. A task's record sits at the top of its own stack.
+ * Invariant  exactly one coroutine of a loop runs; every other is ready, parked, or not begun.
+ * Called by  sched.c (switching), task (making and ending).
+ * Why        record and stack in one place: a parked task costs one page, a spawn no allocation.
+ */
+#ifndef RT_CORO_H
+#define RT_CORO_H
+
+#include "rt/sanitize.h"
+#include "rt/stack.h"
+#include "rt/switch.h"
+
+#include <juggle/base.h>
+
+struct loop;
+struct wait;
+
+/* Why the next suspend must be refused; bits of coro.attention. */
+enum {
+    ATTENTION_CANCEL = 1,     // a cancel stands: -ECANCELED
+    ATTENTION_NO_SUSPEND = 2, // this code must not suspend: -EDEADLK
+    ATTENTION_FORKED = 4,     // a copy in a forked child; its loop stayed behind: -ECHILD
+};
+
+struct coro {
+    void *sp;                // while it does not run
+    struct coro *next;       // in the ready queue
+    struct wait *parked;     // what it waits for, until woken
+    struct loop *loop;       // NULL: a thread without a loop
+    int64_t deadline_ns;     // nearest deadline that holds; the blocking backend minds it
+    uint32_t attention;      // written by scopes; read at every suspend
+    uint32_t refused;        // suspends refused so far
+    uint32_t refused_in_row; // without one that was let through
+    bool edge;               // a refusal uses the cancel up
+    bool started;            // has run at all
+    struct stack stack;      // base NULL: the thread's own
+    const char *site;        // "name file.c:12"
+    struct sanitize_fiber sanitize;
+};
+
+/* Room for the record of a thread or a loop, which is made before anyone knows what a task is: the
+ * task room lays its own struct, starting with a coro, over it. Zero bytes are valid there. */
+#define CORO_RECORD_SIZE 512
+
+union coro_record {
+    struct coro coro;
+    _Alignas(64) char bytes[CORO_RECORD_SIZE];
+};
+
+/* Makes a coroutine on a stack of the loop's, which will call `entry(record)` when first switched to.
+ * The record has `record_size` bytes at the stack's top, zeroed; its first member is the coro.
+ *
+ * Returns 0 and the record; -ENOMEM, -EAGAIN (mapping limit). */
+int coro_make(struct loop *loop, size_t stack_size, size_t record_size, void (*entry)(void *record),
+              struct coro **out_coro);
+
+/* Gives the stack back. The caller may run on it if it switches away for good next. */
+void coro_free(struct coro *coro);
+
+/* Leaves `from`, which must be the running one, for `to`. Returns when someone switches back. */
+static inline void coro_switch(struct coro *from, struct coro *to) {
+    sanitize_leave(&from->sanitize, &to->sanitize, 0);
+    rt_switch(&from->sp, to->sp);
+    sanitize_arrive(&from->sanitize);
+}
+
+/* Leaves for good. */
+static inline void coro_switch_last(struct coro *from, struct coro *to) {
+    sanitize_leave(&from->sanitize, &to->sanitize, 1);
+    rt_switch(&from->sp, to->sp);
+    __builtin_unreachable();
+}
+
+#endif

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: MIT
+/* fault.c – see fault.h.
+ *
+ * Holds      how many loops watch, under a lock; each thread's alternate stack.
+ * Invariant  the handler calls only what is safe in a signal handler.
+ * Called by  see fault.h.
+ * Why        returning from the handler with the default action restored runs the faulting
+ *            instruction again: the core file shows the fault, not the handler.
+ */
+#include "rt/fault.h"
+
+#include "base/mem.h"
+#include "rt/sched.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <unistd.h>
+
+enum { ALTERNATE_SIZE = 32 * 1024 };
+
+static pthread_mutex_t watch_lock = PTHREAD_MUTEX_INITIALIZER;
+static int watching;
+static bool installed;
+static __thread void *alternate;
+
+static void report(const struct coro *coro) {
+    char line[400];
+    int len = snprintf(line, sizeof(line),
+                       "juggle: stack overflow in task %s: its stack has %zu KiB; give it more with "
+                       "jg_spawn_options.stack_size\n",
+                       coro->site, coro->stack.size / 1024);
+    size_t size = (size_t)len < sizeof(line) ? (size_t)len : sizeof(line) - 1;
+    ssize_t put = write(STDERR_FILENO, line, size);
+    (void)put; // nothing is left to do about it
+}
+
+static void on_fault(int number, siginfo_t *info, void *context) {
+    (void)context;
+    const struct coro *coro = sched_running;
+    if (coro != NULL && stack_guards(coro->stack, info->si_addr)) {
+        report(coro);
+    }
+    signal(number, SIG_DFL);
+}
+
+static void install(void) {
+    struct sigaction present;
+    if (sigaction(SIGSEGV, NULL, &present) != 0 || (present.sa_flags & SA_SIGINFO) != 0 ||
+        present.sa_handler != SIG_DFL) {
+        return; // somebody else wants it
+    }
+    struct sigaction ours = {.sa_sigaction = on_fault, .sa_flags = SA_SIGINFO | SA_ONSTACK};
+    sigemptyset(&ours.sa_mask);
+    installed = sigaction(SIGSEGV, &ours, NULL) == 0;
+}
+
+static void give_alternate_stack(void) {
+    stack_t present;
+    if (sigaltstack(NULL, &present) != 0 || (present.ss_flags & SS_DISABLE) == 0) {
+        return; // the thread has one already
+    }
+    alternate = mem_alloc(ALTERNATE_SIZE);
+    if (alternate == NULL) {
+        return;
+    }
+    const stack_t ours = {.ss_sp = alternate, .ss_size = ALTERNATE_SIZE};
+    if (sigaltstack(&ours, NULL) != 0) {
+        mem_free(alternate);
+        alternate = NULL;
+    }
+}
+
+void fault_watch(void) {
+    give_alternate_stack();
+    pthread_mutex_lock(&watch_lock);
+    if (watching++ == 0) {
+        install();
+    }
+    pthread_mutex_unlock(&watch_lock);
+}
+
+void fault_unwatch(void) {
+    pthread_mutex_lock(&watch_lock);
+    if (--watching == 0 && installed) {
+        signal(SIGSEGV, SIG_DFL);
+        installed = false;
+    }
+    pthread_mutex_unlock(&watch_lock);
+    if (alternate != NULL) {
+        const stack_t none = {.ss_flags = SS_DISABLE};
+        sigaltstack(&none, NULL);
+        mem_free(alternate);
+        alternate = NULL;
+    }
+}

@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: MIT
+/* loop.c – opening, turning and closing a loop.
+ *
+ * Holds      nothing beyond struct loop.
+ * Invariant  callbacks (timers, deliveries) run as the loop's own coroutine, which must not suspend.
+ * Called by  see loop.h.
+ * Why        a turn asks the kernel only when something waits there; a loop whose tasks only yield
+ *            makes no system call.
+ */
+#include "rt/loop.h"
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "base/list.h"
+#include "base/mem.h"
+#include "rt/fault.h"
+
+#include <pthread.h>
+
+enum {
+    BUDGET = 256,       // resumes per turn
+    TRIM_PER_IDLE = 64, // stacks whose pages go back to the kernel before a sleep
+    BUFFERS_KEPT = 64,  // free read buffers per loop
+};
+
+struct loop_buffer {
+    struct loop_buffer *next;
+};
+
+/* A forked child has a copy of the loop but shares its epoll: nothing there may use it. */
+static void poison_forked_child(void) {
+    if (sched_running != NULL && sched_running->loop != NULL) {
+        sched_running->attention |= ATTENTION_FORKED;
+    }
+}
+
+static void watch_forks(void) {
+    pthread_atfork(NULL, NULL, poison_forked_child);
+}
+
+static int open_backend(struct loop *loop, const struct loop_options *options) {
+    return options->sim ? sim_open(loop, options->seed, &loop->backend)
+                        : epoll_open(loop, &loop->backend);
+}
+
+int loop_open(struct loop *loop, const struct loop_options *options) {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    struct coro *outer = sched_current();
+    if (outer->loop != NULL) {
+        return -EBUSY;
+    }
+    *loop = (struct loop){.budget_full = options->sim ? 1 : BUDGET,
+                          .stack_size = options->stack_size,
+                          .sim = options->sim,
+                          .random = options->seed,
+                          .on_stuck = options->on_stuck};
+    timers_init(&loop->timers);
+    stack_pool_init(&loop->stacks);
+    int rc = open_backend(loop, options);
+    if (rc < 0) {
+        return rc;
+    }
+    pthread_once(&once, watch_forks);
+    struct coro *self = &loop->self.coro;
+    self->loop = loop;
+    self->site = "loop";
+    self->deadline_ns = JG_NEVER;
+    self->attention = ATTENTION_NO_SUSPEND;
+    sanitize_adopt(&self->sanitize);
+    sched_running = self;
+    return 0;
+}
+
+void loop_close(struct loop *loop) {
+    must(sched_running == &loop->self.coro && loop->ready_first == NULL);
+    loop->backend->ops->close(loop->backend);
+    timers_fini(&loop->timers);
+    stack_pool_fini(&loop->stacks);
+    while (loop->buffers != NULL) {
+        struct loop_buffer *buffer = loop->buffers;
+        loop->buffers = buffer->next;
+        mem_free(buffer);
+    }
+    sched_running = NULL;
+}
+
+/* How long the kernel may keep us: not at all while somebody is ready. */
+static int64_t wait_limit(struct loop *loop, int64_t now_ns) {
+    if (loop->ready_first != NULL) {
+        return 0;
+    }
+    int64_t next = timers_next(&loop->timers);
+    if (next == JG_NEVER) {
+        return -1;
+    }
+    return next > now_ns ? next - now_ns : 0;
+}
+
+/* Asks the backend for completions, sleeping in it if there is nothing else to do. */
+static void look(struct loop *loop) {
+    struct backend *backend = loop->backend;
+    int64_t limit_ns = wait_limit(loop, backend->ops->now_ns(backend));
+    if (limit_ns == 0) {
+        if (backend->pending > 0 || loop->ready_first == NULL) {
+            backend->ops->reap(backend, 0);
+        }
+        return;
+    }
+    stack_trim(&loop->stacks, TRIM_PER_IDLE);
+    if (inbox_sleep(&loop->inbox)) {
+        int rc = backend->ops->reap(backend, limit_ns);
+        inbox_awake(&loop->inbox);
+        if (rc == -EDEADLK) {
+            loop->on_stuck(loop);
+        }
+    }
+}
+
+static void turn(struct loop *loop) {
+    loop->turns++;
+    inbox_drain(&loop->inbox);
+    look(loop);
+    inbox_drain(&loop->inbox);
+    if (loop->timers.count > 0) {
+        timers_fire(&loop->timers, loop->backend->ops->now_ns(loop->backend));
+    }
+}
+
+uint64_t loop_random(struct loop *loop) {
+    // splitmix64: every seed gives a full-period sequence.
+    uint64_t z = (loop->random += UINT64_C(0x9e3779b97f4a7c15));
+    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
+    return z ^ (z >> 31);
+}
+
+/* Under sim any of the ready may be next: moves a random one to the head. */
+static void shuffle(struct loop *loop) {
+    size_t count = 0;
+    for (struct coro *coro = loop->ready_first; coro != NULL; coro = coro->next) {
+        count++;
+    }
+    size_t skip = count > 1 ? loop_random(loop) % count : 0;
+    if (skip == 0) {
+        return;
+    }
+    struct coro *before = loop->ready_first;
+    for (size_t i = 1; i < skip; i++) {
+        before = before->next;
+    }
+    struct coro *chosen = before->next;
+    before->next = chosen->next;
+    if (loop->ready_last == chosen) {
+        loop->ready_last = before;
+    }
+    chosen->next = loop->ready_first;
+    loop->ready_first = chosen;
+}
+
+void loop_run(struct loop *loop, const bool *done) {
+    struct coro *self = &loop->self.coro;
+    must(sched_running == self);
+    while (!*done) {
+        turn(loop);
+        if (loop->sim) {
+            shuffle(loop);
+        }
+        loop->budget = loop->budget_full;
+        struct coro *next = loop->ready_first;
+        if (next != NULL) {
+            loop->ready_first = next->next;
+            sched_running = next;
+            coro_switch(self, next);
+        }
+    }
+}
+
+int64_t loop_now_ns(void) {
+    struct backend *backend = backend_current();
+    return backend->ops->now_ns(backend);
+}
+
+struct pause {
+    struct wait wait;
+    jg_timer timer;
+};
+
+static void pause_over(jg_timer *timer) {
+    wake(&container_of(timer, struct pause, timer)->wait, 0);
+}
+
+void loop_pause(struct coro *self, int64_t duration_ns) {
+    struct pause pause = {.wait = {.what = "pause"}};
+    int64_t until = clock_add(loop_now_ns(), duration_ns);
+    if (timer_arm(&self->loop->timers, &pause.timer, until, pause_over) == 0) {
+        park(&pause.wait);
+    } else {
+        sched_yield_now(self);
+    }
+}
+
+void *op_buffer_take(struct loop *loop) {
+    struct loop_buffer *buffer = loop != NULL ? loop->buffers : NULL;
+    if (buffer == NULL) {
+        return mem_alloc(OP_BUFFER_SIZE);
+    }
+    loop->buffers = buffer->next;
+    loop->buffer_count--;
+    return buffer;
+}
+
+void op_buffer_give(struct loop *loop, void *buffer) {
+    if (loop == NULL || loop->buffer_count >= BUFFERS_KEPT) {
+        mem_free(buffer);
+        return;
+    }
+    struct loop_buffer *node = buffer;
+    node->next = loop->buffers;
+    loop->buffers = node;
+    loop->buffer_count++;
+}

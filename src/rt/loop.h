@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: MIT
+/* loop.h – the event loop: one turn is look for completions, fire timers, run who is ready.
+ *
+ * Holds      struct loop: ready queue, timers, stacks, inbox, backend, and the loop's own record.
+ * Invariant  at most one loop per thread; only its thread touches it, but for the inbox.
+ * Called by  task (jg_run opens, runs, closes). Calls down to timers, inbox and the backend.
+ * Why        a budget of resumes per turn: tasks that are always ready cannot starve timers and
+ *            sockets, and busy sockets cannot starve tasks.
+ */
+#ifndef RT_LOOP_H
+#define RT_LOOP_H
+
+#include "rt/coro.h"
+#include "rt/inbox.h"
+#include "rt/op.h"
+#include "rt/timer.h"
+
+struct loop {
+    struct coro *ready_first; // hot: every park and wake
+    struct coro *ready_last;
+    int budget;      // resumes left before the loop looks for completions
+    int budget_full; // what each turn starts with; 1 under sim, which chooses every step
+    union coro_record self; // the loop as a coroutine, on the thread's own stack
+    struct timers timers;
+    struct stack_pool stacks;
+    struct inbox inbox;
+    struct backend *backend;
+    struct loop_buffer *buffers; // free read buffers
+    size_t buffer_count;
+    size_t stack_size; // of tasks that ask for none
+    size_t external;   // completions that other threads owe: not a deadlock
+    bool sim;
+    uint64_t random; // state of the sim's choices
+    uint64_t turns;
+    void (*on_stuck)(struct loop *loop); // nothing can ever happen again; must not return
+};
+
+/* What a loop is opened with; see jg_run_options. */
+struct loop_options {
+    bool sim;
+    uint64_t seed;
+    size_t stack_size;
+    void (*on_stuck)(struct loop *loop);
+};
+
+/* Opens a loop on this thread. Returns 0; -EBUSY when it has one; -ENOMEM, -EMFILE. */
+int loop_open(struct loop *loop, const struct loop_options *options);
+
+/* Runs turns until `*done` is true. */
+void loop_run(struct loop *loop, const bool *done);
+
+/* Closes it; no coroutine of it may be alive. */
+void loop_close(struct loop *loop);
+
+/* The time by the loop's clock, or the thread's without a loop. */
+int64_t loop_now_ns(void);
+
+/* Lets `self`, a coroutine of a loop, sleep without minding cancels. */
+void loop_pause(struct coro *self, int64_t duration_ns);
+
+/* The next number of the loop's seeded sequence. */
+uint64_t loop_random(struct loop *loop);
+
+#endif

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: MIT
+/* op.c – running an operation, and the system calls behind it.
+ *
+ * Holds      nothing.
+ * Invariant  op_try never blocks on a non-blocking descriptor and never raises SIGPIPE.
+ * Called by  io and net (op_run), epoll.c and blocking.c (op_try).
+ * Why        both real backends do the same call; only how they wait differs.
+ */
+#include "rt/op.h"
+
+#include "rt/loop.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <time.h>
+#include <unistd.h>
+
+struct backend *backend_current(void) {
+    struct loop *loop = sched_current()->loop;
+    return loop != NULL ? loop->backend : &blocking_backend;
+}
+
+static void undo_op(struct wait *wait) {
+    struct op *op = (struct op *)(void *)wait;
+    struct backend *backend = wait->coro->loop->backend;
+    wait->undo = NULL; // asked once; the completion may come later
+    backend->ops->cancel(backend, op);
+}
+
+static const char *const kind_names[] = {
+    [OP_READ] = "read",       [OP_WRITE] = "write", [OP_ACCEPT] = "accept",
+    [OP_CONNECT] = "connect", [OP_POLL] = "poll",
+};
+
+intptr_t op_run(struct op *op) {
+    struct coro *self = sched_current();
+    int rc = suspend_check(self);
+    if (unlikely(rc < 0)) {
+        return rc;
+    }
+    struct backend *backend = self->loop != NULL ? self->loop->backend : &blocking_backend;
+    op->wait.coro = self;
+    op->wait.undo = undo_op;
+    op->wait.what = kind_names[op->kind];
+    if (backend->ops->submit(backend, op)) {
+        return op->wait.result;
+    }
+    return park(&op->wait);
+}
+
+/* A write to a pipe whose reader is gone raises SIGPIPE, and there is no flag against it: hold the
+ * signal back, and take it away if it was ours. */
+static ssize_t write_quietly(int fd, const struct iovec *iov, int count) {
+    sigset_t pipe_signal;
+    sigset_t before;
+    sigset_t waiting;
+    sigemptyset(&pipe_signal);
+    sigaddset(&pipe_signal, SIGPIPE);
+    sigpending(&waiting);
+    pthread_sigmask(SIG_BLOCK, &pipe_signal, &before);
+    ssize_t got = writev(fd, iov, count);
+    int error = errno;
+    if (got < 0 && error == EPIPE && !sigismember(&waiting, SIGPIPE)) {
+        const struct timespec at_once = {0, 0};
+        while (sigtimedwait(&pipe_signal, NULL, &at_once) < 0 && errno == EINTR) {
+        }
+    }
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    errno = error;
+    return got;
+}
+
+static ssize_t try_write(const struct op *op) {
+    if (!op->socket) {
+        return write_quietly(op->fd, op->iov, op->iov_count);
+    }
+    if (op->iov_count == 1) {
+        return send(op->fd, op->iov[0].iov_base, op->iov[0].iov_len, MSG_NOSIGNAL);
+    }
+    const struct msghdr message = {.msg_iov = op->iov, .msg_iovlen = (size_t)op->iov_count};
+    return sendmsg(op->fd, &message, MSG_NOSIGNAL);
+}
+
+static ssize_t try_read(struct op *op) {
+    struct loop *loop = op->wait.coro->loop;
+    bool provided = op->iov[0].iov_base == NULL;
+    if (provided) {
+        void *buffer = op_buffer_take(loop);
+        if (buffer == NULL) {
+            errno = ENOMEM;
+            return -1;
+        }
+        op->iov[0] = (struct iovec){buffer, OP_BUFFER_SIZE};
+    }
+    ssize_t got = op->socket ? recv(op->fd, op->iov[0].iov_base, op->iov[0].iov_len, 0)
+                             : read(op->fd, op->iov[0].iov_base, op->iov[0].iov_len);
+    if (provided && got <= 0) {
+        int error = errno;
+        op_buffer_give(loop, op->iov[0].iov_base);
+        op->iov[0].iov_base = NULL;
+        errno = error;
+    }
+    return got;
+}
+
+static int try_connect(const struct op *op) {
+    if (connect(op->fd, op->addr, op->addr_len) == 0 || errno == EISCONN) {
+        return 0;
+    }
+    // A Unix socket whose backlog is full says EAGAIN and is not under way: report it as refused by
+    // load, the caller may try again. TCP says EINPROGRESS.
+    if (errno == EAGAIN) {
+        errno = ECONNREFUSED;
+    } else if (errno == EINPROGRESS || errno == EALREADY) {
+        errno = EAGAIN;
+    }
+    return -1;
+}
+
+static int try_poll(const struct op *op) {
+    struct pollfd ready = {.fd = op->fd, .events = POLLIN};
+    int got = poll(&ready, 1, 0);
+    if (got == 0) {
+        errno = EAGAIN;
+        return -1;
+    }
+    return got < 0 ? -1 : 0;
+}
+
+static ssize_t try_once(struct op *op) {
+    switch (op->kind) {
+    case OP_READ:
+        return try_read(op);
+    case OP_WRITE:
+        return try_write(op);
+    case OP_ACCEPT:
+        return accept4(op->fd, NULL, NULL,
+                       op->wait.coro->loop != NULL ? SOCK_NONBLOCK | SOCK_CLOEXEC : SOCK_CLOEXEC);
+    case OP_CONNECT:
+        return try_connect(op);
+    case OP_POLL:
+        return try_poll(op);
+    }
+    return -1;
+}
+
+intptr_t op_try(struct op *op) {
+    for (;;) {
+        ssize_t got = try_once(op);
+        if (got >= 0) {
+            return got;
+        }
+        // Linux reports network errors of a connection not yet accepted through accept: next, please.
+        bool again = errno == EINTR || (op->kind == OP_ACCEPT && errno == ECONNABORTED);
+        if (!again) {
+            return -errno;
+        }
+    }
+}

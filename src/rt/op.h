@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: MIT
+/* op.h – the contract between an I/O operation and whoever carries it out.
+ *
+ * Holds      struct op, one operation, on the waiter's stack; struct backend, the table of functions
+ *            a backend supplies.
+ * Invariant  every submitted op completes exactly once: inside submit, or by one wake from reap or
+ *            cancel. Until then the backend may use its buffer; afterwards it never touches it.
+ * Called by  io and net submit ops through op_run; loop.c reaps. Backends: epoll.c, blocking.c,
+ *            sim.c, each passing tests/unit/rt/test_op_conformance.c.
+ * Why        completion-shaped: readiness can be turned into completions (try, wait, retry), not the
+ *            other way round; a ring fits later without changing a caller.
+ *
+ * What an implementer must guarantee:
+ *   submit  returns true when the op is complete, its result in op->wait.result; false when it is
+ *           pending. Never blocks in a loop's backend.
+ *   cancel  is called for a pending op only, once. It either completes the op now with -ECANCELED,
+ *           or asks for that and completes it later with whatever came first: completion wins.
+ *   reap    waits up to `timeout_ns` (0: not at all; negative: for ever) for completions, and wakes
+ *           them; returns early when `wakeup` is called. May wait less, never without end.
+ *   wakeup  any thread and signal handlers: makes the present or the next reap return.
+ *   close   completes pending ops of the descriptor with -EBADF before the number can be reused.
+ */
+#ifndef RT_OP_H
+#define RT_OP_H
+
+#include "rt/sched.h"
+
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+enum op_kind {
+    OP_READ,    // iov[0]: buffer; a base of NULL: the backend provides one, see op_buffer
+    OP_WRITE,   // iov, iov_count: some of it is written
+    OP_ACCEPT,  // result: the new descriptor
+    OP_CONNECT, // addr
+    OP_POLL,    // readable, without reading
+};
+
+/* One operation. The caller fills in the upper part and zeroes the rest. */
+struct op {
+    struct wait wait; // first: its result is the op's
+    enum op_kind kind;
+    int fd;
+    bool socket; // recv and send apply, with their flags
+    union {
+        struct {
+            struct iovec *iov;
+            int iov_count;
+        };
+        struct {
+            const struct sockaddr *addr;
+            socklen_t addr_len;
+        };
+    };
+    struct iovec one;   // room for a single piece
+    int64_t *armed_ns;  // the stream's note of its armed SO_RCVTIMEO and SO_SNDTIMEO; may be NULL
+};
+
+struct backend;
+
+/* Address to listen on or connect to; big enough for any family. */
+struct op_address {
+    socklen_t len;
+    union {
+        struct sockaddr any;
+        struct sockaddr_storage storage;
+    };
+};
+
+struct backend_ops {
+    const char *name;
+    void (*close)(struct backend *backend);
+    bool (*submit)(struct backend *backend, struct op *op);
+    void (*cancel)(struct backend *backend, struct op *op);
+    int (*reap)(struct backend *backend, int64_t timeout_ns);
+    void (*wakeup)(struct backend *backend);
+    int64_t (*now_ns)(struct backend *backend);
+
+    // Descriptors. All return a descriptor or 0, or a negative errno.
+    int (*socket_open)(struct backend *backend, int family);
+    int (*socket_pair)(struct backend *backend, int out_fds[2]);
+    int (*listen)(struct backend *backend, const struct op_address *address, int backlog);
+    int (*local_address)(struct backend *backend, int fd, struct op_address *out_address);
+    int (*adopt)(struct backend *backend, int fd); // makes a foreign descriptor fit
+    int (*shutdown_write)(struct backend *backend, int fd);
+    int (*idle_ok)(struct backend *backend, int fd); // 1: nothing came unasked, 0: it did
+    void (*close_fd)(struct backend *backend, int fd);
+};
+
+struct backend {
+    const struct backend_ops *ops;
+    struct loop *loop; // NULL: blocking
+    uint64_t kernel_waits;
+    size_t pending; // ops submitted and not complete
+};
+
+/* The backend that serves this thread: its loop's, or the blocking one. */
+struct backend *backend_current(void);
+
+/* Makes the backends. Return 0, -ENOMEM, -EMFILE. */
+int epoll_open(struct loop *loop, struct backend **out_backend);
+int sim_open(struct loop *loop, uint64_t seed, struct backend **out_backend);
+extern struct backend blocking_backend;
+
+/* Carries the operation out, parking the task as long as it takes. The one way in.
+ *
+ * Returns  the operation's result; -ECANCELED, also at once while a cancel stands, and then nothing
+ *          was done; -EBUSY when another task waits for the same thing on this descriptor. */
+intptr_t op_run(struct op *op);
+
+/* A read that has no buffer while it waits: the backend takes one from the loop when data is there.
+ * op_run then leaves it in iov[0]. Blocks have OP_BUFFER_SIZE bytes and go back by op_buffer_give. */
+#define OP_BUFFER_SIZE ((size_t)16 * 1024)
+void *op_buffer_take(struct loop *loop);
+void op_buffer_give(struct loop *loop, void *buffer);
+
+/* The system calls behind an op, once: returns its result or -EAGAIN. Shared by epoll and blocking. */
+intptr_t op_try(struct op *op);
+
+#endif

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: MIT
+/* sched.c – the ready queue and the switch from task to task.
+ *
+ * Holds      which coroutine runs on this thread.
+ * Invariant  a coroutine is in the ready queue at most once; the running one is not in it.
+ * Called by  see sched.h.
+ * Why        park switches straight to the next ready task, without going back through a scheduler's
+ *            stack. The loop is a coroutine like the others and gets its turn when the queue is
+ *            empty or the budget used up: then it looks for completions.
+ */
+#include "rt/sched.h"
+
+#include "base/clock.h"
+#include "rt/loop.h"
+
+#include <stdio.h>
+#include <sched.h>
+#include <time.h>
+
+enum {
+    SPIN_REPORT = 1000, // refusals in a row that make a spin
+};
+
+__thread struct coro *sched_running;
+static __thread union coro_record thread_record;
+
+struct coro *sched_adopt_thread(void) {
+    thread_record.coro.deadline_ns = JG_NEVER;
+    thread_record.coro.site = "thread";
+    sched_running = &thread_record.coro;
+    return sched_running;
+}
+
+void sched_after_fork(void) {
+    thread_record = (union coro_record){0};
+    sched_running = NULL;
+}
+
+static void push_ready(struct loop *loop, struct coro *coro) {
+    coro->next = NULL;
+    if (loop->ready_first == NULL) {
+        loop->ready_first = coro;
+    } else {
+        loop->ready_last->next = coro;
+    }
+    loop->ready_last = coro;
+}
+
+/* The next to run: the head of the queue, or the loop when it is empty or the budget used up. */
+static inline struct coro *pop_next(struct loop *loop) {
+    struct coro *next = loop->ready_first;
+    if (unlikely(--loop->budget <= 0 || next == NULL)) {
+        return &loop->self.coro;
+    }
+    loop->ready_first = next->next;
+    return next;
+}
+
+static inline void switch_to(struct coro *self, struct coro *next) {
+    sched_running = next;
+    coro_switch(self, next);
+}
+
+/* A wait nobody can end, as this thread has no loop: only a deadline is left. */
+static intptr_t park_without_loop(const struct coro *self) {
+    if (self->deadline_ns == JG_NEVER) {
+        return -EDEADLK;
+    }
+    struct timespec until = {self->deadline_ns / JG_S, self->deadline_ns % JG_S};
+    while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL) == EINTR) {
+    }
+    return -ECANCELED;
+}
+
+intptr_t park(struct wait *wait) {
+    struct coro *self = sched_current();
+    struct loop *loop = self->loop;
+    wait->coro = self;
+    if (unlikely(loop == NULL)) {
+        return park_without_loop(self);
+    }
+    must(self != &loop->self.coro && self->parked == NULL);
+    self->parked = wait;
+    self->refused_in_row = 0;
+    switch_to(self, pop_next(loop));
+    return wait->result;
+}
+
+intptr_t park_checked(struct wait *wait) {
+    int rc = suspend_check(sched_current());
+    return rc < 0 ? rc : park(wait);
+}
+
+void wake(struct wait *wait, intptr_t result) {
+    struct coro *coro = wait->coro;
+    must(coro->parked == wait);
+    coro->parked = NULL;
+    wait->result = result;
+    push_ready(coro->loop, coro);
+}
+
+void interrupt(struct coro *coro) {
+    struct wait *wait = coro->parked;
+    if (wait != NULL && wait->undo != NULL) {
+        wait->undo(wait);
+    }
+}
+
+void sched_ready(struct coro *coro) {
+    push_ready(coro->loop, coro);
+}
+
+void sched_run_now(struct coro *next) {
+    struct coro *self = sched_running;
+    push_ready(self->loop, self);
+    switch_to(self, next);
+}
+
+void sched_yield_now(struct coro *self) {
+    struct loop *loop = self->loop;
+    if (loop == NULL) {
+        sched_yield();
+        return;
+    }
+    push_ready(loop, self);
+    struct coro *next = pop_next(loop);
+    if (next != self) {
+        switch_to(self, next);
+    }
+}
+
+_Noreturn void sched_exit(struct coro *self) {
+    struct coro *next = pop_next(self->loop);
+    sched_running = next;
+    coro_switch_last(self, next);
+    __builtin_unreachable();
+}
+
+/* Level-triggered cancelling turns `while (jg_read(…) != 0)` into a spin. Name it once, and from then
+ * on let the others run in between. */
+static void mind_spin(struct coro *self) {
+    if (++self->refused_in_row < SPIN_REPORT || self->loop == NULL) {
+        return;
+    }
+    if (self->refused_in_row == SPIN_REPORT) {
+        fprintf(stderr,
+                "juggle: task %s ignores -ECANCELED: %d suspends refused in a row; it is slowed "
+                "down\n",
+                self->site, SPIN_REPORT);
+    }
+    loop_pause(self, JG_MS);
+}
+
+int sched_refuse(struct coro *self) {
+    if (self->attention & ATTENTION_FORKED) {
+        return -ECHILD;
+    }
+    if (self->attention & ATTENTION_NO_SUSPEND) {
+        return -EDEADLK;
+    }
+    self->refused++;
+    if (self->edge) {
+        self->attention &= ~(uint32_t)ATTENTION_CANCEL;
+    }
+    mind_spin(self);
+    return -ECANCELED;
+}

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: MIT
+/* sched.h – park and wake: the only way a task stops running, and the only way it goes on.
+ *
+ * Holds      struct wait, the record of one wait, on the waiter's stack.
+ * Invariant  a parked coroutine is woken exactly once per park. Before that it may be interrupted;
+ *            then its undo either leaves the queue and wakes it with -ECANCELED, or sees to it that
+ *            the wake still comes. After the wake nothing can take the result away: completion wins.
+ * Called by  every room above: a blocking operation is "fill in the record, name the undo, park".
+ * Why        one way to sleep, which knows how to be cancelled: no feature needs cancel code.
+ */
+#ifndef RT_SCHED_H
+#define RT_SCHED_H
+
+#include "base/check.h"
+#include "rt/coro.h"
+
+struct wait {
+    struct coro *coro;                // who waits; set by park
+    void (*undo)(struct wait *wait);  // NULL: cannot be interrupted
+    intptr_t result;                  // what the wake brought
+    const char *what;                 // for people: "sleep", "read"
+};
+
+/* The running coroutine of this thread; NULL when it has neither loop nor stand-in yet. */
+extern __thread struct coro *sched_running __attribute__((tls_model("initial-exec")));
+
+/* Makes this thread's stand-in. Slow path of sched_current. */
+struct coro *sched_adopt_thread(void);
+
+/* The running coroutine: a task, the loop itself (in callbacks), or a stand-in for the thread. */
+static inline struct coro *sched_current(void) {
+    struct coro *current = sched_running;
+    return likely(current != NULL) ? current : sched_adopt_thread();
+}
+
+/* Counts a refusal and returns its code. Slow path of suspend_check. */
+int sched_refuse(struct coro *self);
+
+/* Opens every suspending call: whether `self` may wait at all.
+ *
+ * Returns 0; -ECANCELED while a cancel stands; -EDEADLK where suspending is not possible; -ECHILD in
+ * a forked child. */
+static inline int suspend_check(struct coro *self) {
+    return likely(self->attention == 0) ? 0 : sched_refuse(self);
+}
+
+/* Parks the running coroutine until wake(wait). Asks nobody: suspend_check comes before.
+ *
+ * Returns  the result of the wake. Without a loop nobody can wake it: sleeps until the deadline and
+ *          returns -ECANCELED, or -EDEADLK at once without one. */
+intptr_t park(struct wait *wait);
+
+/* suspend_check, then park. */
+intptr_t park_checked(struct wait *wait);
+
+/* Makes the parked coroutine ready with this result. Loop thread only. */
+void wake(struct wait *wait, intptr_t result);
+
+/* Runs the undo of what the coroutine is parked on, if it is parked and can be interrupted. */
+void interrupt(struct coro *coro);
+
+/* Puts a new coroutine at the end of the ready queue. */
+void sched_ready(struct coro *coro);
+
+/* Runs `next`, which is not in the ready queue, at once; the running one goes to the queue's end. */
+void sched_run_now(struct coro *next);
+
+/* Lets the others run. */
+void sched_yield_now(struct coro *self);
+
+/* Leaves the running coroutine for good. */
+_Noreturn void sched_exit(struct coro *self);
+
+/* Forgets loop and stand-in, in a forked child: from now on its calls block. */
+void sched_after_fork(void);
+
+#endif

@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: MIT
+/* stack.c – cutting guarded stacks out of large reserved mappings.
+ *
+ * Holds      the kind of guard this kernel offers, found out once; the mprotect budget in use.
+ * Invariant  a region is [guard|stack][guard|stack]…; stacks below `cut` have their guard.
+ * Called by  see stack.h.
+ * Why        a free stack's list node lies in its topmost bytes, the page that was touched anyway.
+ * Quirks     MADV_GUARD_INSTALL is 102, Linux 6.13+, missing in Debian 12's headers; valgrind does
+ *            not know it. MADV_NOHUGEPAGE: with huge pages each parked task would cost 2 MiB.
+ */
+#include "rt/stack.h"
+
+#include "base/check.h"
+#include "base/mem.h"
+#include "rt/sanitize.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+enum {
+    MADV_GUARD_INSTALL_ = 102,
+    HOT_MOST = 1024,      // freed stacks per loop that keep their pages
+    FIRST_CUT = 16,       // stacks in a class's first region; each next has twice as many
+    LARGEST_CUT = 65536,  // stacks in a region at most
+    MAPPINGS_LEFT = 4096, // of vm.max_map_count, for everybody else
+};
+
+// The largest region, so that one loop's reserve stays far from the 47-bit address space.
+static const size_t LARGEST_REGION = (size_t)16 << 30;
+
+struct stack_free {
+    struct stack_free *next;
+    unsigned valgrind_id;
+};
+
+struct stack_region {
+    struct stack_region *older;
+    char *start;
+    size_t stride; // guard + stack
+    size_t count;
+    size_t cut; // stacks cut so far
+    unsigned first_valgrind_id;
+};
+
+static atomic_int guard_kind;
+static atomic_long mprotect_left;
+
+void stack_force_guard(enum stack_guard_kind kind) {
+    atomic_store(&guard_kind, (int)kind);
+}
+
+static long read_max_map_count(void) {
+    char text[32] = {0};
+    int fd = open("/proc/sys/vm/max_map_count", O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        return 65530;
+    }
+    ssize_t got = read(fd, text, sizeof(text) - 1);
+    close(fd);
+    return got > 0 ? strtol(text, NULL, 10) : 65530;
+}
+
+static enum stack_guard_kind probe_guard(char *guard) {
+    if (!sanitize_on_valgrind() && madvise(guard, STACK_GUARD, MADV_GUARD_INSTALL_) == 0) {
+        return STACK_GUARD_LIGHT;
+    }
+    // Each mprotect guard splits its mapping in two.
+    atomic_store(&mprotect_left, (read_max_map_count() - MAPPINGS_LEFT) / 2);
+    return STACK_GUARD_MPROTECT;
+}
+
+static int install_guard(char *guard) {
+    int kind = atomic_load_explicit(&guard_kind, memory_order_relaxed);
+    if (unlikely(kind == STACK_GUARD_UNKNOWN)) {
+        kind = (int)probe_guard(guard);
+        atomic_store(&guard_kind, kind);
+    }
+    if (kind == STACK_GUARD_LIGHT) {
+        return madvise(guard, STACK_GUARD, MADV_GUARD_INSTALL_) == 0 ? 0 : -errno;
+    }
+    if (atomic_fetch_sub(&mprotect_left, 1) <= 0) {
+        atomic_fetch_add(&mprotect_left, 1);
+        return -EAGAIN;
+    }
+    if (mprotect(guard, STACK_GUARD, PROT_NONE) != 0) {
+        int rc = errno == ENOMEM ? -EAGAIN : -errno; // ENOMEM here is the mapping limit
+        atomic_fetch_add(&mprotect_left, 1);
+        return rc;
+    }
+    return 0;
+}
+
+static size_t class_of(size_t size_bytes) {
+    return (size_t)__builtin_ctzll(size_bytes) - (size_t)__builtin_ctzll(STACK_MIN);
+}
+
+int stack_round(size_t wished_bytes, size_t *out_size) {
+    if (wished_bytes > STACK_MAX) {
+        return -EINVAL;
+    }
+    size_t size = STACK_MIN;
+    while (size < wished_bytes) {
+        size <<= 1;
+    }
+    *out_size = size;
+    return 0;
+}
+
+void stack_pool_init(struct stack_pool *pool) {
+    *pool = (struct stack_pool){0};
+}
+
+void stack_pool_fini(struct stack_pool *pool) {
+    for (size_t class = 0; class < STACK_CLASSES; class++) {
+        struct stack_region *region = pool->regions[class];
+        while (region != NULL) {
+            struct stack_region *older = region->older;
+            for (size_t i = 0; i < region->cut; i++) {
+                sanitize_stack_forget(region->first_valgrind_id + (unsigned)i);
+            }
+            if (atomic_load(&guard_kind) == STACK_GUARD_MPROTECT) {
+                atomic_fetch_add(&mprotect_left, (long)region->cut);
+            }
+            munmap(region->start, region->stride * region->count);
+            mem_free(region);
+            region = older;
+        }
+    }
+    stack_pool_init(pool);
+}
+
+/* Reserves a region for at least one more stack; tries smaller ones when memory is short. */
+static int add_region(struct stack_pool *pool, size_t class, size_t size_bytes) {
+    struct stack_region *newest = pool->regions[class];
+    size_t stride = size_bytes + STACK_GUARD;
+    size_t count = newest == NULL ? FIRST_CUT : newest->count * 2;
+    if (count > LARGEST_CUT) {
+        count = LARGEST_CUT;
+    }
+    while (count > 1 && count * stride > LARGEST_REGION) {
+        count /= 2;
+    }
+    struct stack_region *region = mem_alloc(sizeof(*region));
+    if (region == NULL) {
+        return -ENOMEM;
+    }
+    char *start = MAP_FAILED;
+    for (; count >= 1; count /= 2) {
+        start = mmap(NULL, stride * count, PROT_READ | PROT_WRITE,
+                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        if (start != MAP_FAILED) {
+            break;
+        }
+    }
+    if (start == MAP_FAILED) {
+        mem_free(region);
+        return -ENOMEM;
+    }
+    madvise(start, stride * count, MADV_NOHUGEPAGE);
+    *region = (struct stack_region){
+        .older = newest, .start = start, .stride = stride, .count = count};
+    pool->regions[class] = region;
+    pool->region_count++;
+    return 0;
+}
+
+static int cut_stack(struct stack_pool *pool, size_t size_bytes, struct stack *out_stack) {
+    size_t class = class_of(size_bytes);
+    if (pool->regions[class] == NULL || pool->regions[class]->cut == pool->regions[class]->count) {
+        int rc = add_region(pool, class, size_bytes);
+        if (rc < 0) {
+            return rc;
+        }
+    }
+    struct stack_region *region = pool->regions[class];
+    char *guard = region->start + region->stride * region->cut;
+    int rc = install_guard(guard);
+    if (rc < 0) {
+        return rc;
+    }
+    char *base = guard + STACK_GUARD;
+    unsigned id = sanitize_stack_register(base, base + size_bytes);
+    if (region->cut == 0) {
+        region->first_valgrind_id = id;
+    }
+    region->cut++;
+    pool->mapped_count++;
+    *out_stack = (struct stack){base, size_bytes};
+    return 0;
+}
+
+static struct stack_free *free_node(struct stack stack) {
+    return (struct stack_free *)(void *)(stack.base + stack.size - sizeof(struct stack_free));
+}
+
+static struct stack stack_of(struct stack_free *node, size_t size_bytes) {
+    return (struct stack){(char *)(node + 1) - size_bytes, size_bytes};
+}
+
+int stack_take(struct stack_pool *pool, size_t size_bytes, struct stack *out_stack) {
+    size_t class = class_of(size_bytes);
+    if (unlikely(mem_refuse())) {
+        return -ENOMEM;
+    }
+    struct stack_free *node = pool->hot[class];
+    if (likely(node != NULL)) {
+        pool->hot[class] = node->next;
+        pool->hot_count--;
+        *out_stack = stack_of(node, size_bytes);
+        return 0;
+    }
+    node = pool->cold[class];
+    if (node != NULL) {
+        pool->cold[class] = node->next;
+        *out_stack = stack_of(node, size_bytes);
+        return 0;
+    }
+    return cut_stack(pool, size_bytes, out_stack);
+}
+
+void stack_give(struct stack_pool *pool, struct stack stack) {
+    size_t class = class_of(stack.size);
+    struct stack_free *node = free_node(stack);
+    node->next = pool->hot[class];
+    pool->hot[class] = node;
+    pool->hot_count++;
+}
+
+/* Moves one stack from hot to cold: all its pages but the topmost, which holds the node, go back. */
+static void cool(struct stack_pool *pool, size_t class) {
+    struct stack_free *node = pool->hot[class];
+    struct stack stack = stack_of(node, STACK_MIN << class);
+    pool->hot[class] = node->next;
+    pool->hot_count--;
+    madvise(stack.base, stack.size - 4096, MADV_DONTNEED);
+    node->next = pool->cold[class];
+    pool->cold[class] = node;
+}
+
+void stack_trim(struct stack_pool *pool, unsigned most) {
+    for (size_t class = 0; class < STACK_CLASSES && pool->hot_count > HOT_MOST; class++) {
+        while (pool->hot[class] != NULL && pool->hot_count > HOT_MOST && most > 0) {
+            cool(pool, class);
+            most--;
+        }
+    }
+}
+
+bool stack_guards(struct stack stack, const void *address) {
+    const char *at = address;
+    return stack.base != NULL && at >= stack.base - STACK_GUARD && at < stack.base;
+}

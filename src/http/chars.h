@@ -8,8 +8,8 @@
  * Why        one load and one AND per byte, no locale, no <ctype.h>.
  * Quirks     bytes ≥ 0x80 (obs-text) are TEXT and nothing else.
  */
-#ifndef JUGGLE_HTTP_CHARS_H
-#define JUGGLE_HTTP_CHARS_H
+#ifndef HTTP_CHARS_H
+#define HTTP_CHARS_H
 
 #include <stdbool.h>
 #include <stddef.h>

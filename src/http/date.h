@@ -7,8 +7,8 @@
  * Why        strftime() follows the locale, and gmtime_r() may read files.
  * Quirks     years 0 to 9999 only; other times are clamped.
  */
-#ifndef JUGGLE_HTTP_DATE_H
-#define JUGGLE_HTTP_DATE_H
+#ifndef HTTP_DATE_H
+#define HTTP_DATE_H
 
 #include <stdint.h>
 

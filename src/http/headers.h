@@ -7,10 +7,11 @@
  * Called by  the client and the server. Calls base/mem.h, chars.h.
  * Why        one buffer, so adding costs no allocation of its own and sending is one copy; lists
  *            are short, so looking up is a scan.
- * Quirks     all zero is the valid empty list.
+ * Quirks     all zero is the valid empty list. Names and values given must not lie inside the list
+ *            itself (as headers_get() returns them), since its bytes may move.
  */
-#ifndef JUGGLE_HTTP_HEADERS_H
-#define JUGGLE_HTTP_HEADERS_H
+#ifndef HTTP_HEADERS_H
+#define HTTP_HEADERS_H
 
 #include <stdbool.h>
 #include <stddef.h>

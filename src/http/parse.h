@@ -7,7 +7,7 @@
  *            no byte after the end of the message is ever consumed.
  * Called by  the client, the server, fuzz targets. Calls chars.h and url.h only.
  * Why        RFC 9112 both ways with one reading: what two implementations could read in two ways
- *            is refused (CL with TE, any repeated CL or TE, bare CR or LF, space before colon, …).
+ *            is refused (CL with TE, any repeated CL or TE, bare CR or LF, space before colon).
  * Quirks     heads are parsed in the caller's buffer and found again by 16-bit offsets, since that
  *            buffer may grow and move between calls; 8 bytes per field, and the caller brings the
  *            field array, so that a parser touches no more of a coroutine's stack than 80 bytes.
@@ -41,8 +41,8 @@
  *   - refuse white space after a chunk size, and more than 16 hexadecimal digits;
  *   - check trailers like fields and drop them all, so none can reach the head.
  */
-#ifndef JUGGLE_HTTP_PARSE_H
-#define JUGGLE_HTTP_PARSE_H
+#ifndef HTTP_PARSE_H
+#define HTTP_PARSE_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -54,13 +54,13 @@
 /* Limits, set by the init functions; a caller may lower those kept in struct http_head before the
  * first parse_head(). */
 enum {
-    HTTP_REQUEST_HEAD_MAX = 16384,  /* bytes of a request head, empty line included */
-    HTTP_REQUEST_FIELDS_MAX = 100,  /* fields of a request head */
-    HTTP_TARGET_MAX = 8192,         /* bytes of a request target */
-    HTTP_METHOD_MAX = 32,           /* bytes of a method name */
-    HTTP_RESPONSE_HEAD_MAX = 65536, /* bytes of all interim heads, the final one and trailers */
-    HTTP_RESPONSE_FIELDS_MAX = 256, /* fields, counted the same way */
-    HTTP_INTERIM_MAX = 16,          /* 1xx responses before the final one */
+    HTTP_REQUEST_HEAD_MAX = 16384,    /* bytes of a request head, empty line included */
+    HTTP_REQUEST_FIELDS_MAX = 100,    /* fields of a request head */
+    HTTP_TARGET_MAX = 8192,           /* bytes of a request target */
+    HTTP_METHOD_MAX = 32,             /* bytes of a method name */
+    HTTP_RESPONSE_HEAD_MAX = 65536,   /* bytes of all interim heads, the final one and trailers */
+    HTTP_RESPONSE_FIELDS_MAX = 256,   /* fields, counted the same way */
+    HTTP_INTERIM_MAX = 16,            /* 1xx responses before the final one */
     HTTP_CHUNK_EXTENSION_MAX = 16384, /* bytes of chunk extensions beyond the payload's own bytes */
 };
 
@@ -162,6 +162,8 @@ enum {
     HTTP_FLAG_UPGRADE = 8,          /* Connection: upgrade and an Upgrade field */
     HTTP_FLAG_EXPECT_CONTINUE = 16, /* Expect: 100-continue in an HTTP/1.1 request */
     HTTP_FLAG_HOST = 32,            /* a Host field was there; see http_head.host */
+    HTTP_FLAG_UPGRADE_TOKEN = 64,   /* private: first half of HTTP_FLAG_UPGRADE */
+    HTTP_FLAG_UPGRADE_FIELD = 128,  /* private: second half */
 };
 
 /* One message head, being parsed or parsed. Borrowed memory only: `fields` and the head's bytes
@@ -174,7 +176,7 @@ struct http_head {
     uint32_t size_max;         /* limit for `size` */
     uint32_t scanned;          /* private: bytes known to be good */
     uint32_t line_start;       /* private: first byte of the line being scanned */
-    uint32_t work;             /* bytes scanned over all calls, for tests of linear time */
+    uint32_t work;             /* bytes looked at over all calls, for tests of linear time */
     uint16_t field_cap;        /* entries in `fields` */
     uint16_t field_max;        /* limit for `field_count` */
     uint16_t field_count;      /* fields received; those beyond field_cap are checked and acted on
@@ -182,6 +184,7 @@ struct http_head {
     uint16_t target_max;       /* request: limit for target.len */
     uint16_t status;           /* response: 100..999 */
     uint16_t flags;            /* HTTP_FLAG_… */
+    uint16_t start_line;       /* private: offset of the first line, 2 after an empty line */
     struct http_span method;   /* request: its name */
     struct http_span target;   /* request: as sent */
     struct http_span reason;   /* response: reason phrase, often empty */
@@ -253,18 +256,19 @@ enum http_body_kind {
     HTTP_BODY_LENGTH,  /* Content-Length */
     HTTP_BODY_CHUNKED, /* chunked */
     HTTP_BODY_CLOSE,   /* until the connection ends; responses only */
+    HTTP_BODY_TUNNEL,  /* none, and what follows is not HTTP: after 101, after 2xx to CONNECT */
 };
 
 /* The framing of one message's content. The decoder writes all members. */
 struct http_body {
-    uint64_t remaining;         /* payload bytes left of the content or of this chunk */
-    uint32_t extension_bytes;   /* private: of chunk extensions, less the payload's */
-    uint32_t trailer_left;      /* private: bytes that trailers may still have */
-    uint16_t trailer_fields;    /* private: fields that trailers may still have */
-    uint8_t kind;               /* enum http_body_kind */
-    uint8_t state;              /* private: where in the framing we are */
-    uint8_t digits;             /* private: of the chunk size so far */
-    uint8_t error;              /* enum http_error */
+    uint64_t remaining;       /* payload bytes left of the content or of this chunk */
+    uint32_t extension_bytes; /* private: of chunk extensions, less the payload's */
+    uint32_t trailer_left;    /* private: bytes that trailers may still have */
+    uint16_t fields_left;     /* private: fields that trailers may still have */
+    uint8_t kind;             /* enum http_body_kind */
+    uint8_t state;            /* private: where in the framing we are */
+    uint8_t digits;           /* private: of the chunk size so far */
+    uint8_t error;            /* enum http_error */
 };
 
 /* Prepares `body` for the content after the complete request `head`. */
@@ -298,8 +302,8 @@ uint64_t parse_body_direct(const struct http_body *body);
  * Returns  0 if the content is complete, now done; -ECONNRESET with HTTP_ERROR_TRUNCATED. */
 int parse_body_end(struct http_body *body);
 
-/* True if the connection may carry another exchange: the response's content is done, its end did
- * not depend on closing, and the head asks for no close. */
+/* True if the connection may carry another exchange: the content is done, its end did not depend
+ * on closing, the head asks for no close, and what follows is HTTP. */
 bool parse_reusable(const struct http_head *head, const struct http_body *body);
 
 #endif

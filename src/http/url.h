@@ -10,8 +10,8 @@
  * Quirks     sockets are written http+unix://%2Ftmp%2Fs.sock/path: the percent-encoded path of the
  *            socket stands where the host would.
  */
-#ifndef JUGGLE_HTTP_URL_H
-#define JUGGLE_HTTP_URL_H
+#ifndef HTTP_URL_H
+#define HTTP_URL_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -21,8 +21,8 @@
 #include "http/chars.h"
 
 enum {
-    URL_MAX = 8192,      /* bytes of a URL */
-    URL_HOST_MAX = 253,  /* bytes of a host name */
+    URL_MAX = 8192,       /* bytes of a URL */
+    URL_HOST_MAX = 253,   /* bytes of a host name */
     URL_SOCKET_MAX = 107, /* bytes of a Unix socket's path, NUL not counted */
 };
 
@@ -33,14 +33,14 @@ enum url_error {
     URL_ERROR_NONE,
     URL_ERROR_EMPTY,
     URL_ERROR_TOO_LONG,
-    URL_ERROR_CONTROL,        /* control byte, line end or tab */
+    URL_ERROR_CONTROL, /* control byte, line end or tab */
     URL_ERROR_SPACE,
     URL_ERROR_BACKSLASH,
     URL_ERROR_NOT_ASCII,
-    URL_ERROR_CHARACTER,      /* " < or >, or one that is only wrong where it stands */
-    URL_ERROR_NO_SCHEME,      /* no "scheme://" at the start */
-    URL_ERROR_SCHEME,         /* not http, https or http+unix */
-    URL_ERROR_USERINFO,       /* "user:password@" */
+    URL_ERROR_CHARACTER, /* " < or >, or one that is only wrong where it stands */
+    URL_ERROR_NO_SCHEME, /* no "scheme://" at the start */
+    URL_ERROR_SCHEME,    /* not http, https or http+unix */
+    URL_ERROR_USERINFO,  /* "user:password@" */
     URL_ERROR_NO_HOST,
     URL_ERROR_HOST_TOO_LONG,  /* > 253 bytes, or a label > 63 */
     URL_ERROR_HOST_PERCENT,   /* percent-encoding in a host */
@@ -48,11 +48,11 @@ enum url_error {
     URL_ERROR_HOST_LABEL,     /* empty label: "a..b", ".a" */
     URL_ERROR_IPV4,           /* ends in a number but is no a.b.c.d */
     URL_ERROR_IPV6,
-    URL_ERROR_IPV6_ZONE,      /* [fe80::1%eth0] */
-    URL_ERROR_PORT,           /* not a number */
-    URL_ERROR_PORT_RANGE,     /* 0, or above 65535 */
-    URL_ERROR_PERCENT,        /* "%" without two hexadecimal digits */
-    URL_ERROR_SOCKET_PATH,    /* http+unix: no, too long a, or NUL in the path; or a port */
+    URL_ERROR_IPV6_ZONE,   /* [fe80::1%eth0] */
+    URL_ERROR_PORT,        /* not a number */
+    URL_ERROR_PORT_RANGE,  /* 0, or above 65535 */
+    URL_ERROR_PERCENT,     /* "%" without two hexadecimal digits */
+    URL_ERROR_SOCKET_PATH, /* http+unix: no, too long a, or NUL in the path; or a port */
     URL_ERROR_COUNT,
 };
 

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: MIT
+/* table.c – see table.h.
+ *
+ * Holds      the layout: widths, what to leave out, padding.
+ * Invariant  widths are counted in columns of the screen, after ASCII stand-ins were put in.
+ * Called by  the reports.
+ * Why        see table.h.
+ * Quirks     styles are put around the padded text, so escapes never count as width.
+ */
+#include "table.h"
+
+#include "text.h"
+
+#include <stdarg.h>
+#include <string.h>
+
+enum { MARGIN = 2, GAP = 2 };
+
+/* Which columns are shown, and how wide they are. */
+struct layout {
+    unsigned widths[TABLE_COLUMNS_MAX];
+    bool shown[TABLE_COLUMNS_MAX];
+};
+
+void table_init(struct table *table, const struct table_column *columns, unsigned count) {
+    memset(table, 0, sizeof(*table));
+    table->columns = columns;
+    table->column_count = count < TABLE_COLUMNS_MAX ? count : TABLE_COLUMNS_MAX;
+}
+
+void table_add_row(struct table *table) {
+    table->row_count += table->row_count < TABLE_ROWS_MAX;
+}
+
+void table_set(struct table *table, unsigned column, enum terminal_style style, const char *format,
+               ...) {
+    if (table->row_count == 0 || column >= table->column_count) {
+        return;
+    }
+    struct table_cell *cell = &table->cells[table->row_count - 1][column];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(cell->text, sizeof(cell->text), format, arguments);
+    va_end(arguments);
+    cell->style = style;
+}
+
+static unsigned width_on(const struct terminal *terminal, const char *text) {
+    char ascii[2 * TABLE_CELL_SIZE];
+    return (unsigned)text_width(terminal->utf8 ? text : text_to_ascii(text, ascii, sizeof(ascii)));
+}
+
+static unsigned total_width(const struct table *table, const struct layout *layout) {
+    unsigned width = MARGIN;
+    for (unsigned c = 0; c < table->column_count; c++) {
+        width += layout->shown[c] ? layout->widths[c] + GAP : 0;
+    }
+    return width - GAP;
+}
+
+/* Leaves out the least important column that is still shown; false if all must stay. */
+static bool leave_one_out(const struct table *table, struct layout *layout) {
+    unsigned least = 0;
+    for (unsigned c = 1; c < table->column_count; c++) {
+        bool is_less = layout->shown[c] && table->columns[c].rank > 0 &&
+                       (!layout->shown[least] ||
+                        table->columns[c].rank > table->columns[least].rank);
+        least = is_less ? c : least;
+    }
+    bool found = layout->shown[least] && table->columns[least].rank > 0;
+    layout->shown[least] = layout->shown[least] && !found;
+    return found;
+}
+
+static void lay_out(const struct table *table, const struct terminal *terminal,
+                    struct layout *layout) {
+    for (unsigned c = 0; c < table->column_count; c++) {
+        layout->shown[c] = true;
+        layout->widths[c] = width_on(terminal, table->columns[c].heading);
+        for (unsigned r = 0; r < table->row_count; r++) {
+            unsigned width = width_on(terminal, table->cells[r][c].text);
+            layout->widths[c] = width > layout->widths[c] ? width : layout->widths[c];
+        }
+    }
+    while (terminal->width > 0 && total_width(table, layout) > terminal->width) {
+        if (!leave_one_out(table, layout)) {
+            break;
+        }
+    }
+}
+
+static bool is_last_shown(const struct table *table, const struct layout *layout, unsigned column) {
+    while (++column < table->column_count) {
+        if (layout->shown[column]) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void print_cell(struct terminal *terminal, enum table_align align, int width, bool is_last,
+                       const struct table_cell *cell) {
+    int padding = width - (int)width_on(terminal, cell->text);
+    if (align == TABLE_RIGHT) {
+        terminal_print(terminal, cell->style, "%*s%s", padding, "", cell->text);
+    } else {
+        terminal_print(terminal, cell->style, "%s%*s", cell->text, is_last ? 0 : padding, "");
+    }
+    terminal_print(terminal, TERMINAL_PLAIN, "%*s", is_last ? 0 : GAP, "");
+}
+
+static void print_headings(const struct table *table, const struct layout *layout,
+                           struct terminal *terminal) {
+    terminal_print(terminal, TERMINAL_PLAIN, "%*s", MARGIN, "");
+    for (unsigned c = 0; c < table->column_count; c++) {
+        struct table_cell cell = {.style = TERMINAL_BOLD};
+        snprintf(cell.text, sizeof(cell.text), "%s", table->columns[c].heading);
+        if (layout->shown[c]) {
+            print_cell(terminal, table->columns[c].align, (int)layout->widths[c],
+                       is_last_shown(table, layout, c), &cell);
+        }
+    }
+    terminal_print(terminal, TERMINAL_PLAIN, "\n");
+}
+
+static void print_row(const struct table *table, const struct layout *layout,
+                      struct terminal *terminal, unsigned row) {
+    terminal_print(terminal, TERMINAL_PLAIN, "%*s", MARGIN, "");
+    for (unsigned c = 0; c < table->column_count; c++) {
+        if (layout->shown[c]) {
+            print_cell(terminal, table->columns[c].align, (int)layout->widths[c],
+                       is_last_shown(table, layout, c), &table->cells[row][c]);
+        }
+    }
+    terminal_print(terminal, TERMINAL_PLAIN, "\n");
+}
+
+static void print_left_out(const struct table *table, const struct layout *layout,
+                           struct terminal *terminal) {
+    const char *before = "  (too narrow for: ";
+    for (unsigned c = 0; c < table->column_count; c++) {
+        if (!layout->shown[c]) {
+            terminal_print(terminal, TERMINAL_DIM, "%s%s", before, table->columns[c].heading);
+            before = ", ";
+        }
+    }
+    if (before[0] == ',') {
+        terminal_print(terminal, TERMINAL_DIM, ")\n");
+    }
+}
+
+void table_print(const struct table *table, struct terminal *terminal) {
+    struct layout layout;
+    lay_out(table, terminal, &layout);
+    print_headings(table, &layout, terminal);
+    for (unsigned r = 0; r < table->row_count; r++) {
+        print_row(table, &layout, terminal, r);
+    }
+    print_left_out(table, &layout, terminal);
+}

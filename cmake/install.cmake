@@ -28,5 +28,7 @@ write_basic_package_version_file(juggleConfigVersion.cmake COMPATIBILITY SameMin
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/juggleConfig.cmake
         ${CMAKE_CURRENT_BINARY_DIR}/juggleConfigVersion.cmake DESTINATION ${package_dir})
 
+# Relative, so that `cmake --install --prefix` and a moved tree stay true.
+file(RELATIVE_PATH pc_to_prefix /prefix/${CMAKE_INSTALL_LIBDIR}/pkgconfig /prefix)
 configure_file(cmake/juggle.pc.in juggle.pc @ONLY)
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/juggle.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)

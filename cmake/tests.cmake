@@ -7,8 +7,8 @@
 # Called by  CMakeLists.txt.
 # Why        a test's place says what it is: tests/unit/<room> may see src/, tests/api only include/.
 # Quirks     an api test runs once per backend. A line `// Backends: epoll blocking` in the file
-#            replaces the list of backends for any test; scripts whose names start with lib or _
-#            are helpers and not run.
+#            replaces the list of backends for any test, `// Links: jansson` adds libraries by their
+#            pkg-config names; scripts whose names start with lib or _ are helpers and not run.
 if(NOT JUGGLE_TEST_MINI)
     # Building the command alone must not need what only tests need.
     find_package(PkgConfig)
@@ -63,17 +63,12 @@ function(juggle_test_register name label backend)
                          TIMEOUT ${JUGGLE_TEST_TIMEOUT_S})
 endfunction()
 
-# juggle_test_backends(FILE IS_API OUT): the backends one file runs on, from its comment or its place.
-function(juggle_test_backends file is_api out_backends)
-    set(backends)
-    file(STRINGS ${file} marks REGEX "^// Backends: " LIMIT_COUNT 1)
-    if(marks)
-        string(REGEX REPLACE "^// Backends: *" "" backends "${marks}")
-        separate_arguments(backends)
-    elseif(is_api)
-        set(backends ${JUGGLE_TEST_BACKENDS})
-    endif()
-    set(${out_backends} "${backends}" PARENT_SCOPE)
+# juggle_test_mark(FILE MARK OUT): the words after `// MARK: ` in the file, or nothing.
+function(juggle_test_mark file mark out_words)
+    file(STRINGS ${file} line REGEX "^// ${mark}: " LIMIT_COUNT 1)
+    string(REGEX REPLACE "^// ${mark}: *" "" words "${line}")
+    separate_arguments(words)
+    set(${out_words} "${words}" PARENT_SCOPE)
 endfunction()
 
 function(juggle_test_add relative)
@@ -101,7 +96,16 @@ function(juggle_test_add relative)
         target_link_libraries(${target} PRIVATE juggle_static)
     endif()
 
-    juggle_test_backends(${file} ${is_api} backends)
+    juggle_test_mark(${file} Links libraries)
+    foreach(library IN LISTS libraries)
+        pkg_check_modules(LINKS_${library} REQUIRED IMPORTED_TARGET ${library})
+        target_link_libraries(${target} PRIVATE PkgConfig::LINKS_${library})
+    endforeach()
+
+    juggle_test_mark(${file} Backends backends)
+    if(is_api AND NOT backends)
+        set(backends ${JUGGLE_TEST_BACKENDS})
+    endif()
     if(backends)
         foreach(backend IN LISTS backends)
             juggle_test_register(${dir}/${subject} ${dir} ${backend} ${target})
@@ -124,6 +128,10 @@ if(NOT JUGGLE_TEST_ONLY)
     file(GLOB test_scripts CONFIGURE_DEPENDS RELATIVE ${PROJECT_SOURCE_DIR}/tests
          tests/e2e/*.sh tests/e2e/*.py tests/lint/*.sh tests/lint/*.py)
     list(FILTER test_scripts EXCLUDE REGEX "/(lib|_)[^/]*$")
+    if(NOT JUGGLE_SANITIZE STREQUAL none OR NOT TARGET juggle_static)
+        # What is installed is never a sanitizer build.
+        list(REMOVE_ITEM test_scripts e2e/install.sh)
+    endif()
     foreach(relative IN LISTS test_scripts)
         cmake_path(GET relative PARENT_PATH dir)
         cmake_path(GET relative STEM LAST_ONLY stem)

@@ -256,7 +256,7 @@ static size_t edit_distance(const char *a, const char *b) {
 
 const char *options_nearest(const char *typed, const char *const *names) {
     size_t typed_length = strlen(typed);
-    size_t nearest_distance = typed_length / 3 + 2;
+    size_t nearest_distance = (typed_length < 6 ? 1 : typed_length / 3) + 1;
     const char *nearest = NULL;
     for (; typed_length > 0 && *names != NULL; names++) {
         bool is_start = typed_length > 1 && strncmp(*names, typed, typed_length) == 0;

@@ -128,8 +128,8 @@ if(NOT JUGGLE_TEST_ONLY)
     file(GLOB test_scripts CONFIGURE_DEPENDS RELATIVE ${PROJECT_SOURCE_DIR}/tests
          tests/e2e/*.sh tests/e2e/*.py tests/lint/*.sh tests/lint/*.py)
     list(FILTER test_scripts EXCLUDE REGEX "/(lib|_)[^/]*$")
-    if(NOT JUGGLE_SANITIZE STREQUAL none OR NOT TARGET juggle_static)
-        # What is installed is never a sanitizer build, and lint runs none of our code.
+    if(NOT JUGGLE_SANITIZE STREQUAL none OR JUGGLE_COVERAGE OR NOT TARGET juggle_static)
+        # What is installed is never instrumented, and lint runs none of our code.
         list(FILTER test_scripts EXCLUDE REGEX "^(lint/|e2e/install)")
     endif()
     foreach(relative IN LISTS test_scripts)

@@ -5,7 +5,7 @@
 # Invariant  none of them fails when a directory is empty.
 # Called by  CMakeLists.txt.
 # Why        the same few lines would otherwise stand there four times.
-# Quirks     juggle_programs makes one target per file, all outside `all`.
+# Quirks     lessons and examples are part of `all` in release builds, so that they cannot rot.
 
 # Drops from the list those files whose name ends in the name of another processor.
 function(juggle_keep_architecture list_name)
@@ -23,7 +23,11 @@ function(juggle_programs group glob)
     if(NOT files OR NOT TARGET juggle_static)
         return()
     endif()
-    add_custom_target(${group})
+    set(part_of_all)
+    if(CMAKE_BUILD_TYPE STREQUAL Release AND NOT group STREQUAL fuzz)
+        set(part_of_all ALL)
+    endif()
+    add_custom_target(${group} ${part_of_all})
     foreach(file IN LISTS files)
         cmake_path(GET file STEM LAST_ONLY stem)
         set(target ${group}_${stem})

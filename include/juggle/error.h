@@ -43,6 +43,9 @@ JG_API const jg_error *jg_error_last(void);
  * ("ECONNREFUSED: connection refused"). Never NULL; valid until the task's next failure. */
 JG_API const char *jg_error_detail(intptr_t code);
 
+/* Forgets the current task's newest failure. */
+JG_API void jg_error_clear(void);
+
 /* Returns the name of an error code, "ECANCELED"; "E?" for one without. Any thread. */
 JG_API const char *jg_error_name(intptr_t code);
 

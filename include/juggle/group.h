@@ -36,7 +36,7 @@ JG_API void jg_group_open(jg_group *group);
  * failure. What it computes, it leaves in `arg`.
  *
  * Returns  0; -ECANCELED when the group is aborting or closed; -ENOMEM, -EAGAIN, -ENXIO. */
-#define jg_group_spawn(group, fn, arg) jg_group_spawn_at((group), (fn), (arg), #fn " " JG_HERE)
+#define jg_group_spawn(group, fn, arg) jg_group_spawn_at((group), (fn), (arg), #fn "\0" JG_HERE)
 JG_API int jg_group_spawn_at(jg_group *group, jg_fn *fn, void *arg, const char *site);
 
 /* Waits until every task of the group has ended, those spawned meanwhile too. The group stays open.

@@ -29,8 +29,8 @@ typedef struct jg_run_options {
  *          on this thread; -EINVAL for options out of range; -ENOMEM or -EMFILE when the loop could
  *          not be made.
  * Threads  any thread; each has a loop of its own. */
-#define jg_run(fn, arg) jg_run_at((fn), (arg), NULL, #fn " " JG_HERE)
-#define jg_run_with(fn, arg, options) jg_run_at((fn), (arg), (options), #fn " " JG_HERE)
+#define jg_run(fn, arg) jg_run_at((fn), (arg), NULL, #fn "\0" JG_HERE)
+#define jg_run_with(fn, arg, options) jg_run_at((fn), (arg), (options), #fn "\0" JG_HERE)
 JG_API intptr_t jg_run_at(jg_fn *fn, void *arg, const jg_run_options *options, const char *site);
 
 /* Whether a loop runs on this thread. Any thread. */

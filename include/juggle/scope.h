@@ -35,9 +35,10 @@ typedef struct jg_scope {
     int64_t deadline_ns;
     jg_timer timer;
     uint32_t refused_before; /* the task's count of refused suspends when it was opened */
-    int requests;            /* cancel requests that stand */
+    int32_t requests;        /* cancel requests that stand */
     bool shield;             /* cancels and deadlines from outside stop here */
     bool expired;            /* the deadline struck */
+    bool due;                /* the deadline had passed when it was opened */
     bool effective;          /* a cancel stands here: its own, or from outside */
     bool queued;             /* in the worklist */
 } jg_scope;

@@ -18,8 +18,8 @@ JG_BEGIN_DECLS
 /* Mutual exclusion across suspends. Fields are private. */
 typedef struct jg_lock {
     jg_waitq waiters;
-    jg_task *owner;
-    uint64_t owner_id; /* tells the owner from a later task in the same place */
+    void *owner;               /* the coroutine that holds it */
+    struct jg_lock *next_held; /* what else its owner holds */
 } jg_lock;
 
 /* Takes the lock, waiting behind all who came before.

@@ -33,11 +33,11 @@ typedef struct jg_spawn_options {
  *          be started (-ENOMEM, -EAGAIN at the mapping limit; -ENXIO without a loop): jg_join(NULL)
  *          then returns that code.
  * Owns     keeps `arg` until the task ends: often it may lie on the parent's stack. */
-#define jg_spawn(fn, arg) jg_spawn_at((fn), (arg), NULL, #fn " " JG_HERE)
+#define jg_spawn(fn, arg) jg_spawn_at((fn), (arg), NULL, #fn "\0" JG_HERE)
 
 /* The same, with options (NULL: none). A refused spawn calls `drop_arg`. Into a group that is
  * aborting or closed: NULL, -ECANCELED. */
-#define jg_spawn_with(fn, arg, options) jg_spawn_at((fn), (arg), (options), #fn " " JG_HERE)
+#define jg_spawn_with(fn, arg, options) jg_spawn_at((fn), (arg), (options), #fn "\0" JG_HERE)
 JG_API jg_task *jg_spawn_at(jg_fn *fn, void *arg, const jg_spawn_options *options,
                             const char *site);
 

@@ -36,9 +36,10 @@ struct coro {
     uint32_t refused;        // suspends refused so far
     uint32_t refused_in_row; // without one that was let through
     bool edge;               // a refusal uses the cancel up
-    bool started;            // has run at all
+    bool delivered;          // the cancel that stands was seen: some suspend returned -ECANCELED
     struct stack stack;      // base NULL: the thread's own
-    const char *site;        // "name file.c:12"
+    const char *name;        // for people
+    struct jg_lock *locks;   // held; see sync/lock.c
     struct sanitize_fiber sanitize;
 };
 

@@ -63,7 +63,7 @@ int loop_open(struct loop *loop, const struct loop_options *options) {
     pthread_once(&once, watch_forks);
     struct coro *self = &loop->self.coro;
     self->loop = loop;
-    self->site = "loop";
+    self->name = "loop";
     self->deadline_ns = JG_NEVER;
     self->attention = ATTENTION_NO_SUSPEND;
     sanitize_adopt(&self->sanitize);

@@ -73,8 +73,15 @@ static inline void sanitize_adopt(struct sanitize_fiber *fiber) {
     fiber->fiber = __tsan_get_current_fiber();
 }
 
+/* A fiber cannot destroy itself: one that ends is left for whoever runs next. */
+extern __thread void *sanitize_ended __attribute__((tls_model("initial-exec")));
+
 static inline void sanitize_destroy(struct sanitize_fiber *fiber) {
-    __tsan_destroy_fiber(fiber->fiber);
+    if (fiber->fiber == __tsan_get_current_fiber()) {
+        sanitize_ended = fiber->fiber;
+    } else {
+        __tsan_destroy_fiber(fiber->fiber);
+    }
 }
 
 static inline __attribute__((always_inline)) void
@@ -86,6 +93,10 @@ sanitize_leave(struct sanitize_fiber *from, struct sanitize_fiber *to, int ends)
 
 static inline void sanitize_arrive(struct sanitize_fiber *self) {
     (void)self;
+    if (sanitize_ended != NULL) {
+        __tsan_destroy_fiber(sanitize_ended);
+        sanitize_ended = NULL;
+    }
 }
 
 #else

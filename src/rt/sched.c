@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "rt/loop.h"
 
+#include <juggle/task.h>
 #include <stdio.h>
 #include <sched.h>
 #include <time.h>
@@ -26,7 +27,7 @@ static __thread union coro_record thread_record;
 
 struct coro *sched_adopt_thread(void) {
     thread_record.coro.deadline_ns = JG_NEVER;
-    thread_record.coro.site = "thread";
+    thread_record.coro.name = "thread";
     sched_running = &thread_record.coro;
     return sched_running;
 }
@@ -91,11 +92,23 @@ intptr_t park_checked(struct wait *wait) {
     return rc < 0 ? rc : park(wait);
 }
 
+/* The cancel that stands is being seen. Under asyncio's edge rule that uses it up. */
+static void deliver(struct coro *coro) {
+    coro->delivered = true;
+    coro->refused++;
+    if (coro->edge) {
+        coro->attention &= ~(uint32_t)ATTENTION_CANCEL;
+    }
+}
+
 void wake(struct wait *wait, intptr_t result) {
     struct coro *coro = wait->coro;
     must(coro->parked == wait);
     coro->parked = NULL;
     wait->result = result;
+    if (result == -ECANCELED && (coro->attention & ATTENTION_CANCEL)) {
+        deliver(coro);
+    }
     push_ready(coro->loop, coro);
 }
 
@@ -112,16 +125,32 @@ void sched_ready(struct coro *coro) {
 
 void sched_run_now(struct coro *next) {
     struct coro *self = sched_running;
-    push_ready(self->loop, self);
+    struct loop *loop = self->loop;
+    self->next = loop->ready_first;
+    if (loop->ready_first == NULL) {
+        loop->ready_last = self;
+    }
+    loop->ready_first = self;
     switch_to(self, next);
+}
+
+int jg_yield(void) {
+    struct coro *self = sched_current();
+    int rc = suspend_check(self);
+    if (unlikely(rc < 0)) {
+        return rc;
+    }
+    if (unlikely(self->loop == NULL)) {
+        sched_yield();
+        return 0;
+    }
+    sched_yield_now(self);
+    return 0;
 }
 
 void sched_yield_now(struct coro *self) {
     struct loop *loop = self->loop;
-    if (loop == NULL) {
-        sched_yield();
-        return;
-    }
+    self->refused_in_row = 0;
     push_ready(loop, self);
     struct coro *next = pop_next(loop);
     if (next != self) {
@@ -146,7 +175,7 @@ static void mind_spin(struct coro *self) {
         fprintf(stderr,
                 "juggle: task %s ignores -ECANCELED: %d suspends refused in a row; it is slowed "
                 "down\n",
-                self->site, SPIN_REPORT);
+                self->name, SPIN_REPORT);
     }
     loop_pause(self, JG_MS);
 }
@@ -158,10 +187,7 @@ int sched_refuse(struct coro *self) {
     if (self->attention & ATTENTION_NO_SUSPEND) {
         return -EDEADLK;
     }
-    self->refused++;
-    if (self->edge) {
-        self->attention &= ~(uint32_t)ATTENTION_CANCEL;
-    }
+    deliver(self);
     mind_spin(self);
     return -ECANCELED;
 }

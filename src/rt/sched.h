@@ -62,10 +62,10 @@ void interrupt(struct coro *coro);
 /* Puts a new coroutine at the end of the ready queue. */
 void sched_ready(struct coro *coro);
 
-/* Runs `next`, which is not in the ready queue, at once; the running one goes to the queue's end. */
+/* Runs `next`, which is not in the ready queue, at once; the running one goes on when it suspends. */
 void sched_run_now(struct coro *next);
 
-/* Lets the others run. */
+/* Lets the others run; minds no cancel. */
 void sched_yield_now(struct coro *self);
 
 /* Leaves the running coroutine for good. */

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: MIT
+/* lock.c – jg_lock.
+ *
+ * Holds      owner: the coroutine that holds it; coro.locks: all that one coroutine holds.
+ * Invariant  owner == NULL implies no waiters. A free lock left behind by a dead owner has
+ *            owner == ABANDONED until the next one takes it.
+ * Called by  user code; lock_owner_ends by task.
+ * Why        hand-off is direct: release makes the longest waiter the owner before it runs.
+ */
+#include "sync/lock.h"
+
+#include "sync/waitq.h"
+
+#include <juggle/sync.h>
+
+static char abandoned; // its address marks a lock whose owner ended with nobody waiting
+
+static void give_to(jg_lock *lock, struct coro *owner) {
+    lock->owner = owner;
+    lock->next_held = owner->locks;
+    owner->locks = lock;
+}
+
+static void take_from(jg_lock *lock, struct coro *owner) {
+    jg_lock **link = &owner->locks;
+    while (*link != lock) {
+        must(*link != NULL);
+        link = &(*link)->next_held;
+    }
+    *link = lock->next_held;
+    lock->next_held = NULL;
+}
+
+/* Hands it to the longest waiter, or leaves it as `free_mark` says. */
+static void pass_on(jg_lock *lock, intptr_t result, void *free_mark) {
+    struct coro *next = waitq_wake_one(&lock->waiters, result);
+    if (next != NULL) {
+        give_to(lock, next);
+    } else {
+        lock->owner = free_mark;
+    }
+}
+
+static int take_free(jg_lock *lock, struct coro *self) {
+    int rc = lock->owner == &abandoned ? -EOWNERDEAD : 0;
+    give_to(lock, self);
+    return rc;
+}
+
+int jg_lock_try(jg_lock *lock) {
+    struct coro *self = sched_current();
+    if (lock->owner == self) {
+        return -EDEADLK;
+    }
+    if (lock->owner != NULL && lock->owner != &abandoned) {
+        return -EBUSY;
+    }
+    return take_free(lock, self);
+}
+
+int jg_lock_acquire(jg_lock *lock) {
+    struct coro *self = sched_current();
+    int rc = suspend_check(self);
+    if (unlikely(rc < 0)) {
+        return rc;
+    }
+    rc = jg_lock_try(lock);
+    return likely(rc != -EBUSY) ? rc : (int)waitq_wait(&lock->waiters, "lock");
+}
+
+int jg_lock_release(jg_lock *lock) {
+    struct coro *self = sched_current();
+    if (lock->owner != self) {
+        return -EPERM;
+    }
+    take_from(lock, self);
+    pass_on(lock, 0, NULL);
+    return 0;
+}
+
+void lock_owner_ends(struct coro *owner) {
+    while (owner->locks != NULL) {
+        jg_lock *lock = owner->locks;
+        take_from(lock, owner);
+        pass_on(lock, -EOWNERDEAD, &abandoned);
+    }
+}

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: MIT
+/* sem.c – jg_sem: a number of permits.
+ *
+ * Holds      the free permits and who waits.
+ * Invariant  permits > 0 implies no waiters: a permit given back goes straight to the longest one.
+ * Called by  user code; the HTTP client's pool.
+ * Why        see waitq.h.
+ */
+#include "sync/waitq.h"
+
+#include <juggle/sync.h>
+
+void jg_sem_init(jg_sem *sem, size_t permits) {
+    *sem = (jg_sem){.permits = permits};
+}
+
+int jg_sem_try(jg_sem *sem) {
+    if (sem->permits == 0) {
+        return -EAGAIN;
+    }
+    sem->permits--;
+    return 0;
+}
+
+int jg_sem_acquire(jg_sem *sem) {
+    int rc = suspend_check(sched_current());
+    if (rc < 0 || jg_sem_try(sem) == 0) {
+        return rc;
+    }
+    return (int)waitq_wait(&sem->waiters, "semaphore");
+}
+
+void jg_sem_release(jg_sem *sem) {
+    if (waitq_wake_one(&sem->waiters, 0) == NULL) {
+        must(sem->permits < SIZE_MAX);
+        sem->permits++;
+    }
+}

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: MIT
+/* block.c – what stands behind JG_TIMEOUT, JG_SHIELD and JG_GROUP.
+ *
+ * Holds      nothing: a block's state is in the frame that opens it.
+ * Invariant  a block that was entered is closed exactly once, whichever way it is left.
+ * Called by  the macros of scope.h and group.h.
+ * Why        a for loop that runs once needs a step function; the compiler's cleanup attribute closes.
+ */
+#include "base/clock.h"
+#include "task/task.h"
+
+/* The result variable of a block, of whatever integer type. */
+static intptr_t load_result(const jg_block *block) {
+    if (block->out == NULL) {
+        return 0;
+    }
+    return block->out_size == sizeof(int32_t) ? *(int32_t *)block->out : *(intptr_t *)block->out;
+}
+
+static void store_result(const jg_block *block, intptr_t result) {
+    if (block->out == NULL) {
+        return;
+    }
+    if (block->out_size == sizeof(int32_t)) {
+        *(int32_t *)block->out = (int32_t)result;
+    } else {
+        *(intptr_t *)block->out = result;
+    }
+}
+
+/* Enters the block the first time it is asked, leaves it the second: its end was reached. */
+static bool leaves(jg_block *block) {
+    must(block->out_size == 0 || block->out_size == 4 || block->out_size == 8);
+    bool again = block->entered;
+    block->fell_through = again;
+    block->entered = true;
+    return again;
+}
+
+bool jg_timeout_block_step(jg_scope_block *block, int64_t limit_ms) {
+    if (leaves(&block->block)) {
+        return false;
+    }
+    jg_scope_open(&block->scope, clock_add_ms(loop_now_ns(), limit_ms), false);
+    return true;
+}
+
+bool jg_shield_block_step(jg_scope_block *block) {
+    if (leaves(&block->block)) {
+        return false;
+    }
+    jg_scope_open(&block->scope, JG_NEVER, true);
+    return true;
+}
+
+void jg_scope_block_close(jg_scope_block *block) {
+    if (block->block.entered) {
+        store_result(&block->block, jg_scope_close(&block->scope, load_result(&block->block)));
+    }
+}
+
+bool jg_group_block_step(jg_group_block *block) {
+    if (leaves(&block->block)) {
+        return false;
+    }
+    jg_group_open(&block->group);
+    return true;
+}
+
+void jg_group_block_close(jg_group_block *block) {
+    if (!block->block.entered) {
+        return;
+    }
+    if (!block->block.fell_through) {
+        scope_request(&block->group.scope); // left early: the tasks have nobody to work for
+    }
+    store_result(&block->block, jg_group_close(&block->group, load_result(&block->block)));
+}

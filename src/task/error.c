@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: MIT
+/* error.c – what a task remembers of its newest failure.
+ *
+ * Holds      one record per task, on the heap; who is told of failures nobody retrieved.
+ * Invariant  a record has one owner: the task it happened in, then whoever joined it, or the group.
+ * Called by  user code (jg_fail), task.c and group.c (handing records on).
+ * Why        failing is rare, so the record is allocated; without memory the code alone is kept, and
+ *            no call fails because its reason could not be written down.
+ */
+#include "base/check.h"
+#include "base/mem.h"
+#include "task/task.h"
+
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    TEXT_SIZE = 256,
+    NAME_SIZE = 48,
+    CAUSES_MOST = 8, // a chain longer than this loses its oldest
+};
+
+struct error_record {
+    jg_error error; // its strings point into the record, or at literals
+    struct error_record *cause;
+    char text[TEXT_SIZE];
+    char task[NAME_SIZE];
+};
+
+static _Atomic(jg_error_report_fn *) report_to;
+
+void error_free(struct error_record *record) {
+    while (record != NULL) {
+        struct error_record *cause = record->cause;
+        mem_free(record);
+        record = cause;
+    }
+}
+
+const jg_error *error_public(const struct error_record *record) {
+    return &record->error;
+}
+
+static struct error_record *make_record(const struct jg_task *task, intptr_t code,
+                                        const char *where) {
+    struct error_record *record = mem_alloc(sizeof(*record));
+    if (record == NULL) {
+        return NULL;
+    }
+    record->cause = NULL;
+    record->text[0] = '\0';
+    snprintf(record->task, sizeof(record->task), "%s", task->coro.name);
+    record->error = (jg_error){.code = code,
+                               .text = record->text,
+                               .where = where,
+                               .task = record->task,
+                               .spawned = task->spawned};
+    return record;
+}
+
+static pthread_key_t thread_ends;
+
+static void forget_at_thread_end(void *task) {
+    error_free(error_take(task));
+}
+
+static void make_key(void) {
+    must(pthread_key_create(&thread_ends, forget_at_thread_end) == 0);
+}
+
+void error_keep(struct jg_task *task, struct error_record *record) {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    error_free(task->error);
+    task->error = record;
+    if (record != NULL && task->coro.loop == NULL) {
+        // A thread's stand-in never ends as a task does: its thread's end has to free the record.
+        pthread_once(&once, make_key);
+        pthread_setspecific(thread_ends, task);
+    }
+}
+
+void jg_error_clear(void) {
+    error_keep(task_current(), NULL);
+}
+
+struct error_record *error_take(struct jg_task *task) {
+    struct error_record *record = task->error;
+    task->error = NULL;
+    return record;
+}
+
+struct error_record *error_of_end(struct jg_task *task) {
+    struct error_record *record = error_take(task);
+    if (record != NULL && record->error.code == task->result) {
+        return record;
+    }
+    error_free(record); // of a failure the task got over
+    return make_record(task, task->result, "");
+}
+
+static void cut_chain(struct error_record *record) {
+    for (int i = 1; i < CAUSES_MOST && record != NULL; i++) {
+        record = record->cause;
+    }
+    if (record != NULL) {
+        error_free(record->cause);
+        record->cause = NULL;
+        record->error.cause = NULL;
+    }
+}
+
+static intptr_t fail(const char *where, intptr_t code, bool because, const char *format,
+                     va_list args) {
+    struct jg_task *task = task_current();
+    struct error_record *record = make_record(task, code, where);
+    if (record == NULL) {
+        error_keep(task, NULL);
+        return code;
+    }
+    vsnprintf(record->text, sizeof(record->text), format, args);
+    if (because && task->error != NULL) {
+        record->cause = error_take(task);
+        record->error.cause = &record->cause->error;
+        cut_chain(record);
+    }
+    error_keep(task, record);
+    return code;
+}
+
+intptr_t jg_fail_at(const char *where, intptr_t code, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    fail(where, code, false, format, args);
+    va_end(args);
+    return code;
+}
+
+intptr_t jg_fail_because_at(const char *where, intptr_t code, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    fail(where, code, true, format, args);
+    va_end(args);
+    return code;
+}
+
+const jg_error *jg_error_last(void) {
+    const struct error_record *record = task_current()->error;
+    return record == NULL ? NULL : &record->error;
+}
+
+const char *jg_error_name(intptr_t code) {
+    const char *name = code < 0 && code >= -4095 ? strerrorname_np((int)-code) : NULL;
+    return name != NULL ? name : "E?";
+}
+
+const char *jg_error_detail(intptr_t code) {
+    const struct error_record *record = task_current()->error;
+    if (record != NULL && record->error.code == code && record->text[0] != '\0') {
+        return record->text;
+    }
+    static __thread char text[96];
+    const char *meaning = code < 0 && code >= -4095 ? strerrordesc_np((int)-code) : NULL;
+    snprintf(text, sizeof(text), "%s: %s", jg_error_name(code),
+             meaning != NULL ? meaning : "no such error");
+    return text;
+}
+
+static void report_on_stderr(const jg_error *error) {
+    fprintf(stderr, "juggle: task %s (spawned at %s) failed and nobody looked: %s", error->task,
+            error->spawned, jg_error_name(error->code));
+    for (; error != NULL && error->text[0] != '\0'; error = error->cause) {
+        fprintf(stderr, ": %s (%s)", error->text, error->where);
+    }
+    fputc('\n', stderr);
+}
+
+void jg_error_on_unretrieved(jg_error_report_fn *report) {
+    atomic_store(&report_to, report);
+}
+
+void error_report(struct error_record *record) {
+    if (record == NULL) {
+        return;
+    }
+    jg_error_report_fn *report = atomic_load(&report_to);
+    (report != NULL ? report : report_on_stderr)(&record->error);
+    error_free(record);
+}

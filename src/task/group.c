@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: MIT
+/* group.c – tasks that live and end together.
+ *
+ * Holds      per failure one record, in the order of failing.
+ * Invariant  `live` tasks have the group's scope as parent of their root; closing waits for live == 0.
+ * Called by  user code; group_task_ended by task.c.
+ * Why        aborting is a cancel of the group's scope: it reaches the tasks and the body alike.
+ */
+#include "base/mem.h"
+#include "task/task.h"
+
+struct jg_group_error {
+    struct jg_group_error *next;
+    struct error_record *record; // NULL when there was no memory for it
+};
+
+void jg_group_open(jg_group *group) {
+    *group = (jg_group){.live = 0};
+    group->errors_end = &group->errors;
+    jg_scope_open(&group->scope, JG_NEVER, false);
+}
+
+static void abort_group(jg_group *group) {
+    if (!group->aborting) {
+        group->aborting = true;
+        scope_request(&group->scope);
+    }
+}
+
+/* Keeps a failure for the list. Takes the record. */
+static void add_failure(jg_group *group, intptr_t code, struct error_record *record) {
+    if (group->first_error == 0) {
+        group->first_error = code;
+    }
+    group->error_count++;
+    struct jg_group_error *error = mem_alloc(sizeof(*error));
+    if (error == NULL) {
+        error_free(record); // its code still counts
+        return;
+    }
+    *error = (struct jg_group_error){.record = record};
+    *group->errors_end = error;
+    group->errors_end = &error->next;
+}
+
+void group_task_ended(jg_group *group, struct jg_task *task) {
+    must(group->live > 0);
+    group->live--;
+    if (!task->cancelled && jg_failed(task->result)) {
+        add_failure(group, task->result, error_of_end(task));
+        abort_group(group);
+    }
+    if (group->live == 0 && group->waiter != NULL) {
+        struct wait *waiter = group->waiter;
+        group->waiter = NULL;
+        wake(waiter, 0);
+    }
+}
+
+int jg_group_spawn_at(jg_group *group, jg_fn *fn, void *arg, const char *site) {
+    const jg_spawn_options options = {.group = group};
+    struct jg_task *task;
+    return task_start(fn, arg, &options, site, false, &task);
+}
+
+/* Waits for all tasks, whatever asks us to stop: the tasks are asked too. */
+static void wait_all(jg_group *group) {
+    must(group->waiter == NULL && sched_current() == &group->scope.task->coro);
+    while (group->live > 0) {
+        struct wait wait = {.what = "group"};
+        group->waiter = &wait;
+        park(&wait);
+    }
+}
+
+intptr_t jg_group_wait(jg_group *group) {
+    wait_all(group);
+    if (group->first_error != 0) {
+        return group->first_error;
+    }
+    return scope_asked_outside(&group->scope) ? -ECANCELED : 0;
+}
+
+/* Gives the first failure to the task, for jg_error_last, and frees the others. */
+static void settle_errors(jg_group *group, struct jg_task *task) {
+    struct jg_group_error *error = group->errors;
+    while (error != NULL) {
+        struct jg_group_error *next = error->next;
+        if (error == group->errors && error->record != NULL) {
+            error_keep(task, error->record);
+        } else {
+            error_free(error->record);
+        }
+        mem_free(error);
+        error = next;
+    }
+    group->errors = NULL;
+    group->errors_end = &group->errors;
+}
+
+intptr_t jg_group_close(jg_group *group, intptr_t result) {
+    struct jg_task *task = group->scope.task;
+    if (task->innermost != &group->scope) {
+        check_misuse("a group was closed that is not the newest scope of task %s", task->coro.name);
+    }
+    bool by_hand = group->scope.requests > 0; // jg_group_cancel, or a task failed
+    if (jg_failed(result) && result != -ECANCELED) {
+        add_failure(group, result, error_of_end(task));
+    }
+    if (jg_failed(result)) {
+        abort_group(group);
+    }
+    wait_all(group);
+    group->closed = true;
+    bool outside = scope_asked_outside(&group->scope);
+    settle_errors(group, task);
+    jg_scope_close(&group->scope, 0);
+    if (group->first_error != 0) {
+        return group->first_error;
+    }
+    if (outside) {
+        return -ECANCELED;
+    }
+    return result == -ECANCELED && by_hand ? 0 : result;
+}
+
+void jg_group_cancel(jg_group *group) {
+    scope_request(&group->scope);
+}
+
+size_t jg_group_error_count(const jg_group *group) {
+    return group->error_count;
+}
+
+const jg_error *jg_group_error(const jg_group *group, size_t index) {
+    const struct jg_group_error *error = group->errors;
+    for (; error != NULL && index > 0; index--) {
+        error = error->next;
+    }
+    return error == NULL || error->record == NULL ? NULL : error_public(error->record);
+}

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: MIT
+/* run.c – jg_run: a loop from the first task's start to the last one's end.
+ *
+ * Holds      the loop, in jg_run's own frame.
+ * Invariant  when jg_run returns, no task of its loop is alive and nothing of it is left.
+ * Called by  user code.
+ * Why        options come from the caller, then from the environment, so that a test can run the same
+ *            program on another backend.
+ */
+#include "base/mem.h"
+#include "rt/fault.h"
+#include "task/task.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { STACK_DEFAULT = 64 * 1024 };
+
+/* Nothing can ever happen again. Only the simulated world can know that. */
+static void report_stuck(struct loop *loop) {
+    const struct task_loop *tasks = (const struct task_loop *)(const void *)loop;
+    for (const struct list *node = tasks->tasks.next; node != &tasks->tasks; node = node->next) {
+        const struct jg_task *task = container_of(node, struct jg_task, siblings);
+        fprintf(stderr, "juggle: task %s (spawned at %s) waits for: %s\n", task->coro.name,
+                task->spawned, task->coro.parked != NULL ? task->coro.parked->what : "its turn");
+    }
+    check_misuse("deadlock: every task waits, and nothing is left that could wake one");
+}
+
+static int read_backend(const jg_run_options *options, bool *out_sim) {
+    const char *name = options->backend != NULL ? options->backend : getenv("JUGGLE_BACKEND");
+    if (name == NULL || strcmp(name, "") == 0 || strcmp(name, "epoll") == 0) {
+        *out_sim = false;
+        return 0;
+    }
+    *out_sim = true;
+    return strcmp(name, "sim") == 0 ? 0 : -EINVAL;
+}
+
+static uint64_t read_seed(const jg_run_options *options) {
+    const char *text = getenv("JUGGLE_SEED");
+    if (options->seed != 0) {
+        return options->seed;
+    }
+    return text != NULL ? strtoull(text, NULL, 0) : 1;
+}
+
+static int read_options(const jg_run_options *options, struct loop_options *out) {
+    *out = (struct loop_options){.seed = read_seed(options), .on_stuck = report_stuck};
+    size_t wished = options->stack_size != 0 ? options->stack_size : STACK_DEFAULT;
+    int rc = stack_round(wished, &out->stack_size);
+    return rc < 0 ? rc : read_backend(options, &out->sim);
+}
+
+static intptr_t run_main(struct task_loop *loop, jg_fn *fn, void *arg, const char *site,
+                         struct error_record **out_error) {
+    struct jg_task *main_task;
+    int rc = task_start(fn, arg, NULL, site, true, &main_task);
+    if (rc < 0) {
+        return rc;
+    }
+    loop->main = main_task;
+    loop_run(&loop->loop, &loop->done);
+    intptr_t result = main_task->result;
+    *out_error = jg_failed(result) ? error_of_end(main_task) : NULL;
+    main_task->held = false;
+    error_free(error_take(main_task));
+    coro_free(&main_task->coro);
+    return result;
+}
+
+intptr_t jg_run_at(jg_fn *fn, void *arg, const jg_run_options *options, const char *site) {
+    static const jg_run_options no_options;
+    struct task_loop loop = {.done = false};
+    struct loop_options loop_options;
+    int rc = read_options(options != NULL ? options : &no_options, &loop_options);
+    if (rc == 0) {
+        rc = loop_open(&loop.loop, &loop_options);
+    }
+    if (rc < 0) {
+        return rc;
+    }
+    list_init(&loop.tasks);
+    bool watch = options == NULL || !options->no_fault_report;
+    if (watch) {
+        fault_watch();
+    }
+    struct error_record *error = NULL;
+    intptr_t result = run_main(&loop, fn, arg, site, &error);
+    if (watch) {
+        fault_unwatch();
+    }
+    loop_close(&loop.loop);
+    error_keep(task_current(), error);
+    return result;
+}
+
+bool jg_running(void) {
+    return sched_current()->loop != NULL;
+}
+
+const char *jg_backend(void) {
+    return backend_current()->ops->name;
+}
+
+int jg_loop_stats_get(jg_loop_stats *out_stats) {
+    const struct loop *loop = sched_current()->loop;
+    if (loop == NULL) {
+        return -ENXIO;
+    }
+    const struct task_loop *tasks = (const struct task_loop *)(const void *)loop;
+    *out_stats = (jg_loop_stats){.turns = loop->turns,
+                                 .kernel_waits = loop->backend->kernel_waits,
+                                 .spawned = tasks->spawned,
+                                 .live = tasks->live,
+                                 .stacks = loop->stacks.mapped_count,
+                                 .stack_mappings = loop->stacks.region_count};
+    return 0;
+}
+
+const char *jg_version(void) {
+    return JG_VERSION;
+}

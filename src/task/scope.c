@@ -1,0 +1,322 @@
+// SPDX-License-Identifier: MIT
+/* scope.c – deadlines, cancels and shields, in one tree.
+ *
+ * Holds      the tree: a scope's children are the task's next scope inside it, or the root scopes of
+ *            the tasks of a group.
+ * Invariant  effective = cancelled itself, or (no shield and the parent is effective). The
+ *            coroutine's attention bit equals its innermost scope's `effective`, but for the edge
+ *            rule, where a delivery clears it.
+ * Called by  tasks (open, close), timers (a deadline strikes), task.c and group.c (requests).
+ * Why        a cancel marks the scopes below it once and interrupts who is parked there; suspending
+ *            calls read one bit. Opening and closing a scope is O(1).
+ * Quirks     the walk is a loop, not a recursion, and an undo that cancels another task queues it:
+ *            a chain of a million joins needs no deep stack. Without a loop no timer fires: there the
+ *            blocking backend looks at coro.deadline_ns and counts a refusal.
+ */
+#include "task/task.h"
+
+#include "base/clock.h"
+
+struct jg_task *task_current(void) {
+    struct jg_task *task = (struct jg_task *)(void *)sched_current();
+    if (unlikely(task->innermost == NULL)) {
+        // A stand-in, zeroed by the engine room: make it a task without end.
+        task->innermost = &task->root;
+        task->root.deadline_ns = JG_NEVER;
+        task->root.task = task;
+        task->spawned = "";
+    }
+    return task;
+}
+
+static void link_below(jg_scope *scope, jg_scope *parent) {
+    scope->parent = parent;
+    if (parent == NULL) {
+        return;
+    }
+    scope->next = parent->first_child;
+    if (scope->next != NULL) {
+        scope->next->prev = scope;
+    }
+    parent->first_child = scope;
+}
+
+static void unlink_scope(jg_scope *scope) {
+    if (scope->prev != NULL) {
+        scope->prev->next = scope->next;
+    } else if (scope->parent != NULL) {
+        scope->parent->first_child = scope->next;
+    }
+    if (scope->next != NULL) {
+        scope->next->prev = scope->prev;
+    }
+}
+
+static bool cancelled_itself(const jg_scope *scope) {
+    return scope->requests > 0 || scope->expired || scope->due;
+}
+
+static bool should_be_effective(const jg_scope *scope) {
+    return cancelled_itself(scope) ||
+           (!scope->shield && scope->parent != NULL && scope->parent->effective);
+}
+
+/* Makes the coroutine see what its innermost scope says. */
+static void show(struct jg_task *task) {
+    struct coro *coro = &task->coro;
+    bool used_up = coro->edge && coro->delivered;
+    uint32_t bit = task->innermost->effective && !used_up ? ATTENTION_CANCEL : 0;
+    if (bit && !(coro->attention & ATTENTION_CANCEL)) {
+        coro->delivered = false;
+    }
+    coro->attention = (coro->attention & ~(uint32_t)ATTENTION_CANCEL) | bit;
+}
+
+/* A cancel has reached the code the task is in. */
+static void hit(struct jg_task *task) {
+    task->coro.attention |= ATTENTION_CANCEL;
+    task->coro.delivered = false;
+    interrupt(&task->coro);
+}
+
+/* The next scope in pre-order below `top`, leaving out what is under `scope` unless `descend`. */
+static jg_scope *next_below(const jg_scope *top, jg_scope *scope, bool descend) {
+    if (descend && scope->first_child != NULL) {
+        return scope->first_child;
+    }
+    while (scope != top) {
+        if (scope->next != NULL) {
+            return scope->next;
+        }
+        scope = scope->parent;
+    }
+    return NULL;
+}
+
+static void spread_one(jg_scope *top) {
+    bool changed = true;
+    for (jg_scope *scope = top; scope != NULL; scope = next_below(top, scope, changed)) {
+        bool effective = should_be_effective(scope);
+        changed = effective != scope->effective;
+        scope->effective = effective;
+        if (scope != scope->task->innermost) {
+            continue;
+        }
+        if (changed && effective) {
+            hit(scope->task);
+        } else if (changed) {
+            show(scope->task);
+        }
+    }
+}
+
+/* Brings the tree below `top` up to date after its own state changed. */
+static void spread(jg_scope *top) {
+    struct task_loop *loop = task_loop_of(top->task);
+    if (loop == NULL) {
+        spread_one(top);
+        return;
+    }
+    if (!top->queued) {
+        top->queued = true;
+        top->next_cancel = loop->cancels;
+        loop->cancels = top;
+    }
+    if (loop->spreading) {
+        return; // an undo further up cancels this task: whoever spreads will come to it
+    }
+    loop->spreading = true;
+    while (loop->cancels != NULL) {
+        jg_scope *scope = loop->cancels;
+        loop->cancels = scope->next_cancel;
+        scope->queued = false;
+        spread_one(scope);
+    }
+    loop->spreading = false;
+}
+
+static void deadline_strikes(jg_timer *timer) {
+    jg_scope *scope = container_of(timer, jg_scope, timer);
+    scope->expired = true;
+    spread(scope);
+}
+
+/* Without memory for the timer the limit counts as reached: a wait must not become endless. */
+static void arm(jg_scope *scope) {
+    struct loop *loop = scope->task->coro.loop;
+    if (loop == NULL || scope->deadline_ns == JG_NEVER) {
+        return;
+    }
+    if (timer_arm(&loop->timers, &scope->timer, scope->deadline_ns, deadline_strikes) < 0) {
+        scope->due = true;
+        scope->deadline_ns = loop_now_ns();
+    }
+}
+
+/* The nearest deadline from here outward, up to a shield. */
+static int64_t nearest_deadline(const jg_scope *scope) {
+    int64_t nearest = JG_NEVER;
+    for (; scope != NULL; scope = scope->parent) {
+        nearest = scope->deadline_ns < nearest ? scope->deadline_ns : nearest;
+        if (scope->shield) {
+            break;
+        }
+    }
+    return nearest;
+}
+
+void scope_root_open(struct jg_task *task, jg_scope *parent) {
+    jg_scope *root = &task->root;
+    root->deadline_ns = JG_NEVER;
+    root->task = task;
+    task->innermost = root;
+    if (parent != NULL) {
+        link_below(root, parent);
+        root->effective = parent->effective;
+        show(task);
+    }
+}
+
+void scope_root_close(struct jg_task *task) {
+    if (task->innermost != &task->root) {
+        check_misuse("task %s ended inside a scope or group it had opened", task->coro.name);
+    }
+    unlink_scope(&task->root);
+    task->root.parent = NULL;
+}
+
+void jg_scope_open(jg_scope *scope, int64_t deadline_ns, bool shield) {
+    struct jg_task *task = task_current();
+    *scope = (jg_scope){.task = task,
+                        .deadline_ns = deadline_ns,
+                        .refused_before = task->coro.refused,
+                        .shield = shield};
+    link_below(scope, task->innermost);
+    task->innermost = scope;
+    if (deadline_ns != JG_NEVER) {
+        scope->due = deadline_ns <= loop_now_ns();
+        if (!scope->due) {
+            arm(scope);
+        }
+    }
+    scope->effective = should_be_effective(scope);
+    if (scope->effective != scope->parent->effective) {
+        task->coro.delivered = false;
+    }
+    show(task);
+    if (task->coro.loop == NULL) {
+        task->coro.deadline_ns = nearest_deadline(scope);
+    }
+}
+
+bool jg_scope_expired(const jg_scope *scope) {
+    if (scope->expired) {
+        return true;
+    }
+    // Passed from the start, or no loop whose timer could have struck: it counts once a suspend was
+    // refused for it.
+    bool refused = scope->task->coro.refused != scope->refused_before;
+    bool untimed = scope->due || scope->task->coro.loop == NULL;
+    return refused && untimed && scope->deadline_ns <= loop_now_ns();
+}
+
+bool scope_asked_outside(const jg_scope *scope) {
+    if (scope->shield) {
+        return false;
+    }
+    if (scope->task->coro.loop != NULL) {
+        return scope->parent->effective;
+    }
+    for (scope = scope->parent; scope != NULL; scope = scope->parent) {
+        if (scope->requests > 0 || jg_scope_expired(scope)) {
+            return true;
+        }
+        if (scope->shield) {
+            return false;
+        }
+    }
+    return false;
+}
+
+intptr_t jg_scope_close(jg_scope *scope, intptr_t result) {
+    struct jg_task *task = scope->task;
+    if (task->innermost != scope) {
+        check_misuse("a scope was closed that is not the newest of task %s", task->coro.name);
+    }
+    bool outside = scope_asked_outside(scope);
+    bool expired = jg_scope_expired(scope);
+    if (task->coro.loop != NULL) {
+        timer_disarm(&task->coro.loop->timers, &scope->timer);
+    }
+    unlink_scope(scope);
+    task->innermost = scope->parent;
+    show(task);
+    if (task->coro.loop == NULL) {
+        task->coro.deadline_ns = nearest_deadline(task->innermost);
+    }
+    if (result != -ECANCELED || outside) {
+        return result;
+    }
+    if (expired) {
+        return -ETIMEDOUT;
+    }
+    return scope->requests > 0 ? 0 : result;
+}
+
+void scope_request(jg_scope *scope) {
+    bool again = scope->effective;
+    scope->requests++;
+    spread(scope);
+    struct jg_task *task = scope->task;
+    if (again && task->coro.edge) {
+        hit(task); // the tree does not change, yet each request is delivered once
+    }
+}
+
+int scope_withdraw(jg_scope *scope) {
+    if (scope->requests > 0 && --scope->requests == 0) {
+        spread(scope);
+    }
+    return scope->requests;
+}
+
+void jg_scope_cancel(jg_scope *scope) {
+    scope_request(scope);
+}
+
+int jg_scope_reschedule(jg_scope *scope, int64_t deadline_ns) {
+    struct jg_task *task = scope->task;
+    if (jg_scope_expired(scope)) {
+        return -EINVAL;
+    }
+    if (task->coro.loop != NULL) {
+        timer_disarm(&task->coro.loop->timers, &scope->timer);
+    }
+    scope->deadline_ns = deadline_ns;
+    scope->due = deadline_ns <= loop_now_ns();
+    if (!scope->due) {
+        arm(scope);
+    }
+    spread(scope);
+    if (task->coro.loop == NULL) {
+        task->coro.deadline_ns = nearest_deadline(task->innermost);
+    }
+    return 0;
+}
+
+int64_t jg_deadline(void) {
+    return nearest_deadline(task_current()->innermost);
+}
+
+int jg_cancelling(const jg_task *task) {
+    int count = 0;
+    for (const jg_scope *scope = task->innermost; scope != NULL; scope = scope->parent) {
+        bool root = scope == &scope->task->root;
+        count += root ? scope->requests : scope->requests > 0;
+        count += jg_scope_expired(scope);
+        if (scope->shield) {
+            break;
+        }
+    }
+    return count;
+}

@@ -1,0 +1,264 @@
+// SPDX-License-Identifier: MIT
+/* task.c – starting, ending, joining and cancelling tasks.
+ *
+ * Holds      nothing beyond the records.
+ * Invariant  a record is freed exactly once: by the task itself when it ends without a handle, else
+ *            by the join or detach that ends the handle.
+ * Called by  user code; group.c and run.c (task_start).
+ * Why        the record is the top of the task's own stack: the last task to end is the next to
+ *            start, on warm memory.
+ */
+#include "task/task.h"
+
+#include "base/clock.h"
+#include "sync/lock.h"
+
+#include <string.h>
+#include <unistd.h>
+
+/* S6: a cancel that nobody saw before the function returned still counts. */
+static bool ended_cancelled(const struct jg_task *task, intptr_t result) {
+    bool unseen = (task->coro.attention & ATTENTION_CANCEL) && !task->coro.delivered;
+    return result == -ECANCELED || unseen;
+}
+
+static void drop_result(const struct jg_task *task, intptr_t result) {
+    if (task->drop_result != NULL && !jg_failed(result)) {
+        task->drop_result((void *)result);
+    }
+}
+
+/* Frees the record of a task that has ended and whose handle is gone. */
+static void release(struct jg_task *task) {
+    must(task->done && !task->held);
+    error_free(error_take(task));
+    coro_free(&task->coro);
+}
+
+/* Nobody has the handle: what it came to is dropped, and a failure is reported. */
+static void settle_unheld(struct jg_task *task) {
+    if (task->group == NULL && !task->cancelled && jg_failed(task->result)) {
+        error_report(error_of_end(task));
+    }
+    drop_result(task, task->result);
+    release(task);
+}
+
+static void cancel_strays(struct task_loop *loop) {
+    loop->closing = true;
+    for (struct list *node = loop->tasks.next; node != &loop->tasks; node = node->next) {
+        jg_cancel(container_of(node, struct jg_task, siblings));
+    }
+}
+
+static void finish(struct jg_task *task, intptr_t result) {
+    struct task_loop *loop = task_loop_of(task);
+    task->cancelled = ended_cancelled(task, result);
+    if (task->cancelled) {
+        drop_result(task, result);
+        result = -ECANCELED;
+    }
+    task->result = result;
+    task->done = true;
+    if (unlikely(task->coro.locks != NULL)) {
+        lock_owner_ends(&task->coro);
+    }
+    scope_root_close(task);
+    list_remove(&task->siblings);
+    loop->live--;
+    if (task->group != NULL) {
+        group_task_ended(task->group, task);
+    }
+    if (task == loop->main) {
+        cancel_strays(loop);
+    }
+    loop->done = loop->live == 0;
+    if (task->joiner != NULL) {
+        wake(task->joiner, 0);
+    }
+    struct coro *coro = &task->coro;
+    if (!task->held) {
+        settle_unheld(task);
+    }
+    sched_exit(coro);
+}
+
+static void run_task(void *record) {
+    struct jg_task *task = record;
+    sanitize_arrive(&task->coro.sanitize);
+    if (unlikely(task->coro.attention != 0)) {
+        task->coro.delivered = true;
+        if (task->drop_arg != NULL) {
+            task->drop_arg(task->arg);
+        }
+        finish(task, -ECANCELED);
+    }
+    intptr_t result = task->fn(task->arg);
+    if (unlikely(task->coro.attention & ATTENTION_FORKED)) {
+        _exit(jg_failed(result) ? 1 : 0); // a copy of the task, in a forked child: no loop to go to
+    }
+    finish(task, result);
+}
+
+static const jg_spawn_options no_options;
+
+static int refuse(struct jg_task *spawner, const jg_spawn_options *options, void *arg, int code) {
+    spawner->spawn_error = code;
+    if (options->drop_arg != NULL) {
+        options->drop_arg(arg);
+    }
+    return code;
+}
+
+/* Whether a task may be started now, and with how large a stack. */
+static int admit(struct loop *loop, const jg_spawn_options *options, size_t *out_stack_size) {
+    if (loop == NULL) {
+        return -ENXIO;
+    }
+    const jg_group *group = options->group;
+    bool closing = ((struct task_loop *)(void *)loop)->closing && group == NULL;
+    if (closing || (group != NULL && (group->aborting || group->closed))) {
+        return -ECANCELED;
+    }
+    *out_stack_size = loop->stack_size;
+    return options->stack_size == 0 ? 0 : stack_round(options->stack_size, out_stack_size);
+}
+
+int task_start(jg_fn *fn, void *arg, const jg_spawn_options *options, const char *site, bool held,
+               struct jg_task **out_task) {
+    struct jg_task *spawner = task_current();
+    struct loop *loop = spawner->coro.loop;
+    struct coro *coro = NULL;
+    size_t stack_size = 0;
+    options = options != NULL ? options : &no_options;
+    int rc = admit(loop, options, &stack_size);
+    if (likely(rc == 0)) {
+        rc = coro_make(loop, stack_size, sizeof(struct jg_task), run_task, &coro);
+    }
+    if (unlikely(rc < 0)) {
+        return refuse(spawner, options, arg, rc);
+    }
+    struct jg_task *task = (struct jg_task *)(void *)coro;
+    coro->name = options->name != NULL ? options->name : site;
+    coro->edge = options->edge;
+    task->spawned = site + strlen(site) + 1;
+    task->fn = fn;
+    task->arg = arg;
+    task->group = options->group;
+    task->drop_arg = options->drop_arg;
+    task->drop_result = options->drop_result;
+    task->held = held;
+    scope_root_open(task, task->group != NULL ? &task->group->scope : NULL);
+    if (task->group != NULL) {
+        task->group->live++;
+    }
+    struct task_loop *tasks = task_loop_of(task);
+    list_append(&tasks->tasks, &task->siblings);
+    tasks->live++;
+    tasks->spawned++;
+    if (options->eager && !(spawner->coro.attention & ATTENTION_NO_SUSPEND)) {
+        sched_run_now(coro);
+    } else {
+        sched_ready(coro);
+    }
+    *out_task = task;
+    return 0;
+}
+
+jg_task *jg_spawn_at(jg_fn *fn, void *arg, const jg_spawn_options *options, const char *site) {
+    struct jg_task *task;
+    return task_start(fn, arg, options, site, true, &task) < 0 ? NULL : task;
+}
+
+struct join {
+    struct wait wait;
+    struct jg_task *task;
+};
+
+/* The joiner is asked to stop: so is the task it waits for, and its answer is the joiner's result. */
+static void undo_join(struct wait *wait) {
+    wait->undo = NULL;
+    jg_cancel(((struct join *)(void *)wait)->task);
+}
+
+static intptr_t wait_for_end(struct jg_task *self, struct jg_task *task) {
+    struct join join = {.wait = {.undo = undo_join, .what = "join"}, .task = task};
+    if (self->coro.attention & ~(uint32_t)ATTENTION_CANCEL) {
+        return sched_refuse(&self->coro);
+    }
+    if (self->coro.attention != 0) {
+        undo_join(&join.wait); // asked already
+    }
+    task->joiner = &join.wait;
+    return park(&join.wait);
+}
+
+/* A handle that is used after it was given up: found while its place is not taken again. */
+static void check_held(const struct jg_task *task, const char *call) {
+    if (!task->held || task->joiner != NULL) {
+        check_misuse("%s of a task that was joined or detached before", call);
+    }
+}
+
+intptr_t jg_join(jg_task *task) {
+    struct jg_task *self = task_current();
+    if (unlikely(task == NULL)) {
+        return self->spawn_error;
+    }
+    check_held(task, "join");
+    if (task == self) {
+        return -EDEADLK;
+    }
+    if (!task->done) {
+        intptr_t rc = wait_for_end(self, task);
+        if (rc < 0) {
+            return rc; // it could not wait: the handle is still the caller's
+        }
+    }
+    intptr_t result = task->result;
+    if (unlikely(jg_failed(result))) {
+        error_keep(self, error_of_end(task));
+    }
+    task->held = false;
+    release(task);
+    return result;
+}
+
+void jg_detach(jg_task *task) {
+    if (task == NULL) {
+        return;
+    }
+    check_held(task, "detach");
+    task->held = false;
+    if (task->done) {
+        settle_unheld(task);
+    }
+}
+
+bool jg_cancel(jg_task *task) {
+    if (task->done) {
+        return false;
+    }
+    scope_request(&task->root);
+    return true;
+}
+
+int jg_uncancel(jg_task *task) {
+    return task->done ? 0 : scope_withdraw(&task->root);
+}
+
+bool jg_done(const jg_task *task) {
+    return task->done;
+}
+
+bool jg_cancelled(const jg_task *task) {
+    return task->done && task->cancelled;
+}
+
+jg_task *jg_self(void) {
+    return task_current();
+}
+
+const char *jg_task_name(const jg_task *task) {
+    return task->coro.name;
+}

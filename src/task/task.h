@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: MIT
+/* task.h – what a task is to the rooms around it.
+ *
+ * Holds      struct jg_task, at the top of the task's own stack; struct task_loop, a loop and its
+ *            tasks.
+ * Invariant  a record lives until the task has ended and its handle is given up, whichever is later.
+ *            While it runs, `innermost` is the newest open scope, `root` the outermost.
+ * Called by  the files of this room; exec, io, http see only task_current and the errors.
+ * Why        jg_cancel is a cancel of the task's root scope: cancelling, deadlines and groups are one
+ *            mechanism, scope.c.
+ */
+#ifndef TASK_TASK_H
+#define TASK_TASK_H
+
+#include "base/list.h"
+#include "rt/loop.h"
+#include "rt/sched.h"
+
+#include <juggle/error.h>
+#include <juggle/group.h>
+#include <juggle/run.h>
+#include <juggle/scope.h>
+#include <juggle/task.h>
+
+struct error_record;
+
+struct jg_task {
+    struct coro coro;            // first: the engine room knows only this
+    jg_scope root;               // the task's own cancel requests; parent: its group's scope
+    jg_scope *innermost;         // NULL in a thread's stand-in that has not opened a scope yet
+    jg_fn *fn;
+    void *arg;
+    intptr_t result;             // once done
+    jg_group *group;             // whose live count it is in, or NULL
+    struct list siblings;        // all tasks of the loop
+    struct wait *joiner;         // who waits for it in jg_join
+    struct error_record *error;  // its newest failure, or NULL
+    jg_drop_fn *drop_arg;
+    jg_drop_fn *drop_result;
+    const char *spawned;         // "file.c:12"
+    intptr_t spawn_error;        // why its newest spawn returned NULL
+    bool done;
+    bool cancelled; // ended as cancelled
+    bool held;      // somebody has the handle
+};
+
+_Static_assert(sizeof(struct jg_task) <= CORO_RECORD_SIZE, "a stand-in must have room for a task");
+
+/* A loop and the tasks on it. */
+struct task_loop {
+    struct loop loop; // first: tasks find it through their coro
+    struct list tasks;
+    size_t live;
+    uint64_t spawned;
+    struct jg_task *main;
+    bool closing; // main has ended: no more spawns
+    bool done;    // all have
+    jg_scope *cancels; // worklist of scopes whose cancel has yet to spread
+    bool spreading;
+};
+
+/* The running task, or this thread's stand-in; never the loop's own coroutine in a way that matters:
+ * that one cannot suspend. */
+struct jg_task *task_current(void);
+
+static inline struct task_loop *task_loop_of(const struct jg_task *task) {
+    return (struct task_loop *)(void *)task->coro.loop;
+}
+
+/* Closes every scope a task left open, as a misuse, and takes the root out of the tree. scope.c */
+void scope_root_open(struct jg_task *task, jg_scope *parent);
+void scope_root_close(struct jg_task *task);
+
+/* One more cancel request on a scope, and one taken back. scope.c */
+void scope_request(jg_scope *scope);
+int scope_withdraw(jg_scope *scope);
+
+/* Whether something outside this scope asks the task to stop. scope.c */
+bool scope_asked_outside(const jg_scope *scope);
+
+/* A task of the group has ended. group.c */
+void group_task_ended(jg_group *group, struct jg_task *task);
+
+/* Starts a task in the group, or alone; see jg_spawn_at. `held` is whether a handle is wanted. */
+int task_start(jg_fn *fn, void *arg, const jg_spawn_options *options, const char *site, bool held,
+               struct jg_task **out_task);
+
+/* Failures. error.c */
+struct error_record *error_take(struct jg_task *task);            // the record, no longer the task's
+struct error_record *error_of_end(struct jg_task *task);          // made up if it recorded none
+void error_keep(struct jg_task *task, struct error_record *record); // takes; replaces the newest
+void error_free(struct error_record *record);
+const jg_error *error_public(const struct error_record *record);
+void error_report(struct error_record *record); // nobody retrieved it; takes it
+
+#endif

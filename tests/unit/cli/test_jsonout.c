@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* test_json.c – what the JSON writer writes, judged by another library's reader.
+/* test_jsonout.c – what the JSON writer writes, judged by another library's reader.
  *
  * Holds      documents written into memory.
  * Invariant  none.

@@ -106,7 +106,8 @@ bool url_same_origin(const struct url *a, const struct url *b);
 /* Resolves `reference` against the absolute URL `base` (RFC 3986 §5.2, strict) into `buf`, without
  * a NUL. Works on any scheme and checks nothing but the shape: parse the result.
  *
- * Returns  bytes written; -EMSGSIZE if `cap` is too small; -EINVAL if `base` has no scheme. */
+ * Returns  bytes written; -EMSGSIZE if `cap` is too small; -EINVAL if `base` has no scheme, or if
+ *          the result has a path that would be read as an authority. */
 ssize_t url_resolve(struct http_bytes base, struct http_bytes reference, char *buf, size_t cap);
 
 #endif

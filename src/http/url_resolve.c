@@ -161,10 +161,15 @@ ssize_t url_resolve(struct http_bytes base_text, struct http_bytes reference_tex
     struct writer w = {.buf = buf, .cap = cap};
     bool has_scheme = reference.scheme.data != NULL;
     bool own_authority = has_scheme || reference.authority.data != NULL;
+    struct http_bytes authority = own_authority ? reference.authority : base.authority;
     writer_add(&w, has_scheme ? reference.scheme : base.scheme);
     writer_add(&w, bytes_of(":"));
-    part_write(&w, "//", own_authority ? reference.authority : base.authority);
+    part_write(&w, "//", authority);
+    size_t path_start = w.len;
     bool base_query = path_write(&w, &base, &reference);
+    if (authority.data == NULL && w.len <= w.cap && at_text(w.buf, path_start, w.len, "//")) {
+        return -EINVAL; // "http:/.//host" without its dot would be an authority
+    }
     part_write(&w, "?", base_query ? base.query : reference.query);
     part_write(&w, "#", reference.fragment);
     return writer_end(&w);

@@ -21,6 +21,7 @@ struct wire_case {
     enum http_error error; /* why it stops; NONE at the end of the stream */
 };
 
-#define CASE(name, bytes, messages, error) {name, bytes, sizeof(bytes) - 1, messages, error}
+#define CASE(name, bytes, messages, error)                                                         \
+    { name, bytes, sizeof(bytes) - 1, messages, error }
 
 #endif

@@ -46,19 +46,21 @@ static const struct wire_case response_cases[] = {
     CASE("304 with CL", "HTTP/1.1 304 Not Modified\r\nContent-Length: 3\r\n\r\n" POISON, 2,
          HTTP_ERROR_NONE),
     CASE("100 first", "HTTP/1.1 100 Continue\r\n\r\n" POISON, 1, HTTP_ERROR_NONE),
-    CASE("103 twice", "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
-                      "HTTP/1.1 103 Early Hints\r\n\r\n" POISON,
+    CASE("103 twice",
+         "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
+         "HTTP/1.1 103 Early Hints\r\n\r\n" POISON,
          1, HTTP_ERROR_NONE),
-    CASE("101 ends HTTP", "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n"
-                          "Connection: upgrade\r\n\r\n" POISON,
+    CASE("101 ends HTTP",
+         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n"
+         "Connection: upgrade\r\n\r\n" POISON,
          1, HTTP_ERROR_NONE),
     CASE("close", OK "Connection: close\r\nContent-Length: 0\r\n\r\n" POISON, 1, HTTP_ERROR_NONE),
     CASE("fold", OK "X: a\r\n  b\r\n\tc\r\nContent-Length: 0\r\n\r\n", 1, HTTP_ERROR_NONE),
     CASE("fold that is blank", OK "X: a\r\n \r\nContent-Length: 0\r\n\r\n", 1, HTTP_ERROR_NONE),
     CASE("fold of an unimportant Connection",
          OK "Connection:\r\n close\r\nContent-Length: 0\r\n\r\n" POISON, 1, HTTP_ERROR_NONE),
-    CASE("two Hosts mean nothing in a response", OK "Host: a\r\nHost: /\r\nContent-Length: 0\r\n\r\n",
-         1, HTTP_ERROR_NONE),
+    CASE("two Hosts mean nothing in a response",
+         OK "Host: a\r\nHost: /\r\nContent-Length: 0\r\n\r\n", 1, HTTP_ERROR_NONE),
 
     // Not HTTP
     CASE("SSH", "SSH-2.0-OpenSSH_9.2\r\n", 0, HTTP_ERROR_START_LINE),
@@ -124,15 +126,15 @@ static const struct wire_case response_cases[] = {
          HTTP_ERROR_TRANSFER_ENCODING),
     CASE("TE ,chunked", OK "Transfer-Encoding: ,chunked\r\n\r\n0\r\n\r\n", 0,
          HTTP_ERROR_TRANSFER_ENCODING),
-    CASE("TE twice", OK "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n"
-                        "0\r\n\r\n",
+    CASE("TE twice",
+         OK "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n"
+            "0\r\n\r\n",
          0, HTTP_ERROR_TRANSFER_ENCODINGS),
     CASE("CL empty", OK "Content-Length:\r\n\r\nabc", 0, HTTP_ERROR_CONTENT_LENGTH),
     CASE("CL plus", OK "Content-Length: +3\r\n\r\nabc", 0, HTTP_ERROR_CONTENT_LENGTH),
     CASE("CL minus", OK "Content-Length: -3\r\n\r\nabc", 0, HTTP_ERROR_CONTENT_LENGTH),
     CASE("CL hexadecimal", OK "Content-Length: 0x3\r\n\r\nabc", 0, HTTP_ERROR_CONTENT_LENGTH),
-    CASE("CL 2^63", OK "Content-Length: 9223372036854775808\r\n\r\n", 0,
-         HTTP_ERROR_CONTENT_LENGTH),
+    CASE("CL 2^63", OK "Content-Length: 9223372036854775808\r\n\r\n", 0, HTTP_ERROR_CONTENT_LENGTH),
     CASE("CL 2^64+3", OK "Content-Length: 18446744073709551619\r\n\r\nabc", 0,
          HTTP_ERROR_CONTENT_LENGTH),
     CASE("CL list", OK "Content-Length: 3, 3\r\n\r\nabc", 0, HTTP_ERROR_CONTENT_LENGTH),
@@ -140,8 +142,9 @@ static const struct wire_case response_cases[] = {
          HTTP_ERROR_CONTENT_LENGTHS),
     CASE("CL twice, equal", OK "Content-Length: 3\r\nContent-Length: 3\r\n\r\nabc", 0,
          HTTP_ERROR_CONTENT_LENGTHS),
-    CASE("100 with TE and CL", "HTTP/1.1 100 C\r\nContent-Length: 1\r\n"
-                               "Transfer-Encoding: chunked\r\n\r\n",
+    CASE("100 with TE and CL",
+         "HTTP/1.1 100 C\r\nContent-Length: 1\r\n"
+         "Transfer-Encoding: chunked\r\n\r\n",
          0, HTTP_ERROR_LENGTH_AND_CHUNKED),
 
     // Chunks

@@ -32,12 +32,12 @@ struct source {
 
 /* What came out. */
 struct events {
-    char *text;           /* one line per event, and the payload as it is */
-    size_t len;           /* bytes of it */
-    size_t cap;           /* allocated */
-    unsigned messages;    /* complete ones; interim responses do not count */
+    char *text;            /* one line per event, and the payload as it is */
+    size_t len;            /* bytes of it */
+    size_t cap;            /* allocated */
+    unsigned messages;     /* complete ones; interim responses do not count */
     enum http_error error; /* why reading stopped; TRUNCATED also within a head */
-    uint64_t work;        /* bytes the head parser looked at */
+    uint64_t work;         /* bytes the head parser looked at */
 };
 
 /* One connection being read. */
@@ -114,8 +114,7 @@ static inline void events_head(struct events *e, const struct http_head *head, c
                                const struct http_field *fields) {
     if (head->response) {
         events_print(e, "response 1.%d %d flags %x length %lld fields %u\n", head->version_minor,
-                     head->status, head->flags, (long long)head->content_length,
-                     head->field_count);
+                     head->status, head->flags, (long long)head->content_length, head->field_count);
         events_add(e, data + head->reason.offset, head->reason.len);
     } else {
         events_print(e, "request 1.%d method %d form %d flags %x length %lld fields %u\n",
@@ -223,8 +222,7 @@ static inline struct events events_run(struct source source, const char *in, siz
                                        struct pieces pieces) {
     struct events e = {0};
     struct wire w = {.in = in, .in_len = len, .pieces = pieces};
-    while (events_read_message(&e, &w, source)) {
-    }
+    while (events_read_message(&e, &w, source)) {}
     events_print(&e, "stop: %s, left %zu\n", parse_error_text(e.error),
                  e.error == HTTP_ERROR_NONE ? w.len + w.in_len - w.in_used : 0);
     free(w.buf);

@@ -145,9 +145,9 @@ END_TEST
 START_TEST(body_extensions_are_paid_by_payload) {
     struct http_body body = body_after("Transfer-Encoding: chunked\r\n");
     size_t payload = 0;
-    ck_assert_int_eq(feed(&body, "20;s=0123456789\r\n0123456789abcdef0123456789abcdef\r\n", 10000,
-                          &payload),
-                     HTTP_ERROR_NONE);
+    ck_assert_int_eq(
+        feed(&body, "20;s=0123456789\r\n0123456789abcdef0123456789abcdef\r\n", 10000, &payload),
+        HTTP_ERROR_NONE);
     ck_assert_uint_eq(payload, 320000);
 }
 END_TEST
@@ -168,8 +168,7 @@ START_TEST(body_trailer_fields_are_limited) {
     size_t payload = 0;
     ck_assert_int_eq(feed(&body, "0\r\n", 1, &payload), HTTP_ERROR_NONE);
     // The head itself had two.
-    ck_assert_int_eq(feed(&body, "T:\r\n", HTTP_REQUEST_FIELDS_MAX - 2, &payload),
-                     HTTP_ERROR_NONE);
+    ck_assert_int_eq(feed(&body, "T:\r\n", HTTP_REQUEST_FIELDS_MAX - 2, &payload), HTTP_ERROR_NONE);
     ck_assert_int_eq(feed(&body, "T:\r\n", 1, &payload), HTTP_ERROR_TRAILERS_TOO_LARGE);
 }
 END_TEST

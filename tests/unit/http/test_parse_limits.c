@@ -69,8 +69,7 @@ END_TEST
 // A target of exactly the limit passes, one byte more is 414, also if the line never ends.
 START_TEST(limit_of_target_bytes) {
     const char *back = " HTTP/1.1\r\nHost: a\r\n\r\n";
-    ck_assert_int_eq(verdict_on(build("GET /", HTTP_TARGET_MAX - 1, back), false),
-                     HTTP_ERROR_NONE);
+    ck_assert_int_eq(verdict_on(build("GET /", HTTP_TARGET_MAX - 1, back), false), HTTP_ERROR_NONE);
     ck_assert_int_eq(verdict_on(build("GET /", HTTP_TARGET_MAX, back), false),
                      HTTP_ERROR_TARGET_TOO_LONG);
     ck_assert_int_eq(verdict_on(build("GET /", HTTP_REQUEST_HEAD_MAX, ""), false),
@@ -159,9 +158,9 @@ START_TEST(limit_of_memory_is_the_callers) {
                               request_cases[i].len, (struct pieces){1, 1});
     }
     for (size_t i = 0; i < RESPONSE_CASE_COUNT; i++) {
-        whole[REQUEST_CASE_COUNT + i] =
-            events_run((struct source){.responses = true}, response_cases[i].bytes,
-                       response_cases[i].len, (struct pieces){1, 1});
+        whole[REQUEST_CASE_COUNT + i] = events_run((struct source){.responses = true},
+                                                   response_cases[i].bytes, response_cases[i].len,
+                                                   (struct pieces){1, 1});
     }
     // The refusal is still waiting for the first request of memory.
     ck_assert_int_eq(mem_refuse(), 1);
@@ -174,6 +173,6 @@ START_TEST(limit_of_memory_is_the_callers) {
 }
 END_TEST
 
-FIXTURE_MAIN("http/parse_limits", limit_of_head_bytes, limit_of_target_bytes,
-             limit_of_method_bytes, limit_of_fields, limit_of_endless_heads,
-             limit_of_work_is_linear, limit_of_memory_is_the_callers)
+FIXTURE_MAIN("http/parse_limits", limit_of_head_bytes, limit_of_target_bytes, limit_of_method_bytes,
+             limit_of_fields, limit_of_endless_heads, limit_of_work_is_linear,
+             limit_of_memory_is_the_callers)

@@ -132,8 +132,7 @@ START_TEST(response_interim_heads_share_the_limits) {
 END_TEST
 
 /* How the content after `text` is framed, for an answer to `method`. */
-static struct http_body body_of(const char *text, enum http_method method,
-                                struct http_head *head) {
+static struct http_body body_of(const char *text, enum http_method method, struct http_head *head) {
     char buf[256];
     struct http_body body;
     ck_assert_int_gt(head_of(head, NULL, 0, buf, text), 0);

@@ -35,6 +35,8 @@ void interrupt_begin(void) {
 void interrupt_end(void) {
     sigset_t set;
     fill(&set);
+    signal(SIGINT, SIG_DFL);
+    signal(SIGTERM, SIG_DFL);
     sigprocmask(SIG_UNBLOCK, &set, NULL);
 }
 

@@ -134,6 +134,32 @@ void sched_run_now(struct coro *next) {
     switch_to(self, next);
 }
 
+/* Inline: the hottest path of all. */
+static inline void yield_now(struct coro *self, struct loop *loop) {
+    struct coro *next = loop->ready_first;
+    if (next == NULL) {
+        if (--loop->budget > 0) {
+            return; // alone, and the loop need not look yet
+        }
+        push_ready(loop, self);
+        switch_to(self, &loop->self.coro);
+        return;
+    }
+    self->next = NULL;
+    loop->ready_last->next = self;
+    loop->ready_last = self;
+    if (unlikely(--loop->budget <= 0)) {
+        switch_to(self, &loop->self.coro);
+        return;
+    }
+    loop->ready_first = next->next;
+    switch_to(self, next);
+}
+
+void sched_yield_now(struct coro *self) {
+    yield_now(self, self->loop);
+}
+
 int jg_yield(void) {
     struct coro *self = sched_current();
     int rc = suspend_check(self);
@@ -144,25 +170,14 @@ int jg_yield(void) {
         sched_yield();
         return 0;
     }
-    sched_yield_now(self);
+    self->refused_in_row = 0;
+    yield_now(self, self->loop);
     return 0;
 }
 
-void sched_yield_now(struct coro *self) {
-    struct loop *loop = self->loop;
-    self->refused_in_row = 0;
-    push_ready(loop, self);
-    struct coro *next = pop_next(loop);
-    if (next != self) {
-        switch_to(self, next);
-    }
-}
-
-_Noreturn void sched_exit(struct coro *self) {
-    struct coro *next = pop_next(self->loop);
-    sched_running = next;
-    coro_switch_last(self, next);
-    __builtin_unreachable();
+struct coro *sched_take_next(struct loop *loop) {
+    sched_running = pop_next(loop);
+    return sched_running;
 }
 
 /* Level-triggered cancelling turns `while (jg_read(…) != 0)` into a spin. Name it once, and from then

@@ -68,8 +68,8 @@ void sched_run_now(struct coro *next);
 /* Lets the others run; minds no cancel. */
 void sched_yield_now(struct coro *self);
 
-/* Leaves the running coroutine for good. */
-_Noreturn void sched_exit(struct coro *self);
+/* Takes the next to run, for a coroutine that ends: it must switch there, for good. */
+struct coro *sched_take_next(struct loop *loop);
 
 /* Forgets loop and stand-in, in a forked child: from now on its calls block. */
 void sched_after_fork(void);

@@ -5,15 +5,21 @@
  * Invariant  all that the ABI says a call preserves is preserved per stack: callee-saved registers
  *            and the floating-point control words.
  * Called by  coro.c only.
- * Why        assembly by file, one per machine: switch_x86_64.S, switch_aarch64.S. ucontext makes a
+ * Why        machines differ by file: switch_x86_64.{h,S}, switch_aarch64.{h,S}. ucontext makes a
  *            system call each time, for the signal mask, which belongs to the thread here.
  */
 #ifndef RT_SWITCH_H
 #define RT_SWITCH_H
 
-/* Saves the running context at `*from_sp` and resumes the one whose stack pointer is `to_sp`. Returns
- * when somebody switches back. */
-void rt_switch(void **from_sp, void *to_sp);
+/* rt_switch(void **from_sp, void *to_sp) saves the running context at `*from_sp` and resumes the one
+ * whose stack pointer is `to_sp`; it returns when somebody switches back. */
+#if defined(__x86_64__)
+#include "rt/switch_x86_64.h"
+#elif defined(__aarch64__)
+#include "rt/switch_aarch64.h"
+#else
+#error "no context switch for this machine yet: write switch_<machine>.h and .S"
+#endif
 
 /* Lays out a fresh stack below `top` (16-byte aligned) so that the first switch to the returned stack
  * pointer calls `entry(arg)`, which must never return. */

@@ -2,18 +2,19 @@
 /* switch_aarch64.S – the context switch for AArch64, AAPCS64.
  *
  * Holds      a suspended stack holds, from its stack pointer up:
- *              +0 d8-d15, +64 x19-x28, +144 x29, x30, +160 FPCR, +168 padding; 176 bytes
+ *              +0 d8-d15, +64 x19-x28, +144 x29, +152 where to go on, +160 FPCR; 176 bytes
  * Invariant  the layout equals what rt_switch_prepare builds; the unwind rules hold on both stacks.
- * Called by  coro.c.
- * Why        `br x30` and not `ret`: the return predictor would miss each time. FPCR is written only
- *            when it differs: writing it drains the pipeline.
+ * Called by  rt_switch in switch_aarch64.h: entered by a jump, with x0 = where to save the stack
+ *            pointer, x1 = the stack pointer to go on with, x30 = where to go on later.
+ * Why        neither entered by bl nor left by ret: the return predictor's own stack would get out of
+ *            step. FPCR is written only when it differs: writing it drains the pipeline.
  */
         .text
-        .globl  rt_switch
-        .hidden rt_switch
-        .type   rt_switch, %function
+        .globl  rt_switch_jump
+        .hidden rt_switch_jump
+        .type   rt_switch_jump, %function
         .p2align 4
-rt_switch:
+rt_switch_jump:
         .cfi_startproc
         sub     sp, sp, #176
         .cfi_def_cfa_offset 176
@@ -75,7 +76,7 @@ rt_switch:
         mov     x16, x30
         br      x16
         .cfi_endproc
-        .size   rt_switch, . - rt_switch
+        .size   rt_switch_jump, . - rt_switch_jump
 
         /* First activation of a stack: x19 is the function, x20 its argument. */
         .type   rt_switch_entry, %function
@@ -85,8 +86,9 @@ rt_switch_entry:
         .cfi_undefined x30
         .cfi_undefined x29
         mov     x0, x20
-        blr     x19
-        brk     #1
+        mov     x29, #0
+        mov     x30, #0
+        br      x19
         .cfi_endproc
         .size   rt_switch_entry, . - rt_switch_entry
 
@@ -97,14 +99,9 @@ rt_switch_entry:
 rt_switch_prepare:
         .cfi_startproc
         sub     x9, x0, #176
-        mov     x10, #0
-        mov     x11, x9
-1:      stp     x10, x10, [x11], #16
-        cmp     x11, x0
-        b.ne    1b
         stp     x1, x2, [x9, #64]
         adr     x10, rt_switch_entry
-        str     x10, [x9, #152]
+        stp     xzr, x10, [x9, #144]
         mrs     x10, fpcr
         str     x10, [x9, #160]
         mov     x0, x9

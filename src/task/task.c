@@ -76,28 +76,36 @@ static void finish(struct jg_task *task, intptr_t result) {
     if (task->joiner != NULL) {
         wake(task->joiner, 0);
     }
-    struct coro *coro = &task->coro;
     if (!task->held) {
         settle_unheld(task);
     }
-    sched_exit(coro);
 }
 
-static void run_task(void *record) {
-    struct jg_task *task = record;
-    sanitize_arrive(&task->coro.sanitize);
+/* What a task comes to; a cancel before its first step keeps it from running at all. */
+static intptr_t result_of(struct jg_task *task) {
     if (unlikely(task->coro.attention != 0)) {
         task->coro.delivered = true;
         if (task->drop_arg != NULL) {
             task->drop_arg(task->arg);
         }
-        finish(task, -ECANCELED);
+        return -ECANCELED;
     }
     intptr_t result = task->fn(task->arg);
     if (unlikely(task->coro.attention & ATTENTION_FORKED)) {
         _exit(jg_failed(result) ? 1 : 0); // a copy of the task, in a forked child: no loop to go to
     }
-    finish(task, result);
+    return result;
+}
+
+/* The bottom of every task's stack. */
+static void run_task(void *record) {
+    struct jg_task *task = record;
+    struct coro *self = &task->coro;
+    struct loop *loop = self->loop;
+    sanitize_arrive(&self->sanitize);
+    finish(task, result_of(task));
+    // The stack may be free by now, and is nobody else's until the switch.
+    coro_switch_last(self, sched_take_next(loop));
 }
 
 static const jg_spawn_options no_options;

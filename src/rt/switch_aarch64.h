@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: MIT
+/* switch_aarch64.h – the way into switch_aarch64.S.
+ *
+ * Holds      nothing.
+ * Invariant  all that a call may change is named as changed; what a call keeps, the assembly keeps.
+ * Called by  switch.h.
+ * Why        inline, and a jump instead of a call: see switch_aarch64.S.
+ */
+#ifndef RT_SWITCH_AARCH64_H
+#define RT_SWITCH_AARCH64_H
+
+static inline __attribute__((always_inline)) void rt_switch(void **from_sp, void *to_sp) {
+    register void **from __asm__("x0") = from_sp;
+    register void *to __asm__("x1") = to_sp;
+    __asm__ volatile("adr x30, 1f\n\t"
+                     "b rt_switch_jump\n"
+                     "1:"
+                     : "+r"(from), "+r"(to)
+                     :
+                     : "x2", "x3", "x4", "x5", "x6", "x7", "x8", "x9", "x10", "x11", "x12", "x13",
+                       "x14", "x15", "x16", "x17", "x30", "v0", "v1", "v2", "v3", "v4", "v5", "v6",
+                       "v7", "v16", "v17", "v18", "v19", "v20", "v21", "v22", "v23", "v24", "v25",
+                       "v26", "v27", "v28", "v29", "v30", "v31", "cc", "memory");
+}
+
+#endif

@@ -194,8 +194,9 @@ static inline bool events_read_message(struct events *e, struct wire *w, struct 
         parse_request_init(&head, fields, 16);
     }
     for (;;) {
+        uint32_t work = head.work; // goes on counting after an interim head
         size_t size = events_read_head(e, w, &head);
-        e->work += head.work;
+        e->work += head.work - work;
         if (size == 0) {
             return false;
         }
@@ -231,7 +232,7 @@ static inline struct events events_run(struct source source, const char *in, siz
 
 /* True if both logs are the same. */
 static inline bool events_equal(const struct events *a, const struct events *b) {
-    return a->len == b->len && memcmp(a->text, b->text, a->len) == 0;
+    return a->len == b->len && (a->len == 0 || memcmp(a->text, b->text, a->len) == 0);
 }
 
 /* Cuts the input at every byte, and into single bytes.

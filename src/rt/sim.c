@@ -1,0 +1,389 @@
+// SPDX-License-Identifier: MIT
+/* sim.c – the simulated backend: a virtual clock, a network in memory, and a seed that decides.
+ *
+ * Holds      struct sim: the network (sim_net.h) and a real eventfd for real threads.
+ * Invariant  every choice comes from loop_random, and nothing real is looked at unless a real thread
+ *            owes the loop something: a seed replays exactly.
+ * Called by  through struct backend_ops only.
+ * Why        races, timeouts and faults are tried by the thousand in no time, and can be repeated. It
+ *            behaves like a ring where it may: an op that could complete at once is made to wait, a
+ *            cancelled one completes later, with whatever came first.
+ * Quirks     the clock stands still while anybody can run, and jumps to the next event when nobody
+ *            can. While a thread owes us something it keeps pace with the real clock, so that real
+ *            work does not run into virtual timeouts.
+ */
+#include "rt/op.h"
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "base/list.h"
+#include "base/mem.h"
+#include "rt/loop.h"
+#include "rt/sim_net.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdatomic.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+enum { CONNECT_TRIES = 6 }; // one second apart, then two, four, ...
+
+struct sim {
+    struct backend backend;
+    struct sim_net net;
+    int wakeup_fd;
+    atomic_bool woken;
+};
+
+static struct sim *of(struct backend *backend) {
+    return (struct sim *)(void *)backend;
+}
+
+static bool is_writer(const struct op *op) {
+    return op->kind == OP_WRITE || op->kind == OP_CONNECT;
+}
+
+static struct sim_side *side_of(struct sim_socket *socket, const struct op *op) {
+    return is_writer(op) ? &socket->out : &socket->in;
+}
+
+// Operations.
+
+static bool completed(struct op *op, intptr_t result) {
+    op->wait.result = result;
+    return true;
+}
+
+static void complete(struct backend *backend, struct sim_side *side, intptr_t result) {
+    struct op *op = side->op;
+    side->op = NULL;
+    side->cancel_asked = false;
+    backend->pending--;
+    wake(&op->wait, result);
+}
+
+static intptr_t attempt(struct sim_socket *socket, struct op *op) {
+    switch (op->kind) {
+    case OP_READ:
+        return sim_socket_read(socket, op);
+    case OP_WRITE:
+        return sim_socket_write(socket, op);
+    case OP_ACCEPT:
+        return sim_socket_accept(socket);
+    case OP_POLL:
+        return sim_socket_readable(socket) ? 0 : -EAGAIN;
+    case OP_CONNECT:
+        return sim_socket_reach(socket, op);
+    }
+    return -EINVAL;
+}
+
+/* Nobody answered: the first packet is sent again, ever more rarely. */
+static intptr_t connect_again(struct sim_socket *socket) {
+    if (socket->attempts == CONNECT_TRIES) {
+        return -ETIMEDOUT;
+    }
+    sim_net_poke_after(socket->net, &socket->out, JG_S << socket->attempts++);
+    return -EAGAIN;
+}
+
+/* Completes what waits at this side, if it can be. */
+static void serve(struct sim_socket *socket, struct sim_side *side) {
+    struct backend *backend = socket->net->loop->backend;
+    struct op *op = side->op;
+    if (op == NULL) {
+        return;
+    }
+    bool connects = op->kind == OP_CONNECT;
+    // A connect could always complete by now: toss, or the cancel would never come first.
+    if (connects && side->cancel_asked && loop_random(socket->net->loop) % 2 == 0) {
+        complete(backend, side, -ECANCELED);
+        return;
+    }
+    intptr_t result = attempt(socket, op);
+    if (result == -EAGAIN && side->cancel_asked) {
+        result = -ECANCELED;
+    } else if (result == -EAGAIN && connects) {
+        result = connect_again(socket);
+    }
+    if (result != -EAGAIN) {
+        complete(backend, side, result);
+    }
+}
+
+static void on_in(jg_timer *event) {
+    struct sim_socket *socket = container_of(event, struct sim_socket, in.event);
+    sim_net_calm(socket->net, &socket->in);
+    if (socket->state == SIM_CONNECTED) {
+        sim_socket_arrive(socket);
+    }
+    serve(socket, &socket->in);
+}
+
+static void on_out(jg_timer *event) {
+    struct sim_socket *socket = container_of(event, struct sim_socket, out.event);
+    sim_net_calm(socket->net, &socket->out);
+    serve(socket, &socket->out);
+}
+
+/* What can be said about a connect before a packet is sent. Like a repeated connect(), one on a
+ * connected socket succeeds. */
+static intptr_t connect_check(struct sim_socket *socket, const struct op *op) {
+    if (socket->state == SIM_LISTENING) {
+        return -EISCONN;
+    }
+    socket->attempts = 0;
+    int rc = sim_address_check(socket->family, op->addr, op->addr_len);
+    return rc == 0 && socket->state == SIM_FRESH ? -EAGAIN : rc;
+}
+
+static bool sim_submit(struct backend *backend, struct op *op) {
+    struct sim *self = of(backend);
+    struct sim_socket *socket = sim_net_find(&self->net, op->fd);
+    if (socket == NULL) {
+        bool real = op->fd >= 0 && op->fd < SIM_FD_FIRST;
+        return completed(op, real ? -EOPNOTSUPP : -EBADF);
+    }
+    struct sim_side *side = side_of(socket, op);
+    if (side->op != NULL) {
+        return completed(op, -EBUSY);
+    }
+    bool put_off = op->kind == OP_CONNECT || loop_random(backend->loop) % 8 == 0;
+    intptr_t result = -EAGAIN;
+    if (op->kind == OP_CONNECT) {
+        result = connect_check(socket, op);
+    } else if (!put_off) {
+        result = attempt(socket, op);
+    }
+    if (result != -EAGAIN) {
+        return completed(op, result);
+    }
+    side->op = op;
+    backend->pending++;
+    if (put_off) {
+        sim_net_poke(&self->net, side);
+    }
+    return false;
+}
+
+static void sim_cancel(struct backend *backend, struct op *op) {
+    struct sim *self = of(backend);
+    struct sim_socket *socket = sim_net_find(&self->net, op->fd);
+    must(socket != NULL);
+    struct sim_side *side = side_of(socket, op);
+    must(side->op == op && !side->cancel_asked);
+    if (loop_random(backend->loop) % 2 == 0) {
+        complete(backend, side, -ECANCELED);
+        return;
+    }
+    side->cancel_asked = true;
+    sim_net_poke(&self->net, side);
+}
+
+// Time.
+
+static int64_t sim_now_ns(struct backend *backend) {
+    return of(backend)->net.now_ns;
+}
+
+static void sim_wakeup(struct backend *backend) {
+    struct sim *self = of(backend);
+    int error = errno; // may run in a signal handler
+    const uint64_t one = 1;
+    atomic_store(&self->woken, true);
+    ssize_t put = write(self->wakeup_fd, &one, sizeof(one));
+    (void)put; // EAGAIN: it is readable already
+    errno = error;
+}
+
+static void calm_wakeup(struct sim *self) {
+    uint64_t value;
+    atomic_store(&self->woken, false);
+    ssize_t got = read(self->wakeup_fd, &value, sizeof(value));
+    (void)got; // it only had to stop being readable
+}
+
+/* Waits really, for threads that owe the loop something. Returns whether it was woken. */
+static bool wait_for_threads(struct sim *self, int64_t timeout_ns) {
+    struct pollfd wakeup = {.fd = self->wakeup_fd, .events = POLLIN};
+    const struct timespec limit = {timeout_ns / JG_S, timeout_ns % JG_S};
+    self->backend.kernel_waits++;
+    int got = ppoll(&wakeup, 1, timeout_ns < 0 ? NULL : &limit, NULL);
+    if (got > 0) {
+        calm_wakeup(self);
+    }
+    return got != 0; // also after a signal: look again
+}
+
+/* Lets time pass. Returns 0, or -EDEADLK when nothing can ever happen. */
+static int pass_time(struct sim *self, int64_t timeout_ns) {
+    struct sim_net *net = &self->net;
+    int64_t until = sim_net_next(net);
+    if (timeout_ns >= 0 && clock_add(net->now_ns, timeout_ns) < until) {
+        until = clock_add(net->now_ns, timeout_ns);
+    }
+    if (until == net->now_ns) {
+        return 0;
+    }
+    if (self->backend.loop->external > 0) {
+        int64_t real_ns = until == JG_NEVER ? -1 : until - net->now_ns;
+        if (wait_for_threads(self, real_ns)) {
+            return 0;
+        }
+    } else if (until == JG_NEVER) {
+        return -EDEADLK;
+    }
+    net->now_ns = until;
+    return 0;
+}
+
+static int sim_reap(struct backend *backend, int64_t timeout_ns) {
+    struct sim *self = of(backend);
+    if (atomic_load(&self->woken)) {
+        calm_wakeup(self);
+    } else if (timeout_ns != 0) {
+        int rc = pass_time(self, timeout_ns);
+        if (rc < 0) {
+            return rc;
+        }
+    }
+    sim_net_fire(&self->net);
+    return 0;
+}
+
+// Descriptors.
+
+static int open_socket(struct backend *backend, int family, struct sim_socket **out_socket) {
+    int rc = sim_socket_make(&of(backend)->net, family, out_socket);
+    if (rc < 0) {
+        return rc;
+    }
+    rc = sim_socket_number(*out_socket);
+    if (rc < 0) {
+        sim_socket_unmake(*out_socket);
+    }
+    return rc;
+}
+
+static int sim_socket_open(struct backend *backend, int family) {
+    struct sim_socket *socket;
+    bool known = family == AF_INET || family == AF_INET6 || family == AF_UNIX;
+    return known ? open_socket(backend, family, &socket) : -EAFNOSUPPORT;
+}
+
+static int sim_socket_pair(struct backend *backend, int out_fds[2]) {
+    struct sim_socket *one;
+    struct sim_socket *other;
+    int rc = open_socket(backend, AF_UNIX, &one);
+    if (rc < 0) {
+        return rc;
+    }
+    rc = open_socket(backend, AF_UNIX, &other);
+    if (rc < 0) {
+        sim_socket_close(one);
+        return rc;
+    }
+    sim_socket_join(one, other);
+    out_fds[0] = one->fd;
+    out_fds[1] = other->fd;
+    return 0;
+}
+
+static int sim_listen(struct backend *backend, const struct op_address *address, int backlog) {
+    int fd = sim_socket_open(backend, address->any.sa_family);
+    if (fd < 0) {
+        return fd;
+    }
+    struct sim_socket *socket = sim_net_find(&of(backend)->net, fd);
+    int rc = sim_address_listen(socket, address, backlog);
+    if (rc < 0) {
+        sim_socket_close(socket);
+        return rc;
+    }
+    return fd;
+}
+
+static int sim_local_address(struct backend *backend, int fd, struct op_address *out_address) {
+    const struct sim_socket *socket = sim_net_find(&of(backend)->net, fd);
+    if (socket == NULL) {
+        return -EBADF;
+    }
+    *out_address = socket->address;
+    return 0;
+}
+
+static int sim_adopt(struct backend *backend, int fd) {
+    return sim_net_find(&of(backend)->net, fd) != NULL ? 0 : -EOPNOTSUPP;
+}
+
+static int sim_shutdown_write(struct backend *backend, int fd) {
+    struct sim_socket *socket = sim_net_find(&of(backend)->net, fd);
+    return socket == NULL ? -EBADF : sim_socket_shutdown(socket);
+}
+
+static int sim_idle_ok(struct backend *backend, int fd) {
+    const struct sim_socket *socket = sim_net_find(&of(backend)->net, fd);
+    return socket != NULL && socket->state == SIM_CONNECTED && !sim_socket_readable(socket);
+}
+
+static void sim_close_fd(struct backend *backend, int fd) {
+    struct sim_socket *socket = sim_net_find(&of(backend)->net, fd);
+    if (socket == NULL) {
+        return;
+    }
+    if (socket->in.op != NULL) {
+        complete(backend, &socket->in, -EBADF);
+    }
+    if (socket->out.op != NULL) {
+        complete(backend, &socket->out, -EBADF);
+    }
+    sim_socket_close(socket);
+}
+
+static void sim_close(struct backend *backend) {
+    struct sim *self = of(backend);
+    must(backend->pending == 0);
+    close(self->wakeup_fd);
+    sim_net_fini(&self->net);
+    mem_free(self);
+}
+
+static const struct backend_ops sim_ops = {
+    .name = "sim",
+    .close = sim_close,
+    .submit = sim_submit,
+    .cancel = sim_cancel,
+    .reap = sim_reap,
+    .wakeup = sim_wakeup,
+    .now_ns = sim_now_ns,
+    .socket_open = sim_socket_open,
+    .socket_pair = sim_socket_pair,
+    .listen = sim_listen,
+    .local_address = sim_local_address,
+    .adopt = sim_adopt,
+    .shutdown_write = sim_shutdown_write,
+    .idle_ok = sim_idle_ok,
+    .close_fd = sim_close_fd,
+};
+
+int sim_open(struct loop *loop, uint64_t seed, struct backend **out_backend) {
+    struct sim *self = mem_alloc_zero(sizeof(*self));
+    if (self == NULL) {
+        return -ENOMEM;
+    }
+    self->wakeup_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (self->wakeup_fd < 0) {
+        int rc = -errno;
+        mem_free(self);
+        return rc;
+    }
+    self->backend.ops = &sim_ops;
+    self->backend.loop = loop;
+    loop->random = seed;
+    sim_net_init(&self->net, loop);
+    self->net.on_in = on_in;
+    self->net.on_out = on_out;
+    *out_backend = &self->backend;
+    return 0;
+}

@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: MIT
+/* sim_address.c – who listens where in the simulated network.
+ *
+ * Holds      the list of listeners, in struct sim_net.
+ * Invariant  no two listeners answer at the same address; the list is in the order of listening.
+ * Called by  sim.c and sim_net.c.
+ * Why        only the loopback exists: another host is unreachable, as it should be in a test.
+ * Quirks     a Unix path that nobody listens on is -ENOENT, an abstract name -ECONNREFUSED, as in the
+ *            kernel; the file system is not asked.
+ */
+#include "rt/sim_net.h"
+
+#include "base/check.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/un.h>
+
+enum {
+    FIRST_PORT = 49152, // of those that are picked
+    BACKLOG_MOST = 4096,
+};
+
+static const struct sockaddr_in *as_in(const struct sockaddr *address) {
+    return (const struct sockaddr_in *)(const void *)address;
+}
+
+static const struct sockaddr_in6 *as_in6(const struct sockaddr *address) {
+    return (const struct sockaddr_in6 *)(const void *)address;
+}
+
+static uint16_t port_of(const struct sockaddr *address) {
+    return ntohs(address->sa_family == AF_INET ? as_in(address)->sin_port
+                                               : as_in6(address)->sin6_port);
+}
+
+static void set_port(struct op_address *address, uint16_t port) {
+    if (address->any.sa_family == AF_INET) {
+        ((struct sockaddr_in *)(void *)&address->any)->sin_port = htons(port);
+    } else {
+        ((struct sockaddr_in6 *)(void *)&address->any)->sin6_port = htons(port);
+    }
+}
+
+static bool is_any(const struct sockaddr *address) {
+    return address->sa_family == AF_INET ? as_in(address)->sin_addr.s_addr == htonl(INADDR_ANY)
+                                         : IN6_IS_ADDR_UNSPECIFIED(&as_in6(address)->sin6_addr);
+}
+
+static bool is_loopback(const struct sockaddr *address) {
+    return address->sa_family == AF_INET
+               ? ntohl(as_in(address)->sin_addr.s_addr) >> 24 == IN_LOOPBACKNET
+               : IN6_IS_ADDR_LOOPBACK(&as_in6(address)->sin6_addr);
+}
+
+static socklen_t least_length(int family) {
+    switch (family) {
+    case AF_INET:
+        return sizeof(struct sockaddr_in);
+    case AF_INET6:
+        return sizeof(struct sockaddr_in6);
+    default:
+        return offsetof(struct sockaddr_un, sun_path) + 1;
+    }
+}
+
+static int check_form(int family, const struct sockaddr *address, socklen_t len) {
+    if (len < sizeof(sa_family_t) || address->sa_family != family) {
+        return -EAFNOSUPPORT;
+    }
+    return len < least_length(family) ? -EINVAL : 0;
+}
+
+int sim_address_check(int family, const struct sockaddr *address, socklen_t len) {
+    int rc = check_form(family, address, len);
+    if (rc < 0 || family == AF_UNIX) {
+        return rc;
+    }
+    return is_loopback(address) || is_any(address) ? 0 : -ENETUNREACH;
+}
+
+/* A path may or may not carry its final NUL in the length; an abstract name is all of its bytes. */
+static size_t name_size(const struct sockaddr *address, socklen_t len) {
+    const char *name = ((const struct sockaddr_un *)(const void *)address)->sun_path;
+    size_t size = len - offsetof(struct sockaddr_un, sun_path);
+    return name[0] == '\0' ? size : strnlen(name, size);
+}
+
+static bool same_name(const struct sockaddr *a, socklen_t a_len, const struct sockaddr *b,
+                      socklen_t b_len) {
+    const size_t start = offsetof(struct sockaddr_un, sun_path);
+    size_t size = name_size(a, a_len);
+    return size == name_size(b, b_len) &&
+           memcmp((const char *)a + start, (const char *)b + start, size) == 0;
+}
+
+static bool same_host(const struct sockaddr *a, const struct sockaddr *b) {
+    return a->sa_family == AF_INET
+               ? as_in(a)->sin_addr.s_addr == as_in(b)->sin_addr.s_addr
+               : IN6_ARE_ADDR_EQUAL(&as_in6(a)->sin6_addr, &as_in6(b)->sin6_addr);
+}
+
+/* Whether a listener answers there. Connecting to the wildcard means the loopback; for listening, the
+ * wildcard is in everybody's way: both are "either of the two is the wildcard". */
+static bool answers(const struct sim_socket *listener, const struct sockaddr *address,
+                    socklen_t len) {
+    const struct sockaddr *own = &listener->address.any;
+    if (own->sa_family != address->sa_family) {
+        return false;
+    }
+    if (own->sa_family == AF_UNIX) {
+        return same_name(own, listener->address.len, address, len);
+    }
+    return port_of(own) == port_of(address) &&
+           (is_any(own) || is_any(address) || same_host(own, address));
+}
+
+struct sim_socket *sim_address_find(const struct sim_net *net, const struct sockaddr *address,
+                                    socklen_t len) {
+    struct sim_socket *listener = net->listeners;
+    while (listener != NULL && !answers(listener, address, len)) {
+        listener = listener->next;
+    }
+    return listener;
+}
+
+static uint16_t next_port(struct sim_net *net) {
+    uint16_t port = net->next_port < FIRST_PORT ? FIRST_PORT : net->next_port;
+    net->next_port = (uint16_t)(port + 1);
+    return port;
+}
+
+static int pick_port(struct sim_net *net, struct op_address *address) {
+    for (int tries = FIRST_PORT; tries <= UINT16_MAX; tries++) {
+        set_port(address, next_port(net));
+        if (sim_address_find(net, &address->any, address->len) == NULL) {
+            return 0;
+        }
+    }
+    return -EADDRINUSE;
+}
+
+static void append(struct sim_net *net, struct sim_socket *listener) {
+    struct sim_socket **link = &net->listeners;
+    while (*link != NULL) {
+        link = &(*link)->next;
+    }
+    *link = listener;
+    listener->next = NULL;
+}
+
+int sim_address_listen(struct sim_socket *socket, const struct op_address *address, int backlog) {
+    must(socket->state == SIM_FRESH);
+    int rc = check_form(socket->family, &address->any, address->len);
+    if (rc < 0) {
+        return rc;
+    }
+    bool inet = socket->family != AF_UNIX;
+    if (inet && !is_loopback(&address->any) && !is_any(&address->any)) {
+        return -EADDRNOTAVAIL;
+    }
+    socket->address = *address;
+    if (inet && port_of(&address->any) == 0) {
+        rc = pick_port(socket->net, &socket->address);
+    } else if (sim_address_find(socket->net, &address->any, address->len) != NULL) {
+        rc = -EADDRINUSE;
+    }
+    if (rc < 0) {
+        return rc;
+    }
+    socket->backlog = backlog < 0 || backlog > BACKLOG_MOST ? BACKLOG_MOST : (size_t)backlog;
+    socket->state = SIM_LISTENING;
+    append(socket->net, socket);
+    return 0;
+}
+
+void sim_address_forget(struct sim_socket *socket) {
+    struct sim_socket **link = &socket->net->listeners;
+    while (*link != socket) {
+        must(*link != NULL);
+        link = &(*link)->next;
+    }
+    *link = socket->next;
+}
+
+void sim_address_client(struct sim_socket *socket) {
+    struct op_address *address = &socket->address;
+    *address = (struct op_address){.len = sizeof(sa_family_t)};
+    address->any.sa_family = (sa_family_t)socket->family;
+    if (socket->family == AF_INET) {
+        ((struct sockaddr_in *)(void *)&address->any)->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    } else if (socket->family == AF_INET6) {
+        ((struct sockaddr_in6 *)(void *)&address->any)->sin6_addr = in6addr_loopback;
+    }
+    if (socket->family != AF_UNIX) {
+        address->len = least_length(socket->family);
+        set_port(address, next_port(socket->net));
+    }
+}

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: MIT
+/* sim_net.h – a network in memory: sockets, who is connected to whom, and what travels.
+ *
+ * Holds      struct sim_net: the virtual clock, the events to come, sockets by number, listeners.
+ * Invariant  both events of a socket are always in the heap, at JG_NEVER while nothing is to come:
+ *            so nothing that happens to a connection can fail for want of memory.
+ * Called by  sim.c, which owns the operations; nothing here completes one.
+ * Why        what a network does apart from what a backend does. Every choice (how long, how much)
+ *            comes from loop_random: a seed replays exactly.
+ */
+#ifndef RT_SIM_NET_H
+#define RT_SIM_NET_H
+
+#include "rt/op.h"
+#include "rt/sim_pipe.h"
+#include "rt/timer.h"
+
+/* Simulated descriptors start here, where no real one is. */
+#define SIM_FD_FIRST (1 << 20)
+#define SIM_FD_COUNT (1 << 20)
+
+enum sim_state {
+    SIM_FRESH,
+    SIM_LISTENING,
+    SIM_CONNECTED,
+};
+
+/* One of the two things that can be waited for at a socket. */
+struct sim_side {
+    struct op *op;     // pending, or NULL
+    bool cancel_asked; // it completes with the next event, whatever that brings
+    jg_timer event;
+};
+
+struct sim_socket {
+    struct sim_net *net;
+    int fd; // -1: in a listener's queue, nobody has its number yet
+    int family;
+    enum sim_state state;
+    struct sim_side in;  // read, accept, poll
+    struct sim_side out; // write, connect
+    struct op_address address;
+
+    // Connected.
+    struct sim_socket *peer; // NULL: closed
+    struct sim_pipe inbound; // what the peer has sent and we have not read
+    bool fin_sent;           // the peer sends no more; behind the bytes that travel
+    bool fin_seen;           // reads end
+    bool reset_sent;         // a reset is on its way to us
+    bool shut;               // we send no more
+    bool broken;             // writes fail
+    int error;               // of a reset: told once, negative
+
+    // Connecting.
+    unsigned attempts;
+
+    // Listening.
+    size_t backlog;
+    size_t queued;
+    struct sim_socket *queue_first;
+    struct sim_socket *queue_last;
+    struct sim_socket *next; // in a listener's queue, or in the list of listeners
+};
+
+struct sim_net {
+    struct loop *loop;
+    int64_t now_ns;
+    struct timers events; // keys: see sim_net_poke
+    struct sim_socket **sockets;
+    size_t socket_cap;
+    size_t first_free; // no lower number is free
+    struct sim_socket *listeners;
+    uint16_t next_port;
+    void (*on_in)(jg_timer *event); // fire functions of the sockets' sides
+    void (*on_out)(jg_timer *event);
+};
+
+void sim_net_init(struct sim_net *net, struct loop *loop);
+
+/* Frees the net's own tables. Sockets that nobody closed stay allocated, as real descriptors would
+ * stay open: whoever looks for leaks finds them. */
+void sim_net_fini(struct sim_net *net);
+
+/* The next event's time; JG_NEVER without one. */
+int64_t sim_net_next(const struct sim_net *net);
+
+/* Fires events that are due: at least one if there is one, often all. */
+void sim_net_fire(struct sim_net *net);
+
+/* Lets the side's event happen after a random delay, or at an earlier time it is due anyway. */
+void sim_net_poke(struct sim_net *net, struct sim_side *side);
+
+/* The same, after a delay that is given. */
+void sim_net_poke_after(struct sim_net *net, struct sim_side *side, int64_t delay_ns);
+
+/* Takes the side's event out of the way, before it is handled. */
+void sim_net_calm(struct sim_net *net, struct sim_side *side);
+
+/* Returns the socket of a number, or NULL. */
+struct sim_socket *sim_net_find(const struct sim_net *net, int fd);
+
+/* Makes a socket without a number. Returns 0 or -ENOMEM. */
+int sim_socket_make(struct sim_net *net, int family, struct sim_socket **out_socket);
+
+/* Frees a socket that has no number. */
+void sim_socket_unmake(struct sim_socket *socket);
+
+/* Gives it the lowest free number. Returns it; -ENOMEM, -EMFILE. */
+int sim_socket_number(struct sim_socket *socket);
+
+/* Ends a socket with no op pending, and tells its peer. */
+void sim_socket_close(struct sim_socket *socket);
+
+/* Makes two sockets peers. */
+void sim_socket_join(struct sim_socket *one, struct sim_socket *other);
+
+/* Bytes, ends and resets that arrive with an event of the `in` side; arms it again for the rest. */
+void sim_socket_arrive(struct sim_socket *socket);
+
+/* What an op does to a socket, once: its result, or -EAGAIN. */
+intptr_t sim_socket_read(struct sim_socket *socket, struct op *op);
+intptr_t sim_socket_write(struct sim_socket *socket, const struct op *op);
+intptr_t sim_socket_accept(struct sim_socket *socket);
+bool sim_socket_readable(const struct sim_socket *socket);
+
+/* The first packet of a connect arrives. Returns 0; -EAGAIN: nobody answered, try again later;
+ * -ECONNREFUSED, -ENOENT, -ENOMEM. */
+int sim_socket_reach(struct sim_socket *socket, const struct op *op);
+
+int sim_socket_shutdown(struct sim_socket *socket);
+
+/* sim_address.c: who listens where. */
+
+/* Whether this socket could connect there at all. Returns 0; -EAFNOSUPPORT, -EINVAL, -ENETUNREACH. */
+int sim_address_check(int family, const struct sockaddr *address, socklen_t len);
+
+/* Returns the listener that answers at an address, or NULL. */
+struct sim_socket *sim_address_find(const struct sim_net *net, const struct sockaddr *address,
+                                    socklen_t len);
+
+/* Makes a fresh socket listen. Returns 0; -EADDRINUSE, -EADDRNOTAVAIL, -EAFNOSUPPORT, -EINVAL. */
+int sim_address_listen(struct sim_socket *socket, const struct op_address *address, int backlog);
+
+/* Takes a listener out of the list. */
+void sim_address_forget(struct sim_socket *socket);
+
+/* Gives a connecting client an address of its own. */
+void sim_address_client(struct sim_socket *socket);
+
+#endif

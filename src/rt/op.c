@@ -121,11 +121,13 @@ static int try_connect(const struct op *op) {
 static int try_poll(const struct op *op) {
     struct pollfd ready = {.fd = op->fd, .events = POLLIN};
     int got = poll(&ready, 1, 0);
-    if (got == 0) {
-        errno = EAGAIN;
-        return -1;
+    if (got > 0 && !(ready.revents & POLLNVAL)) {
+        return 0;
     }
-    return got < 0 ? -1 : 0;
+    if (got >= 0) {
+        errno = got == 0 ? EAGAIN : EBADF;
+    }
+    return -1;
 }
 
 static ssize_t try_once(struct op *op) {

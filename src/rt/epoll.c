@@ -58,6 +58,9 @@ static struct epoll_backend *of(struct backend *backend) {
 }
 
 static int make_room(struct epoll_backend *self, int fd) {
+    if (fcntl(fd, F_GETFD) < 0) {
+        return -errno; // a number that is no descriptor, perhaps a huge one: no rows for it
+    }
     size_t count = self->entry_count == 0 ? FIRST_ENTRIES : self->entry_count;
     while (count <= (size_t)fd) {
         count *= 2;

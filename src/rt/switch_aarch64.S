@@ -2,7 +2,7 @@
 /* switch_aarch64.S – the context switch for AArch64, AAPCS64.
  *
  * Holds      a suspended stack holds, from its stack pointer up:
- *              +0 d8-d15, +64 x19-x28, +144 x29, +152 where to go on, +160 FPCR; 176 bytes
+ *              +0 x19-x28, +80 x29, +88 where to go on, +96 FPCR; 112 bytes
  * Invariant  the layout equals what rt_switch_prepare builds; the unwind rules hold on both stacks.
  * Called by  rt_switch in switch_aarch64.h: entered by a jump, with x0 = where to save the stack
  *            pointer, x1 = the stack pointer to go on with, x30 = where to go on later.
@@ -16,18 +16,14 @@
         .p2align 4
 rt_switch_jump:
         .cfi_startproc
-        sub     sp, sp, #176
-        .cfi_def_cfa_offset 176
-        stp     d8, d9, [sp, #0]
-        stp     d10, d11, [sp, #16]
-        stp     d12, d13, [sp, #32]
-        stp     d14, d15, [sp, #48]
-        stp     x19, x20, [sp, #64]
-        stp     x21, x22, [sp, #80]
-        stp     x23, x24, [sp, #96]
-        stp     x25, x26, [sp, #112]
-        stp     x27, x28, [sp, #128]
-        stp     x29, x30, [sp, #144]
+        sub     sp, sp, #112
+        .cfi_def_cfa_offset 112
+        stp     x19, x20, [sp, #0]
+        stp     x21, x22, [sp, #16]
+        stp     x23, x24, [sp, #32]
+        stp     x25, x26, [sp, #48]
+        stp     x27, x28, [sp, #64]
+        stp     x29, x30, [sp, #80]
         .cfi_offset x19, -112
         .cfi_offset x20, -104
         .cfi_offset x21, -96
@@ -41,25 +37,21 @@ rt_switch_jump:
         .cfi_offset x29, -32
         .cfi_offset x30, -24
         mrs     x9, fpcr
-        str     x9, [sp, #160]
+        str     x9, [sp, #96]
         mov     x10, sp
         str     x10, [x0]
         mov     sp, x1
-        ldr     x11, [sp, #160]
+        ldr     x11, [sp, #96]
         cmp     x9, x11
         b.eq    1f
         msr     fpcr, x11
-1:      ldp     d8, d9, [sp, #0]
-        ldp     d10, d11, [sp, #16]
-        ldp     d12, d13, [sp, #32]
-        ldp     d14, d15, [sp, #48]
-        ldp     x19, x20, [sp, #64]
-        ldp     x21, x22, [sp, #80]
-        ldp     x23, x24, [sp, #96]
-        ldp     x25, x26, [sp, #112]
-        ldp     x27, x28, [sp, #128]
-        ldp     x29, x30, [sp, #144]
-        add     sp, sp, #176
+1:      ldp     x19, x20, [sp, #0]
+        ldp     x21, x22, [sp, #16]
+        ldp     x23, x24, [sp, #32]
+        ldp     x25, x26, [sp, #48]
+        ldp     x27, x28, [sp, #64]
+        ldp     x29, x30, [sp, #80]
+        add     sp, sp, #112
         .cfi_def_cfa_offset 0
         .cfi_restore x19
         .cfi_restore x20
@@ -98,12 +90,12 @@ rt_switch_entry:
         .p2align 4
 rt_switch_prepare:
         .cfi_startproc
-        sub     x9, x0, #176
-        stp     x1, x2, [x9, #64]
+        sub     x9, x0, #112
+        stp     x1, x2, [x9, #0]
         adr     x10, rt_switch_entry
-        stp     xzr, x10, [x9, #144]
+        stp     xzr, x10, [x9, #80]
         mrs     x10, fpcr
-        str     x10, [x9, #160]
+        str     x10, [x9, #96]
         mov     x0, x9
         ret
         .cfi_endproc

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 # Finds, builds and registers every test.
 #
-# Holds      one executable and one or more ctest entries per tests/**/test_*.c, and one entry per
-#            script in tests/e2e and tests/lint.
+# Holds      one executable and one or more ctest entries per tests/**/test_*.c, one entry per script
+#            in tests/e2e and tests/lint, and one per fuzz target that has saved inputs.
 # Invariant  every entry ends its output with `name: N passed, N failed, N skipped`.
 # Called by  CMakeLists.txt.
 # Why        a test's place says what it is: tests/unit/<room> may see src/, tests/api only include/.
@@ -125,6 +125,20 @@ foreach(relative IN LISTS test_files)
 endforeach()
 
 if(NOT JUGGLE_TEST_ONLY)
+    # The saved inputs of the fuzz targets.
+    file(GLOB fuzz_targets CONFIGURE_DEPENDS fuzz/fuzz_*.c)
+    foreach(file IN LISTS fuzz_targets)
+        cmake_path(GET file STEM LAST_ONLY stem)
+        set(corpus ${PROJECT_SOURCE_DIR}/fuzz/corpus/${stem})
+        string(REGEX REPLACE "^fuzz_" "" subject ${stem})
+        if(EXISTS ${corpus})
+            add_executable(replay_${subject} ${file} tests/fixtures/replay.c)
+            target_include_directories(replay_${subject} PRIVATE src include)
+            target_link_libraries(replay_${subject} PRIVATE juggle_flags juggle_static)
+            juggle_test_register(fuzz/${subject} fuzz "" replay_${subject} fuzz/${subject} ${corpus})
+        endif()
+    endforeach()
+
     file(GLOB test_scripts CONFIGURE_DEPENDS RELATIVE ${PROJECT_SOURCE_DIR}/tests
          tests/e2e/*.sh tests/e2e/*.py tests/lint/*.sh tests/lint/*.py)
     list(FILTER test_scripts EXCLUDE REGEX "/(lib|_)[^/]*$")

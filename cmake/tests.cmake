@@ -124,6 +124,12 @@ foreach(relative IN LISTS test_files)
     juggle_test_add(${relative})
 endforeach()
 
+# What a test needs beyond that: a *.cmake file beside it, which adds to the test's target.
+file(GLOB_RECURSE extras CONFIGURE_DEPENDS tests/unit/*.cmake)
+foreach(extra IN LISTS extras)
+    include(${extra})
+endforeach()
+
 if(NOT JUGGLE_TEST_ONLY)
     # The saved inputs of the fuzz targets.
     file(GLOB fuzz_targets CONFIGURE_DEPENDS fuzz/fuzz_*.c)

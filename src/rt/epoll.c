@@ -303,6 +303,18 @@ static int epoll_adopt(struct backend *backend, int fd) {
     return flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 ? -errno : 0;
 }
 
+/* What was drained and has had no event since is idle: no system call needed to know. */
+static int epoll_idle_ok(struct backend *backend, int fd) {
+    const struct epoll_backend *self = of(backend);
+    if ((size_t)fd < self->entry_count) {
+        const struct entry *entry = &self->entries[fd];
+        if (entry->registered && !entry->readable) {
+            return 1;
+        }
+    }
+    return socket_idle_ok(backend, fd);
+}
+
 static const struct backend_ops epoll_ops = {
     .name = "epoll",
     .close = epoll_backend_close,
@@ -317,7 +329,7 @@ static const struct backend_ops epoll_ops = {
     .local_address = socket_local_address,
     .adopt = epoll_adopt,
     .shutdown_write = socket_shutdown_write,
-    .idle_ok = socket_idle_ok,
+    .idle_ok = epoll_idle_ok,
     .close_fd = epoll_close_fd,
 };
 

@@ -1,0 +1,308 @@
+// SPDX-License-Identifier: MIT
+/* stream.c – reading, writing and closing streams.
+ *
+ * Holds      nothing beyond struct jg_stream.
+ * Invariant  a byte the kernel handed over is either given to the caller or in the buffer.
+ * Called by  user code, http.
+ * Why        a read into an empty stream goes straight to the caller's memory; only reading ahead
+ *            takes a buffer, and it does so when the data is there (op.h, provided buffers).
+ */
+#include "io/stream.h"
+
+#include "base/mem.h"
+#include "rt/loop.h"
+#include "task/task.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { KEPT_MOST = 64 * 1024 }; // what a read cut short may leave in the buffer
+
+int stream_make(int fd, bool socket, jg_stream **out_stream) {
+    jg_stream *stream = mem_alloc_zero(sizeof(*stream));
+    if (stream == NULL) {
+        return -ENOMEM;
+    }
+    stream->backend = backend_current();
+    stream->fd = fd;
+    stream->socket = socket;
+    *out_stream = stream;
+    return 0;
+}
+
+int jg_stream_open_fd(int fd, jg_stream **out_stream) {
+    struct backend *backend = backend_current();
+    struct stat about;
+    if (fstat(fd, &about) != 0) {
+        return -errno;
+    }
+    if (S_ISREG(about.st_mode) || S_ISDIR(about.st_mode)) {
+        return -EPERM;
+    }
+    int rc = backend->ops->adopt(backend, fd);
+    return rc < 0 ? rc : stream_make(fd, S_ISSOCK(about.st_mode), out_stream);
+}
+
+int jg_stream_pair(jg_stream **out_a, jg_stream **out_b) {
+    struct backend *backend = backend_current();
+    int fds[2];
+    int rc = backend->ops->socket_pair(backend, fds);
+    if (rc < 0) {
+        return rc;
+    }
+    jg_stream *a;
+    rc = stream_make(fds[0], true, &a);
+    if (rc < 0) {
+        goto close_fds;
+    }
+    rc = stream_make(fds[1], true, out_b);
+    if (rc < 0) {
+        goto free_a;
+    }
+    *out_a = a;
+    return 0;
+
+free_a:
+    mem_free(a);
+close_fds:
+    backend->ops->close_fd(backend, fds[0]);
+    backend->ops->close_fd(backend, fds[1]);
+    return rc;
+}
+
+/* Gives the buffer back once all of it is used up. Only blocks of the loop's size go to the loop. */
+static void drop_buffer(jg_stream *stream) {
+    if (stream->cap == OP_BUFFER_SIZE) {
+        op_buffer_give(stream->backend->loop, stream->buffer);
+    } else {
+        mem_free(stream->buffer);
+    }
+    stream->buffer = NULL;
+    stream->start = stream->end = stream->cap = 0;
+}
+
+static size_t held(const jg_stream *stream) {
+    return stream->end - stream->start;
+}
+
+/* One read of the descriptor into `piece`, whose base may be NULL: see op.h. */
+static ssize_t read_once(jg_stream *stream, struct iovec *piece) {
+    struct op op = {.kind = OP_READ,
+                    .fd = stream->fd,
+                    .socket = stream->socket,
+                    .one = *piece,
+                    .armed_ns = stream->armed_ns,
+                    .iov_count = 1};
+    op.iov = &op.one;
+    ssize_t got = op_run(&op);
+    if (got > 0) {
+        stream->received += (uint64_t)got;
+        *piece = op.one;
+    }
+    stream->ended = stream->ended || got == 0;
+    return got;
+}
+
+static size_t take_held(jg_stream *stream, void *buf, size_t cap) {
+    size_t count = held(stream) < cap ? held(stream) : cap;
+    memcpy(buf, stream->buffer + stream->start, count);
+    jg_stream_take(stream, count);
+    return count;
+}
+
+ssize_t jg_read(jg_stream *stream, void *buf, size_t cap) {
+    must(cap >= 1);
+    if (held(stream) == 0) {
+        struct iovec piece = {buf, cap};
+        return read_once(stream, &piece);
+    }
+    int rc = suspend_check(sched_current());
+    return rc < 0 ? rc : (ssize_t)take_held(stream, buf, cap);
+}
+
+/* Makes room for at least one more byte behind what is held, at most `max` in all. */
+static int make_room(jg_stream *stream, size_t max) {
+    if (stream->end < stream->cap) {
+        return 0;
+    }
+    if (stream->start > 0) {
+        memmove(stream->buffer, stream->buffer + stream->start, held(stream));
+        stream->end -= stream->start;
+        stream->start = 0;
+        return 0;
+    }
+    size_t cap = stream->cap * 2 < max ? stream->cap * 2 : max;
+    if (cap <= stream->cap) {
+        return -EMSGSIZE;
+    }
+    char *buffer = mem_alloc(cap);
+    if (buffer == NULL) {
+        return -ENOMEM;
+    }
+    size_t count = held(stream);
+    memcpy(buffer, stream->buffer, count);
+    drop_buffer(stream);
+    stream->buffer = buffer;
+    stream->cap = cap;
+    stream->end = count;
+    return 0;
+}
+
+static ssize_t fill_empty(jg_stream *stream) {
+    struct iovec piece = {NULL, 0};
+    ssize_t got = read_once(stream, &piece);
+    if (got > 0) {
+        stream->buffer = piece.iov_base;
+        stream->cap = piece.iov_len;
+        stream->end = (size_t)got;
+    }
+    return got;
+}
+
+static ssize_t fill_more(jg_stream *stream, size_t max) {
+    if (held(stream) >= max) {
+        return -EMSGSIZE;
+    }
+    int rc = make_room(stream, max);
+    if (rc < 0) {
+        return rc;
+    }
+    struct iovec piece = {stream->buffer + stream->end, stream->cap - stream->end};
+    ssize_t got = read_once(stream, &piece);
+    if (got > 0) {
+        stream->end += (size_t)got;
+    }
+    return got == 0 ? -ENODATA : got;
+}
+
+ssize_t jg_stream_fill(jg_stream *stream, size_t max, char **out_data) {
+    ssize_t got = stream->buffer == NULL ? fill_empty(stream) : fill_more(stream, max);
+    if (got <= 0) {
+        return got;
+    }
+    *out_data = stream->buffer + stream->start;
+    return (ssize_t)held(stream);
+}
+
+size_t jg_stream_peek(jg_stream *stream, char **out_data) {
+    *out_data = stream->buffer == NULL ? NULL : stream->buffer + stream->start;
+    return held(stream);
+}
+
+void jg_stream_take(jg_stream *stream, size_t len) {
+    must(len <= held(stream));
+    stream->start += len;
+    if (stream->buffer != NULL && held(stream) == 0) {
+        drop_buffer(stream);
+    }
+}
+
+/* Puts bytes back that a read cut short had already handed out. */
+static void keep(jg_stream *stream, const char *data, size_t len) {
+    if (len == 0 || len + held(stream) > KEPT_MOST) {
+        return;
+    }
+    char *buffer = mem_alloc(len + held(stream));
+    if (buffer == NULL) {
+        return;
+    }
+    size_t count = len + held(stream);
+    memcpy(buffer, data, len);
+    if (held(stream) > 0) {
+        memcpy(buffer + len, stream->buffer + stream->start, held(stream));
+        drop_buffer(stream);
+    }
+    stream->buffer = buffer;
+    stream->start = 0;
+    stream->end = stream->cap = count;
+}
+
+ssize_t jg_read_exact(jg_stream *stream, void *buf, size_t len) {
+    size_t have = 0;
+    while (have < len) {
+        ssize_t got = jg_read(stream, (char *)buf + have, len - have);
+        if (got <= 0) {
+            keep(stream, buf, have);
+            return got == 0 ? -EPIPE : got;
+        }
+        have += (size_t)got;
+    }
+    return (ssize_t)have;
+}
+
+/* Leaves out the first `count` bytes of the pieces. */
+static void advance(struct iovec **pieces, int *count, size_t done) {
+    while (*count > 0 && done >= (*pieces)->iov_len) {
+        done -= (*pieces)->iov_len;
+        (*pieces)++;
+        (*count)--;
+    }
+    if (*count > 0) {
+        (*pieces)->iov_base = (char *)(*pieces)->iov_base + done;
+        (*pieces)->iov_len -= done;
+    }
+}
+
+ssize_t jg_writev(jg_stream *stream, struct iovec *pieces, int count) {
+    size_t done = 0;
+    if (stream->broken) {
+        return -EPIPE;
+    }
+    advance(&pieces, &count, 0);
+    while (count > 0) {
+        struct op op = {.kind = OP_WRITE,
+                        .fd = stream->fd,
+                        .socket = stream->socket,
+                        .iov = pieces,
+                        .iov_count = count,
+                        .armed_ns = stream->armed_ns};
+        ssize_t put = op_run(&op);
+        if (put < 0) {
+            stream->broken = done > 0 && put != -EBUSY;
+            return put;
+        }
+        stream->sent += (uint64_t)put;
+        done += (size_t)put;
+        advance(&pieces, &count, (size_t)put);
+    }
+    return (ssize_t)done;
+}
+
+ssize_t jg_write(jg_stream *stream, const void *buf, size_t len) {
+    struct iovec piece = {(void *)(uintptr_t)buf, len};
+    return jg_writev(stream, &piece, 1);
+}
+
+bool jg_stream_idle_ok(jg_stream *stream) {
+    return held(stream) == 0 && !stream->ended && !stream->broken &&
+           stream->backend->ops->idle_ok(stream->backend, stream->fd) == 1;
+}
+
+uint64_t jg_stream_sent(const jg_stream *stream) {
+    return stream->sent;
+}
+
+uint64_t jg_stream_received(const jg_stream *stream) {
+    return stream->received;
+}
+
+int jg_stream_shutdown(jg_stream *stream) {
+    return stream->backend->ops->shutdown_write(stream->backend, stream->fd);
+}
+
+void jg_stream_close(jg_stream *stream) {
+    if (stream == NULL) {
+        return;
+    }
+    stream->backend->ops->close_fd(stream->backend, stream->fd);
+    if (stream->buffer != NULL) {
+        drop_buffer(stream);
+    }
+    mem_free(stream);
+}
+
+int jg_stream_fd(const jg_stream *stream) {
+    return stream->backend->ops->foreign_fds ? -1 : stream->fd;
+}

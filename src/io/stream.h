@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: MIT
+/* stream.h – what a stream is to the rooms that make one.
+ *
+ * Holds      struct jg_stream: a descriptor and what was read ahead.
+ * Invariant  buffer == NULL when nothing is read ahead; else data is [start, end) of capacity `cap`.
+ * Called by  net (makes streams), tls (later: layers on top), http (through the public calls).
+ * Why        the buffer is borrowed from the loop when data comes and goes back when it is used up.
+ */
+#ifndef IO_STREAM_H
+#define IO_STREAM_H
+
+#include "rt/op.h"
+
+#include <juggle/stream.h>
+
+struct jg_stream {
+    struct backend *backend; // that made the descriptor
+    int fd;
+    bool socket;
+    bool broken; // part of a write was sent and the rest was not: nothing may follow
+    bool ended;  // the peer's end of stream was read
+    char *buffer;
+    size_t start;
+    size_t end;
+    size_t cap;
+    uint64_t sent;
+    uint64_t received;
+    int64_t armed_ns[2]; // see op.armed_ns
+};
+
+/* Makes a stream of a descriptor of the current backend. Returns 0 or -ENOMEM.
+ * Owns: takes `fd` on success. */
+int stream_make(int fd, bool socket, jg_stream **out_stream);
+
+#endif

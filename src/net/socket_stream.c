@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: MIT
+/* socket_stream.c – connecting, listening, accepting.
+ *
+ * Holds      struct jg_listener: a listening descriptor, and a spare one against running out.
+ * Invariant  a listener's spare is open but while it is lent for refusing a connection.
+ * Called by  user code, http.
+ * Why        out of descriptors, accept would fail again and again with the connection still in the
+ *            queue: the spare one is closed, used to take the connection and shut it, and the next
+ *            accept waits a little.
+ */
+#include "base/mem.h"
+#include "io/stream.h"
+#include "net/address.h"
+#include "task/task.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+enum {
+    BACKLOG = 4096,
+    RETRY_MS = 20, // between two tries while descriptors are short
+};
+
+struct jg_listener {
+    struct backend *backend;
+    int fd;
+    int spare_fd;
+    int port;
+    char path[sizeof(((struct sockaddr_un *)0)->sun_path)]; // to remove; "" when there is none
+};
+
+static void no_delay(const struct backend *backend, int fd) {
+    const int on = 1;
+    if (!backend->ops->foreign_fds) {
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    }
+}
+
+static int connect_one(const struct op_address *address, jg_stream **out_stream) {
+    struct backend *backend = backend_current();
+    int fd = backend->ops->socket_open(backend, address->any.sa_family);
+    if (fd < 0) {
+        return fd;
+    }
+    if (address->any.sa_family != AF_UNIX) {
+        no_delay(backend, fd);
+    }
+    struct op op = {.kind = OP_CONNECT,
+                    .fd = fd,
+                    .socket = true,
+                    .addr = &address->any,
+                    .addr_len = address->len};
+    int rc = (int)op_run(&op);
+    rc = rc < 0 ? rc : stream_make(fd, true, out_stream);
+    if (rc < 0) {
+        backend->ops->close_fd(backend, fd);
+    }
+    return rc;
+}
+
+static int connect_any(const struct address_list *list, jg_stream **out_stream) {
+    int rc = -ENOENT;
+    for (int i = 0; i < list->count; i++) {
+        rc = connect_one(&list->addresses[i], out_stream);
+        if (rc == 0 || rc == -ECANCELED) {
+            break;
+        }
+    }
+    return rc;
+}
+
+/* A name: its addresses are looked up, and tried in turn. */
+static int connect_by_name(const char *host, int port, jg_stream **out_stream) {
+    struct address_list *list = mem_alloc(sizeof(*list));
+    if (list == NULL) {
+        return -ENOMEM;
+    }
+    int rc = address_resolve(host, port, list);
+    rc = rc < 0 ? rc : connect_any(list, out_stream);
+    mem_free(list);
+    return rc;
+}
+
+int jg_tcp_connect(const char *host, int port, jg_stream **out_stream) {
+    struct op_address address;
+    int rc = port < 1 ? -EINVAL : address_parse(host, port, &address);
+    if (rc == -ENOENT) {
+        rc = connect_by_name(host, port, out_stream);
+        if (rc == -ENOENT) {
+            return rc; // the resolver's own words are recorded
+        }
+    } else if (rc == 0) {
+        rc = connect_one(&address, out_stream);
+    }
+    if (rc == 0 || rc == -ECANCELED) {
+        return rc;
+    }
+    return (int)jg_fail(rc, "cannot connect to %s port %d: %s", host, port, strerrordesc_np(-rc));
+}
+
+int jg_unix_connect(const char *path, jg_stream **out_stream) {
+    struct op_address address;
+    int rc = address_unix(path, &address);
+    if (rc < 0) {
+        return rc;
+    }
+    rc = connect_one(&address, out_stream);
+    if (rc == 0 || rc == -ECANCELED) {
+        return rc;
+    }
+    return (int)jg_fail(rc, "cannot connect to %s: %s", path, strerrordesc_np(-rc));
+}
+
+static int listen_on(const struct op_address *address, jg_listener **out_listener) {
+    struct backend *backend = backend_current();
+    jg_listener *listener = mem_alloc_zero(sizeof(*listener));
+    if (listener == NULL) {
+        return -ENOMEM;
+    }
+    listener->backend = backend;
+    listener->fd = backend->ops->listen(backend, address, BACKLOG);
+    if (listener->fd < 0) {
+        int rc = listener->fd;
+        mem_free(listener);
+        return rc;
+    }
+    listener->spare_fd =
+        backend->ops->foreign_fds ? -1 : open("/dev/null", O_RDONLY | O_CLOEXEC);
+    *out_listener = listener;
+    return 0;
+}
+
+int jg_tcp_listen(const char *host, int port, jg_listener **out_listener) {
+    struct op_address address;
+    int rc = address_parse(host, port, &address);
+    if (rc < 0) {
+        return rc;
+    }
+    jg_listener *listener;
+    rc = listen_on(&address, &listener);
+    if (rc < 0) {
+        return (int)jg_fail(rc, "cannot listen on %s port %d: %s", host != NULL ? host : "loopback",
+                            port, strerrordesc_np(-rc));
+    }
+    struct op_address bound;
+    rc = listener->backend->ops->local_address(listener->backend, listener->fd, &bound);
+    if (rc < 0) {
+        jg_listener_close(listener);
+        return rc;
+    }
+    // The port lies at the same place for both families.
+    listener->port = ntohs(((const struct sockaddr_in *)(const void *)&bound.storage)->sin_port);
+    *out_listener = listener;
+    return 0;
+}
+
+/* A socket file nobody listens on any more stands in the way: remove it. */
+static void remove_stale(const char *path) {
+    struct stat about;
+    if (path[0] == '@' || lstat(path, &about) != 0 || !S_ISSOCK(about.st_mode)) {
+        return;
+    }
+    struct op_address address;
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0 || address_unix(path, &address) < 0) {
+        return;
+    }
+    if (connect(fd, &address.any, address.len) != 0 && errno == ECONNREFUSED) {
+        unlink(path);
+    }
+    close(fd);
+}
+
+int jg_unix_listen(const char *path, jg_listener **out_listener) {
+    struct op_address address;
+    int rc = address_unix(path, &address);
+    if (rc < 0) {
+        return rc;
+    }
+    bool real = !backend_current()->ops->foreign_fds;
+    if (real) {
+        remove_stale(path);
+    }
+    jg_listener *listener;
+    rc = listen_on(&address, &listener);
+    if (rc < 0) {
+        return (int)jg_fail(rc, "cannot listen on %s: %s", path, strerrordesc_np(-rc));
+    }
+    if (real && path[0] != '@') {
+        strcpy(listener->path, path); // address_unix has checked that it fits
+    }
+    *out_listener = listener;
+    return 0;
+}
+
+int jg_listener_port(const jg_listener *listener) {
+    return listener->port;
+}
+
+/* Takes the waiting connection with the spare descriptor, and shuts it: better than to leave the peer
+ * waiting and ourselves spinning. */
+static int refuse_one(jg_listener *listener) {
+    if (listener->spare_fd >= 0 && listener->backend->loop != NULL) {
+        close(listener->spare_fd);
+        int fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        if (fd >= 0) {
+            close(fd);
+        }
+        listener->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    }
+    return jg_sleep(RETRY_MS);
+}
+
+static bool is_shortage(int rc) {
+    return rc == -EMFILE || rc == -ENFILE || rc == -ENOBUFS || rc == -ENOMEM;
+}
+
+int jg_accept(jg_listener *listener, jg_stream **out_stream) {
+    struct backend *backend = listener->backend;
+    for (;;) {
+        struct op op = {.kind = OP_ACCEPT, .fd = listener->fd, .socket = true};
+        int fd = (int)op_run(&op);
+        if (fd >= 0) {
+            no_delay(backend, fd); // harmless for a Unix socket
+            int rc = stream_make(fd, true, out_stream);
+            if (rc < 0) {
+                backend->ops->close_fd(backend, fd);
+            }
+            return rc;
+        }
+        if (!is_shortage(fd)) {
+            return fd;
+        }
+        fd = refuse_one(listener);
+        if (fd < 0) {
+            return fd;
+        }
+    }
+}
+
+void jg_listener_close(jg_listener *listener) {
+    if (listener == NULL) {
+        return;
+    }
+    listener->backend->ops->close_fd(listener->backend, listener->fd);
+    if (listener->spare_fd >= 0) {
+        close(listener->spare_fd);
+    }
+    if (listener->path[0] != '\0') {
+        unlink(listener->path);
+    }
+    mem_free(listener);
+}

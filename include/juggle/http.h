@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: MIT
+/* juggle/http.h – HTTP/1.1, client and server.
+ *
+ * Holds      a client keeps connections for reuse; a server keeps nothing between connections.
+ * Invariant  strict grammar both ways (RFC 9110, 9112); a message that breaks it ends its connection.
+ *            Every limit has a default, and none is "unlimited" by accident.
+ * Why        the same client calls block a thread or park a task, whichever they run on: a program
+ *            can be compared with itself.
+ *
+ * URLs: http://host[:port]/path?query, and http+unix://%2Fpath%2Fof%2Fsocket/path for Unix sockets.
+ */
+#ifndef JUGGLE_HTTP_H
+#define JUGGLE_HTTP_H
+
+#include <juggle/base.h>
+#include <juggle/stream.h>
+
+JG_BEGIN_DECLS
+
+typedef struct jg_http_header {
+    const char *name;
+    const char *value;
+} jg_http_header;
+
+/* ---- Client ---- */
+
+typedef struct jg_http_client jg_http_client;
+typedef struct jg_http_response jg_http_response;
+
+/* How a client behaves. All zero is the default, given in brackets. Times: -1 takes a limit away. */
+typedef struct jg_http_client_options {
+    size_t connections;            /* open at most, in all [64]; further requests wait their turn */
+    size_t connections_per_origin; /* to one scheme, host and port [8] */
+    int64_t connect_ms;            /* to be connected [10,000] */
+    int64_t first_byte_ms;         /* from the request sent to the answer's first byte [30,000] */
+    int64_t idle_ms;               /* between two pieces of an answer [30,000] */
+    int64_t total_ms;              /* from the call to the answer's end [300,000] */
+    int64_t keep_ms;               /* an unused connection is kept [15,000] */
+    int64_t age_ms;                /* any connection is used [600,000] */
+    size_t head_most;              /* bytes of all header blocks of one answer [64 KiB] */
+    size_t body_most;              /* bytes jg_http_body gathers [64 MiB] */
+    const char *user_agent;        /* ["juggle/" JG_VERSION]; "" sends none. Copied */
+    bool no_keep_alive;            /* one request per connection */
+} jg_http_client_options;
+
+/* Makes a client. Options may be NULL.
+ *
+ * Returns  0; -EINVAL, -ENOMEM. Owns: gives the client: jg_http_client_close it.
+ * Threads  belongs to the loop or thread it was made on. */
+JG_API int jg_http_client_open(const jg_http_client_options *options, jg_http_client **out_client);
+
+/* Closes the connections that are kept, and frees. No response of it may be open. NULL is allowed. */
+JG_API void jg_http_client_close(jg_http_client *client);
+
+/* Gives the next piece of a request body. Returns bytes put into `buf`, 0 at the end, or a negative
+ * error, which fails the request. May suspend. */
+typedef ssize_t jg_http_source_fn(void *arg, void *buf, size_t cap);
+
+/* A request. All zero but the URL is a GET. */
+typedef struct jg_http_request {
+    const char *method; /* NULL: GET */
+    const char *url;
+    const jg_http_header *headers; /* besides Host, User-Agent, Content-Length, Transfer-Encoding */
+    size_t header_count;
+    const void *body; /* sent with Content-Length */
+    size_t body_size;
+    jg_http_source_fn *source; /* instead of `body`: sent chunked */
+    void *source_arg;
+} jg_http_request;
+
+/* Sends a request and reads the head of the answer; its body is then read with jg_http_read or
+ * jg_http_body. Takes a kept connection if there is one; a kept connection that turns out dead before
+ * the first byte of an answer is replaced once, for methods that may be repeated.
+ *
+ * Returns  0, whatever the status; -EINVAL for a bad URL, method or header (nothing was sent);
+ *          the errors of connecting; -EPROTO for an answer that is not HTTP, -EPIPE when the
+ *          connection ended in the middle of it; -EMSGSIZE beyond a limit; -ETIMEDOUT for a time limit
+ *          of the client; -ECANCELED. The detail says what exactly.
+ * Owns     gives the response: jg_http_response_close it. */
+JG_API JG_SUSPENDS int jg_http_send(jg_http_client *client, const jg_http_request *request,
+                                    jg_http_response **out_response);
+
+/* GETs a URL, body and all. As jg_http_send, then jg_http_body. */
+JG_API JG_SUSPENDS int jg_http_get(jg_http_client *client, const char *url,
+                                   jg_http_response **out_response);
+
+/* Returns the status, 100..999. */
+JG_API int jg_http_status(const jg_http_response *response);
+
+/* Finds a header by name, whatever its case. Returns its value, the first if there are several, or
+ * NULL. Valid until the response is closed. */
+JG_API const char *jg_http_response_header(const jg_http_response *response, const char *name);
+
+/* Counts the headers, and returns the index-th; names as they came. */
+JG_API size_t jg_http_response_header_count(const jg_http_response *response);
+JG_API jg_http_header jg_http_response_header_at(const jg_http_response *response, size_t index);
+
+/* Reads the next piece of the body. Returns bytes, 1..cap; 0 at its end; -EPIPE when it was cut off;
+ * errors as jg_http_send. */
+JG_API JG_SUSPENDS ssize_t jg_http_read(jg_http_response *response, void *buf, size_t cap);
+
+/* Reads the rest of the body into memory; asked again, gives the same.
+ *
+ * Returns  its size; -EMSGSIZE beyond `body_most`; errors as jg_http_read.
+ * Owns     the data is the response's; a zero byte follows it. */
+JG_API JG_SUSPENDS ssize_t jg_http_body(jg_http_response *response, const char **out_data);
+
+/* Whether the answer came over a connection that had served before. */
+JG_API bool jg_http_response_reused(const jg_http_response *response);
+
+/* Ends the response: keeps the connection if the body was read to its end, else closes it. Takes it.
+ * NULL is allowed. Never waits. */
+JG_API void jg_http_response_close(jg_http_response *response);
+
+/* ---- Server ---- */
+
+typedef struct jg_http_exchange jg_http_exchange;
+
+/* Answers one request. Runs as a task per connection, so it may wait. If it returns without having
+ * replied, the server sends 500; an error it returns is reported and ends the connection. */
+typedef int jg_http_handler(jg_http_exchange *exchange, void *arg);
+
+/* How a server behaves. All zero is the default, given in brackets. Times: -1 takes a limit away. */
+typedef struct jg_http_server_options {
+    size_t connections;  /* at most; further ones wait in the backlog [10,000] */
+    int64_t header_ms;   /* from a request's first byte to its head's end [10,000]: 408 */
+    int64_t idle_ms;     /* between requests, and between pieces of a body [30,000] */
+    int64_t write_ms;    /* for a peer to take one write [30,000] */
+    size_t head_most;    /* bytes of a request's head [16 KiB]: 431 */
+    size_t target_most;  /* bytes of its target [8 KiB]: 414 */
+    size_t fields_most;  /* headers [100]: 431 */
+    size_t body_most;    /* bytes jg_http_request_body gathers [1 MiB]: 413 */
+    const char *name;    /* the Server header ["juggle/" JG_VERSION]; "" sends none. Kept */
+} jg_http_server_options;
+
+/* What a server has done; updated as it goes. */
+typedef struct jg_http_server_stats {
+    uint64_t connections; /* accepted */
+    uint64_t requests;    /* whose head was read whole */
+    uint64_t rejected;    /* answered by the server itself: 4xx, 5xx for bad requests */
+    uint64_t bytes_in;
+    uint64_t bytes_out;
+    size_t open; /* connections now */
+} jg_http_server_stats;
+
+/* Serves connections of a listener until it is cancelled or the listener is closed. Connections that
+ * are open then are cancelled and awaited. `options` and `stats` may be NULL; both are kept until it
+ * returns, like `arg`.
+ *
+ * Returns  -ECANCELED; -EBADF when the listener was closed; other errors of accepting. */
+JG_API JG_SUSPENDS int jg_http_serve(jg_listener *listener, jg_http_handler *handler, void *arg,
+                                     const jg_http_server_options *options,
+                                     jg_http_server_stats *stats);
+
+/* The request: method ("GET"), path without query ("/stats", not decoded), query ("output=json", "" if
+ * none). Valid until the handler returns. */
+JG_API const char *jg_http_method(const jg_http_exchange *exchange);
+JG_API const char *jg_http_path(const jg_http_exchange *exchange);
+JG_API const char *jg_http_query(const jg_http_exchange *exchange);
+
+/* Finds a header of the request by name, whatever its case; NULL if there is none. */
+JG_API const char *jg_http_request_header(const jg_http_exchange *exchange, const char *name);
+
+/* Reads the next piece of the request's body; as jg_http_read. */
+JG_API JG_SUSPENDS ssize_t jg_http_request_read(jg_http_exchange *exchange, void *buf, size_t cap);
+
+/* Reads the rest of the request's body into memory; as jg_http_body. */
+JG_API JG_SUSPENDS ssize_t jg_http_request_body(jg_http_exchange *exchange, const char **out_data);
+
+/* Adds a header to the reply; before it is begun. Returns 0; -EINVAL for what may not stand in one;
+ * -ENOMEM; -EALREADY. */
+JG_API int jg_http_reply_header(jg_http_exchange *exchange, const char *name, const char *value);
+
+/* Sends the whole reply. `type` is its Content-Type, NULL for none. To a HEAD request the body is not
+ * sent. Returns 0; -EALREADY when one was begun; errors of writing; -ETIMEDOUT; -ECANCELED. */
+JG_API JG_SUSPENDS int jg_http_reply(jg_http_exchange *exchange, int status, const char *type,
+                                     const void *body, size_t body_size);
+
+/* Begins a reply whose size is not known, goes on with it, and ends it: chunked, or for an HTTP/1.0
+ * peer up to the connection's end. Each write is sent at once. Results as jg_http_reply. */
+JG_API JG_SUSPENDS int jg_http_reply_begin(jg_http_exchange *exchange, int status,
+                                           const char *type);
+JG_API JG_SUSPENDS int jg_http_reply_write(jg_http_exchange *exchange, const void *data,
+                                           size_t size);
+JG_API JG_SUSPENDS int jg_http_reply_end(jg_http_exchange *exchange);
+
+JG_END_DECLS
+
+#endif

@@ -18,11 +18,11 @@ JG_BEGIN_DECLS
 
 /* A group, by value in the frame that opens it. All fields are private. */
 struct jg_group {
-    jg_scope scope;                 /* cancelled when a task fails; parent of the tasks' own scopes */
-    size_t live;                    /* tasks that have not ended */
-    void *waiter;                   /* the record of whoever waits for them, while parked */
-    intptr_t first_error;           /* of the first task that failed, or 0 */
-    struct jg_group_error *errors;  /* all of them, in the order of failing */
+    jg_scope scope;       /* cancelled when a task fails; parent of the tasks' own scopes */
+    size_t live;          /* tasks that have not ended */
+    void *waiter;         /* the record of whoever waits for them, while parked */
+    intptr_t first_error; /* of the first task that failed, or 0 */
+    struct jg_group_error *errors; /* all of them, in the order of failing */
     struct jg_group_error **errors_end;
     size_t error_count;
     bool aborting; /* a task or the body failed: no more spawns */

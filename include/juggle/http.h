@@ -122,15 +122,15 @@ typedef int jg_http_handler(jg_http_exchange *exchange, void *arg);
 
 /* How a server behaves. All zero is the default, given in brackets. Times: -1 takes a limit away. */
 typedef struct jg_http_server_options {
-    size_t connections;  /* at most; further ones wait in the backlog [10,000] */
-    int64_t header_ms;   /* from a request's first byte to its head's end [10,000]: 408 */
-    int64_t idle_ms;     /* between requests, and between pieces of a body [30,000] */
-    int64_t write_ms;    /* for a peer to take one write [30,000] */
-    size_t head_most;    /* bytes of a request's head [16 KiB]: 431 */
-    size_t target_most;  /* bytes of its target [8 KiB]: 414 */
-    size_t fields_most;  /* headers [100]: 431 */
-    size_t body_most;    /* bytes jg_http_request_body gathers [1 MiB]: 413 */
-    const char *name;    /* the Server header ["juggle/" JG_VERSION]; "" sends none. Kept */
+    size_t connections; /* at most; further ones wait in the backlog [10,000] */
+    int64_t header_ms;  /* from a request's first byte to its head's end [10,000]: 408 */
+    int64_t idle_ms;    /* between requests, and between pieces of a body [30,000] */
+    int64_t write_ms;   /* for a peer to take one write [30,000] */
+    size_t head_most;   /* bytes of a request's head [16 KiB]: 431 */
+    size_t target_most; /* bytes of its target [8 KiB]: 414 */
+    size_t fields_most; /* headers [100]: 431 */
+    size_t body_most;   /* bytes jg_http_request_body gathers [1 MiB]: 413 */
+    const char *name;   /* the Server header ["juggle/" JG_VERSION]; "" sends none. Kept */
 } jg_http_server_options;
 
 /* What a server has done; updated as it goes. */

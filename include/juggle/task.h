@@ -18,12 +18,12 @@ typedef struct jg_group jg_group;
 
 /* What jg_spawn_with may be told. All zero is the default. */
 typedef struct jg_spawn_options {
-    const char *name;        /* shown in reports; NULL: the function's name. Kept: must outlive it */
-    jg_group *group;         /* the group that waits for it; NULL: the loop's own */
-    size_t stack_size;       /* bytes; 0: the loop's default. Rounded up to a power of two */
-    bool eager;              /* start it at once, inside the spawn, until it first suspends */
-    bool edge;               /* asyncio's rule: each cancel is delivered once, not while it stands */
-    jg_drop_fn *drop_arg;    /* called with `arg` if the function never gets to run */
+    const char *name;     /* shown in reports; NULL: the function's name. Kept: must outlive it */
+    jg_group *group;      /* the group that waits for it; NULL: the loop's own */
+    size_t stack_size;    /* bytes; 0: the loop's default. Rounded up to a power of two */
+    bool eager;           /* start it at once, inside the spawn, until it first suspends */
+    bool edge;            /* asyncio's rule: each cancel is delivered once, not while it stands */
+    jg_drop_fn *drop_arg; /* called with `arg` if the function never gets to run */
     jg_drop_fn *drop_result; /* called with the word if it is dropped: cancelled, or nobody joins */
 } jg_spawn_options;
 

@@ -13,12 +13,10 @@
 #define unlikely(x) __builtin_expect(!!(x), 0)
 
 /* Aborts with the condition's text, place and running task when it does not hold. */
-#define must(condition)                                                                            \
-    (likely(condition) ? (void)0 : check_failed(#condition, __FILE__, __LINE__))
+#define must(condition) (likely(condition) ? (void)0 : check_failed(#condition, __FILE__, __LINE__))
 
 /* Aborts with a message of its own: for misuse by the caller, named in the user's words. */
-_Noreturn void check_misuse(const char *format, ...)
-    __attribute__((format(printf, 1, 2), cold));
+_Noreturn void check_misuse(const char *format, ...) __attribute__((format(printf, 1, 2), cold));
 
 _Noreturn void check_failed(const char *condition, const char *file, int line)
     __attribute__((cold));

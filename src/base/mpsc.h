@@ -37,8 +37,7 @@ static inline bool mpsc_empty(struct mpsc *queue) {
 
 /* Takes all nodes, oldest first, linked by `next`; NULL when there are none. */
 static inline struct mpsc_node *mpsc_drain(struct mpsc *queue) {
-    struct mpsc_node *newest =
-        atomic_exchange_explicit(&queue->newest, NULL, memory_order_acquire);
+    struct mpsc_node *newest = atomic_exchange_explicit(&queue->newest, NULL, memory_order_acquire);
     struct mpsc_node *oldest = NULL;
     while (newest != NULL) {
         struct mpsc_node *older = newest->next;

@@ -33,11 +33,11 @@ static struct op_address ipv4_address(const struct in_addr *host, int port) {
 
 static struct op_address ipv6_address(const struct in6_addr *host, int port, uint32_t scope) {
     struct op_address address = {.len = sizeof(struct sockaddr_in6)};
-    *(struct sockaddr_in6 *)(void *)&address.storage =
-        (struct sockaddr_in6){.sin6_family = AF_INET6,
-                              .sin6_port = htons((uint16_t)port),
-                              .sin6_addr = *host,
-                              .sin6_scope_id = scope};
+    *(struct sockaddr_in6 *)(void *)&address.storage = (struct sockaddr_in6){
+        .sin6_family = AF_INET6,
+        .sin6_port = htons((uint16_t)port),
+        .sin6_addr = *host,
+        .sin6_scope_id = scope};
     return address;
 }
 
@@ -47,8 +47,8 @@ static bool name_is_valid(const char *host) {
         return false;
     }
     for (const char *c = host; *c != '\0'; c++) {
-        bool ok = (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || (*c >= '0' && *c <= '9') ||
-                  strchr("-._:", *c) != NULL;
+        bool ok = (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') ||
+                  (*c >= '0' && *c <= '9') || strchr("-._:", *c) != NULL;
         if (!ok) {
             return false;
         }
@@ -62,7 +62,8 @@ int address_parse(const char *host, int port, struct op_address *out_address) {
     if (port < 0 || port > 65535 || (host != NULL && !name_is_valid(host))) {
         return -EINVAL;
     }
-    if (host == NULL || strcasecmp(host, "localhost") == 0 || inet_pton(AF_INET, host, &ipv4) == 1) {
+    if (host == NULL || strcasecmp(host, "localhost") == 0 ||
+        inet_pton(AF_INET, host, &ipv4) == 1) {
         *out_address = ipv4_address(&ipv4, port);
         return 0;
     }
@@ -100,8 +101,8 @@ static void add_found(const struct addrinfo *found, const struct lookup *lookup)
         list->addresses[list->count++] = ipv4_address(&in->sin_addr, lookup->port);
     } else if (found->ai_family == AF_INET6) {
         const struct sockaddr_in6 *in = (const void *)found->ai_addr;
-        list->addresses[list->count++] =
-            ipv6_address(&in->sin6_addr, lookup->port, in->sin6_scope_id);
+        list->addresses[list->count++] = ipv6_address(&in->sin6_addr, lookup->port,
+                                                      in->sin6_scope_id);
     }
 }
 

@@ -130,8 +130,7 @@ static int listen_on(const struct op_address *address, jg_listener **out_listene
         mem_free(listener);
         return rc;
     }
-    listener->spare_fd =
-        backend->ops->foreign_fds ? -1 : open("/dev/null", O_RDONLY | O_CLOEXEC);
+    listener->spare_fd = backend->ops->foreign_fds ? -1 : open("/dev/null", O_RDONLY | O_CLOEXEC);
     *out_listener = listener;
     return 0;
 }

@@ -292,9 +292,8 @@ static int epoll_socket_open(struct backend *backend, int family) {
 
 static int epoll_socket_pair(struct backend *backend, int out_fds[2]) {
     (void)backend;
-    return socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, out_fds) != 0
-               ? -errno
-               : 0;
+    return socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, out_fds) != 0 ? -errno
+                                                                                            : 0;
 }
 
 static int epoll_adopt(struct backend *backend, int fd) {

@@ -26,10 +26,11 @@ static __thread void *alternate;
 
 static void report(const struct coro *coro) {
     char line[400];
-    int len = snprintf(line, sizeof(line),
-                       "juggle: stack overflow in task %s: its stack has %zu KiB; give it more with "
-                       "jg_spawn_options.stack_size\n",
-                       coro->name, coro->stack.size / 1024);
+    int len = snprintf(
+        line, sizeof(line),
+        "juggle: stack overflow in task %s: its stack has %zu KiB; give it more with "
+        "jg_spawn_options.stack_size\n",
+        coro->name, coro->stack.size / 1024);
     size_t size = (size_t)len < sizeof(line) ? (size_t)len : sizeof(line) - 1;
     ssize_t put = write(STDERR_FILENO, line, size);
     (void)put; // nothing is left to do about it

@@ -63,8 +63,7 @@ static ssize_t write_quietly(int fd, const struct iovec *iov, int count) {
     int error = errno;
     if (got < 0 && error == EPIPE && !sigismember(&waiting, SIGPIPE)) {
         const struct timespec at_once = {0, 0};
-        while (sigtimedwait(&pipe_signal, NULL, &at_once) < 0 && errno == EINTR) {
-        }
+        while (sigtimedwait(&pipe_signal, NULL, &at_once) < 0 && errno == EINTR) {}
     }
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     errno = error;

@@ -52,8 +52,8 @@ struct op {
             socklen_t addr_len;
         };
     };
-    struct iovec one;   // room for a single piece
-    int64_t *armed_ns;  // the stream's note of its armed SO_RCVTIMEO and SO_SNDTIMEO; may be NULL
+    struct iovec one;  // room for a single piece
+    int64_t *armed_ns; // the stream's note of its armed SO_RCVTIMEO and SO_SNDTIMEO; may be NULL
 };
 
 struct backend;
@@ -69,6 +69,7 @@ struct op_address {
 
 struct backend_ops {
     const char *name;
+    bool foreign_fds; // its descriptors are not the kernel's
     void (*close)(struct backend *backend);
     bool (*submit)(struct backend *backend, struct op *op);
     void (*cancel)(struct backend *backend, struct op *op);

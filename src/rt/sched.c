@@ -14,8 +14,8 @@
 #include "rt/loop.h"
 
 #include <juggle/task.h>
-#include <stdio.h>
 #include <sched.h>
+#include <stdio.h>
 #include <time.h>
 
 enum {
@@ -68,8 +68,7 @@ static intptr_t park_without_loop(const struct coro *self) {
         return -EDEADLK;
     }
     struct timespec until = {self->deadline_ns / JG_S, self->deadline_ns % JG_S};
-    while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL) == EINTR) {
-    }
+    while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL) == EINTR) {}
     return -ECANCELED;
 }
 

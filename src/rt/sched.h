@@ -15,10 +15,10 @@
 #include "rt/coro.h"
 
 struct wait {
-    struct coro *coro;                // who waits; set by park
-    void (*undo)(struct wait *wait);  // NULL: cannot be interrupted
-    intptr_t result;                  // what the wake brought
-    const char *what;                 // for people: "sleep", "read"
+    struct coro *coro;               // who waits; set by park
+    void (*undo)(struct wait *wait); // NULL: cannot be interrupted
+    intptr_t result;                 // what the wake brought
+    const char *what;                // for people: "sleep", "read"
 };
 
 /* The running coroutine of this thread; NULL when it has neither loop nor stand-in yet. */

@@ -115,7 +115,7 @@ void stack_pool_init(struct stack_pool *pool) {
 }
 
 void stack_pool_fini(struct stack_pool *pool) {
-    for (size_t class = 0; class < STACK_CLASSES; class++) {
+    for (size_t class = 0; class < STACK_CLASSES; class ++) {
         struct stack_region *region = pool->regions[class];
         while (region != NULL) {
             struct stack_region *older = region->older;
@@ -242,7 +242,7 @@ static void cool(struct stack_pool *pool, size_t class) {
 }
 
 void stack_trim(struct stack_pool *pool, unsigned most) {
-    for (size_t class = 0; class < STACK_CLASSES && pool->hot_count > HOT_MOST; class++) {
+    for (size_t class = 0; class < STACK_CLASSES && pool->hot_count > HOT_MOST; class ++) {
         while (pool->hot[class] != NULL && pool->hot_count > HOT_MOST && most > 0) {
             cool(pool, class);
             most--;

@@ -29,8 +29,8 @@ struct stack_region;
 struct stack_free;
 
 struct stack_pool {
-    struct stack_free *hot[STACK_CLASSES];     // freed last, pages still there
-    struct stack_free *cold[STACK_CLASSES];    // freed, pages given back
+    struct stack_free *hot[STACK_CLASSES];       // freed last, pages still there
+    struct stack_free *cold[STACK_CLASSES];      // freed, pages given back
     struct stack_region *regions[STACK_CLASSES]; // newest first; only the newest has stacks to cut
     size_t hot_count;
     size_t mapped_count; // stacks cut in all

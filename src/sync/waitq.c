@@ -55,6 +55,5 @@ struct coro *waitq_wake_one(jg_waitq *queue, intptr_t result) {
 }
 
 void waitq_wake_all(jg_waitq *queue, intptr_t result) {
-    while (waitq_wake_one(queue, result) != NULL) {
-    }
+    while (waitq_wake_one(queue, result) != NULL) {}
 }

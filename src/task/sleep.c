@@ -32,8 +32,7 @@ static int sleep_without_loop(struct coro *self, int64_t when_ns) {
         return -EDEADLK;
     }
     struct timespec until = {until_ns / JG_S, until_ns % JG_S};
-    while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL) == EINTR) {
-    }
+    while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL) == EINTR) {}
     return cut_short ? sched_refuse(self) : 0;
 }
 

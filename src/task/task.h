@@ -25,20 +25,20 @@
 struct error_record;
 
 struct jg_task {
-    struct coro coro;            // first: the engine room knows only this
-    jg_scope root;               // the task's own cancel requests; parent: its group's scope
-    jg_scope *innermost;         // NULL in a thread's stand-in that has not opened a scope yet
+    struct coro coro;    // first: the engine room knows only this
+    jg_scope root;       // the task's own cancel requests; parent: its group's scope
+    jg_scope *innermost; // NULL in a thread's stand-in that has not opened a scope yet
     jg_fn *fn;
     void *arg;
-    intptr_t result;             // once done
-    jg_group *group;             // whose live count it is in, or NULL
-    struct list siblings;        // all tasks of the loop
-    struct wait *joiner;         // who waits for it in jg_join
-    struct error_record *error;  // its newest failure, or NULL
+    intptr_t result;            // once done
+    jg_group *group;            // whose live count it is in, or NULL
+    struct list siblings;       // all tasks of the loop
+    struct wait *joiner;        // who waits for it in jg_join
+    struct error_record *error; // its newest failure, or NULL
     jg_drop_fn *drop_arg;
     jg_drop_fn *drop_result;
-    const char *spawned;         // "file.c:12"
-    intptr_t spawn_error;        // why its newest spawn returned NULL
+    const char *spawned;  // "file.c:12"
+    intptr_t spawn_error; // why its newest spawn returned NULL
     bool done;
     bool cancelled; // ended as cancelled
     bool held;      // somebody has the handle
@@ -53,8 +53,8 @@ struct task_loop {
     size_t live;
     uint64_t spawned;
     struct jg_task *main;
-    bool closing; // main has ended: no more spawns
-    bool done;    // all have
+    bool closing;      // main has ended: no more spawns
+    bool done;         // all have
     jg_scope *cancels; // worklist of scopes whose cancel has yet to spread
     bool spreading;
 };
@@ -86,8 +86,8 @@ int task_start(jg_fn *fn, void *arg, const jg_spawn_options *options, const char
                struct jg_task **out_task);
 
 /* Failures. error.c */
-struct error_record *error_take(struct jg_task *task);            // the record, no longer the task's
-struct error_record *error_of_end(struct jg_task *task);          // made up if it recorded none
+struct error_record *error_take(struct jg_task *task);   // the record, no longer the task's
+struct error_record *error_of_end(struct jg_task *task); // made up if it recorded none
 void error_keep(struct jg_task *task, struct error_record *record); // takes; replaces the newest
 void error_free(struct error_record *record);
 const jg_error *error_public(const struct error_record *record);

@@ -3,8 +3,8 @@
 """run.py: the benchmarks: juggle beside its peers and beside what the machine allows, in one run.
 
 Holds      the figures of this run.
-Invariant  every figure is the median of interleaved rounds (A B C A B C, five of them, one; with
-           --quick one), each made by a fresh process on a core of its own after a warm-up; work that
+Invariant  every figure is the median of interleaved rounds (A B C A B C; five, or one with
+           --quick), each made by a fresh process on a core of its own after a warm-up; work that
            was not checked, a peer that is missing and a run that failed are named, never guessed.
 Called by  ./run bench, after it has built target `bench`; $JUGGLE_BUILD is that build.
 Why        absolute figures move from machine to machine; side by side in one run, ratios hold.

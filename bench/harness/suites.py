@@ -27,8 +27,8 @@ SUBJECT_ORDER = ("juggle", "floor", "nginx", "wrk", "state_threads", "boost_fibe
                  "libcurl", "go")
 # The Debian package behind a subject, or a tool, that may be missing.
 PACKAGES = {
-    "state_threads": "libst-dev", "boost_fiber": "libboost-fiber-dev and g++", "libuv": "libuv1-dev",
-    "libcurl": "libcurl4-openssl-dev", "go": "golang-go", "wrk": "wrk", "nginx": "nginx-light",
+    "state_threads": "libst-dev", "boost_fiber": "libboost-fiber-dev and g++",
+    "libuv": "libuv1-dev", "libcurl": "libcurl4-openssl-dev", "go": "golang-go", "wrk": "wrk", "nginx": "nginx-light",
 }
 TOOL_PATHS = {"wrk": lambda: shutil.which("wrk"), "nginx": servers.nginx_path}
 
@@ -218,7 +218,7 @@ def suites(setting):
     ]
 
 
-# What juggle must reach: bench, how, and the limit: a number, or a factor of another subject's figure.
+# What juggle must reach: bench, how, and the limit: a number, or a factor of another's figure.
 TARGETS = [
     ("yield", "<=", 6.0, None),
     ("spawn_join", "<=", 40.0, None),

@@ -34,10 +34,11 @@
  *   - end every line with CRLF in both directions; a bare CR or LF is refused;
  *   - skip one empty line before a request, none before a response;
  *   - accept a status line that ends after the code, without the space that should follow;
- *   - turn obs-fold in a response into spaces, in the caller's buffer, except inside
- *     Content-Length and Transfer-Encoding where it is refused, as everywhere in a request;
+ *   - turn obs-fold in a response into spaces, in the caller's buffer, except in the fields the
+ *     parser itself acts on, where it is refused, as everywhere in a request;
  *   - know one transfer coding, chunked, given once; HTTP/1.0 may not use it;
  *   - refuse every repeated Content-Length, also when the values agree, and lists of values;
+ *   - refuse HTAB beside the values of Content-Length and Transfer-Encoding;
  *   - refuse white space after a chunk size, and more than 16 hexadecimal digits;
  *   - check trailers like fields and drop them all, so none can reach the head.
  */

@@ -6,7 +6,8 @@
  * Called by  parse_head.c with complete lines. Calls url.h to check Host.
  * Why        known names are told apart by length and then by one comparison, while the line is
  *            in the cache; there is no second pass.
- * Quirks     a field that framing depends on may be given once and may not be folded.
+ * Quirks     a field that framing depends on may be given once, may not be folded, and may have no
+ *            HTAB beside its value: parsers in use differ on whether that is white space.
  */
 #include <string.h>
 
@@ -53,7 +54,7 @@ static enum http_error content_length_take(struct http_head *head, struct http_b
     if (head->content_length >= 0) {
         return HTTP_ERROR_CONTENT_LENGTHS;
     }
-    if (head->folded || value.len == 0) {
+    if (value.len == 0) {
         return HTTP_ERROR_CONTENT_LENGTH;
     }
     int64_t length = 0;
@@ -72,7 +73,7 @@ static enum http_error transfer_encoding_take(struct http_head *head, struct htt
     if (head->flags & HTTP_FLAG_CHUNKED) {
         return HTTP_ERROR_TRANSFER_ENCODINGS;
     }
-    if (head->folded || !chars_equal_nocase(value, bytes_of("chunked"))) {
+    if (!chars_equal_nocase(value, bytes_of("chunked"))) {
         return HTTP_ERROR_TRANSFER_ENCODING;
     }
     head->flags |= HTTP_FLAG_CHUNKED;
@@ -126,30 +127,66 @@ static enum http_error expect_take(struct http_head *head, struct http_bytes val
     return HTTP_ERROR_NONE;
 }
 
-static enum http_error upgrade_take(struct http_head *head) {
-    head->flags |= HTTP_FLAG_UPGRADE_FIELD;
-    return HTTP_ERROR_NONE;
-}
+/* The fields that framing, persistence or routing depend on. */
+enum known {
+    KNOWN_NONE,
+    KNOWN_HOST,
+    KNOWN_EXPECT,
+    KNOWN_UPGRADE,
+    KNOWN_CONNECTION,
+    KNOWN_CONTENT_LENGTH,
+    KNOWN_TRANSFER_ENCODING,
+};
 
-/* Acts on the fields that framing, persistence or routing depend on. */
-static enum http_error field_act(struct http_head *head, const char *data,
-                                 const struct http_field *field) {
-    struct http_bytes name = parse_span(data, field->name);
-    struct http_bytes value = parse_span(data, field->value);
+static enum known field_known(struct http_bytes name) {
     switch (name.len) {
     case 4:
-        return name_is(name, "host") ? host_take(head, value, field->value) : HTTP_ERROR_NONE;
+        return name_is(name, "host") ? KNOWN_HOST : KNOWN_NONE;
     case 6:
-        return name_is(name, "expect") ? expect_take(head, value) : HTTP_ERROR_NONE;
+        return name_is(name, "expect") ? KNOWN_EXPECT : KNOWN_NONE;
     case 7:
-        return name_is(name, "upgrade") ? upgrade_take(head) : HTTP_ERROR_NONE;
+        return name_is(name, "upgrade") ? KNOWN_UPGRADE : KNOWN_NONE;
     case 10:
-        return name_is(name, "connection") ? connection_take(head, value) : HTTP_ERROR_NONE;
+        return name_is(name, "connection") ? KNOWN_CONNECTION : KNOWN_NONE;
     case 14:
-        return name_is(name, "content-length") ? content_length_take(head, value) : HTTP_ERROR_NONE;
+        return name_is(name, "content-length") ? KNOWN_CONTENT_LENGTH : KNOWN_NONE;
     case 17:
-        return name_is(name, "transfer-encoding") ? transfer_encoding_take(head, value)
-                                                  : HTTP_ERROR_NONE;
+        return name_is(name, "transfer-encoding") ? KNOWN_TRANSFER_ENCODING : KNOWN_NONE;
+    default:
+        return KNOWN_NONE;
+    }
+}
+
+/* Acts on a field if it is one of those. Its line is data[line..stop). */
+static enum http_error field_act(struct http_head *head, const char *data, size_t line, size_t stop,
+                                 const struct http_field *field) {
+    enum known known = field_known(parse_span(data, field->name));
+    if (known == KNOWN_NONE) {
+        return HTTP_ERROR_NONE;
+    }
+    if (head->folded) {
+        return HTTP_ERROR_FOLD;
+    }
+    bool framing = known == KNOWN_CONTENT_LENGTH || known == KNOWN_TRANSFER_ENCODING;
+    if (framing && memchr(data + line, '\t', stop - line) != NULL) {
+        return known == KNOWN_CONTENT_LENGTH ? HTTP_ERROR_CONTENT_LENGTH
+                                             : HTTP_ERROR_TRANSFER_ENCODING;
+    }
+    struct http_bytes value = parse_span(data, field->value);
+    switch (known) {
+    case KNOWN_HOST:
+        return host_take(head, value, field->value);
+    case KNOWN_EXPECT:
+        return expect_take(head, value);
+    case KNOWN_UPGRADE:
+        head->flags |= HTTP_FLAG_UPGRADE_FIELD;
+        return HTTP_ERROR_NONE;
+    case KNOWN_CONNECTION:
+        return connection_take(head, value);
+    case KNOWN_CONTENT_LENGTH:
+        return content_length_take(head, value);
+    case KNOWN_TRANSFER_ENCODING:
+        return transfer_encoding_take(head, value);
     default:
         return HTTP_ERROR_NONE;
     }
@@ -169,7 +206,7 @@ enum http_error parse_field_line(struct http_head *head, const char *data, size_
         head->fields[head->field_count] = field;
     }
     head->field_count++;
-    error = field_act(head, data, &field);
+    error = field_act(head, data, line, stop, &field);
     head->folded = false;
     return error;
 }

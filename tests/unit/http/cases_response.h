@@ -57,8 +57,8 @@ static const struct wire_case response_cases[] = {
     CASE("close", OK "Connection: close\r\nContent-Length: 0\r\n\r\n" POISON, 1, HTTP_ERROR_NONE),
     CASE("fold", OK "X: a\r\n  b\r\n\tc\r\nContent-Length: 0\r\n\r\n", 1, HTTP_ERROR_NONE),
     CASE("fold that is blank", OK "X: a\r\n \r\nContent-Length: 0\r\n\r\n", 1, HTTP_ERROR_NONE),
-    CASE("fold of an unimportant Connection",
-         OK "Connection:\r\n close\r\nContent-Length: 0\r\n\r\n" POISON, 1, HTTP_ERROR_NONE),
+    CASE("fold of Connection", OK "Connection:\r\n close\r\nContent-Length: 0\r\n\r\n" POISON, 0,
+         HTTP_ERROR_FOLD),
     CASE("two Hosts mean nothing in a response",
          OK "Host: a\r\nHost: /\r\nContent-Length: 0\r\n\r\n", 1, HTTP_ERROR_NONE),
 
@@ -109,11 +109,12 @@ static const struct wire_case response_cases[] = {
     CASE("no name", OK ": x\r\n\r\n", 0, HTTP_ERROR_FIELD_NAME),
     CASE("name with obs-text", OK "\xfc: x\r\n\r\n", 0, HTTP_ERROR_FIELD_NAME),
     CASE("fold of the status line", OK " X: a\r\n\r\n", 0, HTTP_ERROR_FIELD_NAME),
-    CASE("fold of CL", OK "Content-Length: 3\r\n 3\r\n\r\nabc", 0, HTTP_ERROR_CONTENT_LENGTH),
-    CASE("fold of TE", OK "Transfer-Encoding:\r\n chunked\r\n\r\n0\r\n\r\n", 0,
-         HTTP_ERROR_TRANSFER_ENCODING),
+    CASE("fold of CL", OK "Content-Length: 3\r\n 3\r\n\r\nabc", 0, HTTP_ERROR_FOLD),
+    CASE("fold of TE", OK "Transfer-Encoding:\r\n chunked\r\n\r\n0\r\n\r\n", 0, HTTP_ERROR_FOLD),
 
     // Framing
+    CASE("TE before a tab", OK "Transfer-Encoding: chunked\t\r\n\r\n0\r\n\r\n", 0,
+         HTTP_ERROR_TRANSFER_ENCODING),
     CASE("CL and TE", OK "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 0,
          HTTP_ERROR_LENGTH_AND_CHUNKED),
     CASE("TE in HTTP/1.0", "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 0,

@@ -49,10 +49,6 @@ struct stack_region {
 static atomic_int guard_kind;
 static atomic_long mprotect_left;
 
-void stack_force_guard(enum stack_guard_kind kind) {
-    atomic_store(&guard_kind, (int)kind);
-}
-
 static long read_max_map_count(void) {
     char text[32] = {0};
     int fd = open("/proc/sys/vm/max_map_count", O_RDONLY | O_CLOEXEC);
@@ -64,20 +60,22 @@ static long read_max_map_count(void) {
     return got > 0 ? strtol(text, NULL, 10) : 65530;
 }
 
-static enum stack_guard_kind probe_guard(char *guard) {
-    if (!sanitize_on_valgrind() && madvise(guard, STACK_GUARD, MADV_GUARD_INSTALL_) == 0) {
-        return STACK_GUARD_LIGHT;
-    }
+void stack_force_guard(enum stack_guard_kind kind) {
     // Each mprotect guard splits its mapping in two.
     atomic_store(&mprotect_left, (read_max_map_count() - MAPPINGS_LEFT) / 2);
-    return STACK_GUARD_MPROTECT;
+    atomic_store(&guard_kind, (int)kind);
+}
+
+static enum stack_guard_kind probe_guard(char *guard) {
+    bool light = !sanitize_on_valgrind() && madvise(guard, STACK_GUARD, MADV_GUARD_INSTALL_) == 0;
+    stack_force_guard(light ? STACK_GUARD_LIGHT : STACK_GUARD_MPROTECT);
+    return light ? STACK_GUARD_LIGHT : STACK_GUARD_MPROTECT;
 }
 
 static int install_guard(char *guard) {
     int kind = atomic_load_explicit(&guard_kind, memory_order_relaxed);
     if (unlikely(kind == STACK_GUARD_UNKNOWN)) {
         kind = (int)probe_guard(guard);
-        atomic_store(&guard_kind, kind);
     }
     if (kind == STACK_GUARD_LIGHT) {
         return madvise(guard, STACK_GUARD, MADV_GUARD_INSTALL_) == 0 ? 0 : -errno;

@@ -63,8 +63,8 @@ JG_API const jg_error *jg_group_error(const jg_group *group, size_t index);
 
 /* A block with a group: `JG_GROUP(g, rc) { jg_group_spawn(g, work, &item); }`.
  *
- * `g` is a `jg_group *` inside the block. Reaching the end waits for all tasks; leaving early
- * (return, break, goto) cancels them and waits. The second argument is optional: an integer variable
+ * `g` is a `jg_group *` inside the block. Reaching the end waits for all tasks, and so does break;
+ * leaving by return or goto cancels them and waits. The second argument is optional: an integer variable
  * that gets the group's result, as from jg_group_close(g, rc). */
 #define JG_GROUP(...) JG_PICK_(__VA_ARGS__, JG_GROUP_INTO_, JG_GROUP_ONLY_, ~)(__VA_ARGS__)
 
@@ -77,10 +77,19 @@ typedef struct jg_group_block {
 JG_API bool jg_group_block_step(jg_group_block *block);
 JG_API void jg_group_block_close(jg_group_block *block);
 
-#define JG_GROUP_ONLY_(g) JG_GROUP_BLOCK_(g, jg_block_result(NULL, 0))
-#define JG_GROUP_INTO_(g, rc) JG_GROUP_BLOCK_(g, jg_block_result(&(rc), sizeof(rc)))
-#define JG_GROUP_BLOCK_(g, result)                                                                 \
-    JG_BLOCK_(jg_group_block, jg_group_block_close, result, jg_group_block_step(&JG_BLOCK_NAME_))  \
+static inline jg_group_block jg_group_block_make(void *out, size_t out_size) {
+    jg_group_block block;
+    __builtin_memset(&block, 0, sizeof(block));
+    block.block.out = out;
+    block.block.out_size = out_size;
+    return block;
+}
+
+#define JG_GROUP_ONLY_(g) JG_GROUP_BLOCK_(g, NULL, 0)
+#define JG_GROUP_INTO_(g, rc) JG_GROUP_BLOCK_(g, &(rc), sizeof(rc))
+#define JG_GROUP_BLOCK_(g, out, out_size)                                                          \
+    JG_BLOCK_(jg_group_block, jg_group_block_make(out, out_size), jg_group_block_close,            \
+              jg_group_block_step(&JG_BLOCK_NAME_))                                                \
     for (jg_group *g = &JG_BLOCK_NAME_.group; g != NULL; g = NULL)
 
 JG_END_DECLS

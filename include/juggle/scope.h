@@ -78,7 +78,7 @@ JG_API int64_t jg_deadline(void);
 /* A block that cancels and deadlines from outside do not reach: for clean-up that has to wait. Give
  * it a limit of its own with a JG_TIMEOUT inside. */
 #define JG_SHIELD                                                                                  \
-    JG_BLOCK_(jg_scope_block, jg_scope_block_close, jg_block_result(NULL, 0),                      \
+    JG_BLOCK_(jg_scope_block, jg_scope_block_make(NULL, 0), jg_scope_block_close,                  \
               jg_shield_block_step(&JG_BLOCK_NAME_))
 
 /* The machinery of the blocks: a for loop that runs once and the compiler's cleanup attribute. All
@@ -99,8 +99,11 @@ JG_API bool jg_timeout_block_step(jg_scope_block *block, int64_t limit_ms);
 JG_API bool jg_shield_block_step(jg_scope_block *block);
 JG_API void jg_scope_block_close(jg_scope_block *block);
 
-static inline jg_block jg_block_result(void *out, size_t out_size) {
-    jg_block block = {out, out_size, false, false};
+static inline jg_scope_block jg_scope_block_make(void *out, size_t out_size) {
+    jg_scope_block block;
+    __builtin_memset(&block, 0, sizeof(block));
+    block.block.out = out;
+    block.block.out_size = out_size;
     return block;
 }
 
@@ -108,13 +111,13 @@ static inline jg_block jg_block_result(void *out, size_t out_size) {
 #define JG_CAT2_(a, b) a##b
 #define JG_CAT_(a, b) JG_CAT2_(a, b)
 #define JG_BLOCK_NAME_ JG_CAT_(jg_block_, __LINE__)
-#define JG_BLOCK_(type, close, result, step)                                                       \
-    for (type JG_BLOCK_NAME_ __attribute__((cleanup(close))) = {.block = (result)}; step;)
+#define JG_BLOCK_(type, make, close, step)                                                         \
+    for (type JG_BLOCK_NAME_ __attribute__((cleanup(close))) = make; step;)
 #define JG_TIMEOUT_ONLY_(limit_ms)                                                                 \
-    JG_BLOCK_(jg_scope_block, jg_scope_block_close, jg_block_result(NULL, 0),                      \
+    JG_BLOCK_(jg_scope_block, jg_scope_block_make(NULL, 0), jg_scope_block_close,                  \
               jg_timeout_block_step(&JG_BLOCK_NAME_, (limit_ms)))
 #define JG_TIMEOUT_INTO_(limit_ms, rc)                                                             \
-    JG_BLOCK_(jg_scope_block, jg_scope_block_close, jg_block_result(&(rc), sizeof(rc)),            \
+    JG_BLOCK_(jg_scope_block, jg_scope_block_make(&(rc), sizeof(rc)), jg_scope_block_close,        \
               jg_timeout_block_step(&JG_BLOCK_NAME_, (limit_ms)))
 
 JG_END_DECLS

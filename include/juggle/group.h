@@ -64,8 +64,8 @@ JG_API const jg_error *jg_group_error(const jg_group *group, size_t index);
 /* A block with a group: `JG_GROUP(g, rc) { jg_group_spawn(g, work, &item); }`.
  *
  * `g` is a `jg_group *` inside the block. Reaching the end waits for all tasks, and so does break;
- * leaving by return or goto cancels them and waits. The second argument is optional: an integer variable
- * that gets the group's result, as from jg_group_close(g, rc). */
+ * leaving by return or goto cancels them and waits. The second argument is optional: an integer
+ * variable that gets the group's result, as from jg_group_close(g, rc). */
 #define JG_GROUP(...) JG_PICK_(__VA_ARGS__, JG_GROUP_INTO_, JG_GROUP_ONLY_, ~)(__VA_ARGS__)
 
 /* Private below. */

@@ -185,10 +185,8 @@ static enum http_error field_act(struct http_head *head, const char *data, size_
         return connection_take(head, value);
     case KNOWN_CONTENT_LENGTH:
         return content_length_take(head, value);
-    case KNOWN_TRANSFER_ENCODING:
-        return transfer_encoding_take(head, value);
     default:
-        return HTTP_ERROR_NONE;
+        return transfer_encoding_take(head, value);
     }
 }
 

@@ -204,7 +204,8 @@ size_t parse_fields(const struct http_head *head, const char *data, struct http_
     for (size_t i = 0; i < count; i++) {
         size_t line = stop + 2;
         stop = line_stop(data, line, head->size);
-        must(parse_field_split(data, line, stop, &fields[i]) == HTTP_ERROR_NONE);
+        enum http_error error = parse_field_split(data, line, stop, &fields[i]);
+        must(error == HTTP_ERROR_NONE);
     }
     return count;
 }

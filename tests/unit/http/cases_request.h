@@ -241,6 +241,10 @@ static const struct wire_case request_cases[] = {
     CASE("no colon", GET_HEAD "Xa\r\n\r\n", 0, HTTP_ERROR_NO_COLON),
     CASE("bracket in a name", GET_HEAD "X[]: a\r\n\r\n", 0, HTTP_ERROR_FIELD_NAME),
     CASE("empty value", GET_HEAD "X:\r\n\r\n", 1, HTTP_ERROR_NONE),
+    CASE("names as long as those that count",
+         GET_HEAD "Date: 1\r\nCookie: 2\r\nTrailer: 3\r\nUser-Agent: 4\r\nContent-Lang-x: 5\r\n"
+                  "Transfer-Encodinx: 6\r\n\r\n" SMUGGLED,
+         2, HTTP_ERROR_NONE),
     CASE("colons in a value", GET_HEAD "X: :a:b\r\n\r\n", 1, HTTP_ERROR_NONE),
     CASE("fold with space", GET_HEAD "X: a\r\n b\r\n\r\n", 0, HTTP_ERROR_FOLD),
     CASE("fold with tab", GET_HEAD "X: a\r\n\tb\r\n\r\n", 0, HTTP_ERROR_FOLD),
@@ -272,6 +276,8 @@ static const struct wire_case request_cases[] = {
     CASE("HTTP/1.2", "GET / HTTP/1.2\r\nHost: a\r\n\r\n", 0, HTTP_ERROR_VERSION),
     CASE("HTTP/2.0 preface", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 0, HTTP_ERROR_VERSION),
     CASE("HTTP/1.10", "GET / HTTP/1.10\r\nHost: a\r\n\r\n", 0, HTTP_ERROR_START_LINE),
+    CASE("HTTP/x.1", "GET / HTTP/x.1\r\nHost: a\r\n\r\n", 0, HTTP_ERROR_START_LINE),
+    CASE("HTTP/1.x", "GET / HTTP/1.x\r\nHost: a\r\n\r\n", 0, HTTP_ERROR_START_LINE),
     CASE("HTTP/01.1", "GET / HTTP/01.1\r\nHost: a\r\n\r\n", 0, HTTP_ERROR_START_LINE),
     CASE("HTTP/1,1", "GET / HTTP/1,1\r\nHost: a\r\n\r\n", 0, HTTP_ERROR_START_LINE),
     CASE("http/1.1", "GET / http/1.1\r\nHost: a\r\n\r\n", 0, HTTP_ERROR_START_LINE),
@@ -280,6 +286,9 @@ static const struct wire_case request_cases[] = {
 
     // Targets
     CASE("target without slash", "GET index.html HTTP/1.1\r\nHost: a\r\n\r\n", 0,
+         HTTP_ERROR_TARGET),
+    CASE("target of one letter", "OPTIONS x HTTP/1.1\r\nHost: a\r\n\r\n", 0, HTTP_ERROR_TARGET),
+    CASE("target for a socket", "GET http+unix://x/ HTTP/1.1\r\nHost: a\r\n\r\n", 0,
          HTTP_ERROR_TARGET),
     CASE("target with fragment", "GET /#x HTTP/1.1\r\nHost: a\r\n\r\n", 0, HTTP_ERROR_TARGET),
     CASE("target with backslash", "GET /\\x HTTP/1.1\r\nHost: a\r\n\r\n", 0, HTTP_ERROR_TARGET),

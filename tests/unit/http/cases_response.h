@@ -62,6 +62,9 @@ static const struct wire_case response_cases[] = {
     CASE("two Hosts mean nothing in a response",
          OK "Host: a\r\nHost: /\r\nContent-Length: 0\r\n\r\n", 1, HTTP_ERROR_NONE),
 
+    CASE("Expect means nothing in a response", OK "Expect: x\r\nContent-Length: 0\r\n\r\n", 1,
+         HTTP_ERROR_NONE),
+
     // Not HTTP
     CASE("SSH", "SSH-2.0-OpenSSH_9.2\r\n", 0, HTTP_ERROR_START_LINE),
     CASE("half a word", "HTPP", 0, HTTP_ERROR_START_LINE),

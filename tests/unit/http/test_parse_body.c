@@ -159,6 +159,14 @@ START_TEST(body_trailer_bytes_are_limited) {
     ck_assert_int_eq(feed(&body, "0\r\nT: ", 1, &payload), HTTP_ERROR_NONE);
     ck_assert_int_eq(feed(&body, "x", HTTP_REQUEST_HEAD_MAX, &payload),
                      HTTP_ERROR_TRAILERS_TOO_LARGE);
+    ck_assert(!parse_body_done(&body));
+
+    // The limit is also noticed between two lines.
+    body = body_after("Transfer-Encoding: chunked\r\n");
+    body.trailer_left = 4;
+    ck_assert_int_eq(feed(&body, "0\r\nTU:\r\n", 1, &payload), HTTP_ERROR_NONE);
+    ck_assert_uint_eq(body.trailer_left, 0);
+    ck_assert_int_eq(feed(&body, "V", 1, &payload), HTTP_ERROR_TRAILERS_TOO_LARGE);
 }
 END_TEST
 

@@ -123,6 +123,17 @@ START_TEST(limit_of_endless_heads) {
 }
 END_TEST
 
+// A caller whose buffer is as large as the limit must not be told to read more into it.
+START_TEST(limit_is_noticed_when_it_is_full) {
+    struct http_head head;
+    build("GET / HTTP/1.1\r\nHost: a\r\nX: ", HTTP_REQUEST_HEAD_MAX, "");
+    parse_request_init(&head, NULL, 0);
+    ck_assert_int_eq(parse_head(&head, buf, HTTP_REQUEST_HEAD_MAX - 1), 0);
+    ck_assert_int_eq(parse_head(&head, buf, HTTP_REQUEST_HEAD_MAX), -EMSGSIZE);
+    ck_assert_int_eq(head.error, HTTP_ERROR_HEAD_TOO_LARGE);
+}
+END_TEST
+
 /* Bytes looked at to parse buf[0..len) when it arrives `step` bytes at a time. */
 static uint32_t work_of(size_t len, size_t step) {
     struct http_head head;
@@ -174,5 +185,5 @@ START_TEST(limit_of_memory_is_the_callers) {
 END_TEST
 
 FIXTURE_MAIN("http/parse_limits", limit_of_head_bytes, limit_of_target_bytes, limit_of_method_bytes,
-             limit_of_fields, limit_of_endless_heads, limit_of_work_is_linear,
-             limit_of_memory_is_the_callers)
+             limit_of_fields, limit_of_endless_heads, limit_is_noticed_when_it_is_full,
+             limit_of_work_is_linear, limit_of_memory_is_the_callers)

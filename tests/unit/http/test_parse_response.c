@@ -175,6 +175,8 @@ START_TEST(response_content_depends_on_method_and_status) {
     ck_assert(!parse_reusable(&head, &body));
     body = body_of("HTTP/1.1 101 S\r\n\r\n", HTTP_GET, &head);
     ck_assert_int_eq(body.kind, HTTP_BODY_TUNNEL);
+    body = body_of("HTTP/1.1 103 E\r\n\r\n", HTTP_CONNECT, &head);
+    ck_assert_int_eq(body.kind, HTTP_BODY_NONE);
     body = body_of("HTTP/1.1 407 P\r\nContent-Length: 5\r\n\r\n", HTTP_CONNECT, &head);
     ck_assert_int_eq(body.kind, HTTP_BODY_LENGTH);
 }

@@ -105,6 +105,13 @@ START_TEST(resolve_edges) {
     resolves("http://a//b//c", "../d", "http://a//b/d");
     resolves("http://a/b", "////c", "http:////c");
     resolves("x:a/b", "../../c", "x:/c");
+    resolves("http://a/b", "x:../c", "x:c");
+    resolves("http://a/b", "x:./c", "x:c");
+    resolves("http://a/b", "x:..", "x:");
+    resolves("http://a/b", "x:.", "x:");
+    resolves("http://a/b/c", ":d", "http://a/b/:d");
+    resolves("http://a/b/c", "-:d", "http://a/b/-:d");
+    resolves("http://a/b/c", "d_:e", "http://a/b/d_:e");
 }
 END_TEST
 

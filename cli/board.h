@@ -66,7 +66,8 @@ struct board {
     _Atomic int64_t go_ns;
     _Atomic int64_t end_ns;
 
-    /* The first thing that went wrong, in words. */
+    /* The first thing that went wrong, in words; and why the model could not run, if so. */
+    _Atomic int32_t error;
     _Atomic uint32_t failure_claimed;
     _Atomic uint32_t failure_written;
     char failure[BOARD_TEXT_SIZE];

@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: MIT
+/* models.c – the models: who waits for the answers, and how.
+ *
+ * Holds      the table, and a leader for each way of waiting.
+ * Invariant  see model.h.
+ * Called by  round.c, in the measured child.
+ * Why        short on purpose: a reader should see at a glance that the models differ in nothing but
+ *            what they are made of.
+ * Quirks     workers of a process model die with their leader (PR_SET_PDEATHSIG), so that a killed
+ *            race leaves nothing behind.
+ */
+#include "model.h"
+#include "worker.h"
+
+#include <juggle.h>
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+
+enum { LOOK_MS = 100 };
+
+const struct model models[MODELS] = {
+    [MODEL_SYNC] = {.name = "sync",
+                    .one_worker = "caller",
+                    .is_sequential = true,
+                    .is_one_core = true,
+                    .run = models_run_sync},
+    [MODEL_THREADS] = {.name = "threads", .one_worker = "thread", .run = models_run_threads},
+    [MODEL_PROCESSES] = {.name = "processes", .one_worker = "process", .run = models_run_processes},
+    [MODEL_COROUTINES] = {.name = "coroutines",
+                          .one_worker = "coroutine",
+                          .is_one_core = true,
+                          .run = models_run_coroutines},
+    [MODEL_FLOOR] = {.name = "floor",
+                     .one_worker = "connection",
+                     .is_one_core = true,
+                     .is_floor = true,
+                     .run = floor_run},
+};
+
+const char *const model_names[] = {"sync", "threads", "processes", "coroutines", "floor", NULL};
+
+uint32_t model_workers(const struct model *model, const struct model_plan *plan) {
+    return model->is_sequential ? 1 : plan->concurrency;
+}
+
+// sync: the leader is the only worker.
+
+static void pass_go(const struct worker *worker) {
+    board_ready(worker->board);
+    board_go(worker->board);
+}
+
+static void hold_alone(const struct worker *worker) {
+    board_raise(&worker->board->plateau, 1);
+    board_await(&worker->board->release, 1, -1);
+}
+
+int models_run_sync(const struct model_plan *plan, struct board *board) {
+    struct worker worker = {
+        .plan = plan, .board = board, .await_go = pass_go, .await_release = hold_alone};
+    worker_run(&worker);
+    board_end(board);
+    return 0;
+}
+
+// threads and processes: each worker blocks by itself.
+
+static void block_until_go(const struct worker *worker) {
+    board_await(&worker->board->go, 1, -1);
+    // What this thread has used so far is the price of creating it, not of the run.
+    cost_add_thread(&worker->board->until_go);
+}
+
+static void block_until_release(const struct worker *worker) {
+    board_await(&worker->board->release, 1, -1);
+}
+
+static intptr_t run_in_process(void *worker) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    return worker_run(worker);
+}
+
+struct crew {
+    struct board *board;
+    jg_worker_kind kind;
+    uint32_t count;
+    jg_worker **workers;
+};
+
+/* Counts the worker processes that have ended already; their leader has not joined them yet. */
+static uint32_t count_dead(const struct crew *crew) {
+    uint32_t dead = 0;
+    for (uint32_t i = 0; crew->kind == JG_WORKER_PROCESS && i < crew->count; i++) {
+        siginfo_t info = {.si_pid = 0};
+        pid_t pid = jg_worker_id(crew->workers[i]);
+        waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT);
+        dead += info.si_pid == pid;
+    }
+    return dead;
+}
+
+/* Waits until every worker has raised `word`, or died without. */
+static void await_crew(const struct crew *crew, _Atomic uint32_t *word) {
+    while (!board_await(word, crew->count, LOOK_MS) && atomic_load(&crew->board->stop) == 0) {
+        if (atomic_load(word) + count_dead(crew) >= crew->count) {
+            return;
+        }
+    }
+}
+
+static void start_crew(struct crew *crew, jg_fn *fn, struct worker *worker, uint32_t wanted) {
+    for (int rc = 0; crew->count < wanted; crew->count++) {
+        rc = jg_worker_start(crew->kind, fn, worker, NULL, &crew->workers[crew->count]);
+        if (rc < 0) {
+            board_explain(crew->board, "only %u of %u could be started: %s", crew->count, wanted,
+                          strerror(-rc));
+            atomic_store(&crew->board->error, rc);
+            board_stop(crew->board);
+            return;
+        }
+    }
+}
+
+static void join_crew(const struct crew *crew) {
+    for (uint32_t i = 0; i < crew->count; i++) {
+        if (jg_worker_join(crew->workers[i]) == -EOWNERDEAD) {
+            board_explain(crew->board, "a worker process died: %s", jg_error_detail(-EOWNERDEAD));
+            atomic_fetch_add(&crew->board->workers_died, 1);
+        }
+    }
+}
+
+static int run_crew(const struct model_plan *plan, struct board *board, jg_worker_kind kind) {
+    struct worker worker = {.plan = plan,
+                            .board = board,
+                            .await_go = block_until_go,
+                            .await_release = block_until_release};
+    struct crew crew = {.board = board, .kind = kind};
+    crew.workers = calloc(plan->concurrency, sizeof(*crew.workers));
+    if (crew.workers == NULL) {
+        return -ENOMEM;
+    }
+    start_crew(&crew, kind == JG_WORKER_PROCESS ? run_in_process : worker_run, &worker,
+               plan->concurrency);
+    await_crew(&crew, &board->arrived);
+    board_ready(board);
+    board_go(board);
+    if (plan->hold) {
+        await_crew(&crew, &board->held);
+        board_raise(&board->plateau, 1);
+    }
+    join_crew(&crew);
+    board_end(board);
+    free(crew.workers);
+    return 0;
+}
+
+int models_run_threads(const struct model_plan *plan, struct board *board) {
+    return run_crew(plan, board, JG_WORKER_THREAD);
+}
+
+int models_run_processes(const struct model_plan *plan, struct board *board) {
+    return run_crew(plan, board, JG_WORKER_PROCESS);
+}
+
+// coroutines: one thread, one loop; a worker that waits makes room for the others.
+
+struct troupe {
+    struct worker worker;
+    jg_event go;
+    jg_event release;
+    jg_task **tasks;
+    uint32_t count;
+};
+
+static void suspend_until_go(const struct worker *worker) {
+    jg_event_wait(&((struct troupe *)worker->model)->go);
+}
+
+static void suspend_until_release(const struct worker *worker) {
+    jg_event_wait(&((struct troupe *)worker->model)->release);
+}
+
+static void start_troupe(struct troupe *troupe, uint32_t wanted) {
+    struct board *board = troupe->worker.board;
+    for (; troupe->count < wanted; troupe->count++) {
+        jg_task *task = jg_spawn(worker_run, &troupe->worker);
+        if (task == NULL) {
+            int rc = (int)jg_join(NULL);
+            board_explain(board, "only %u of %u coroutines could be started: %s", troupe->count,
+                          wanted, jg_error_detail(rc));
+            atomic_store(&board->error, rc);
+            board_stop(board);
+            return;
+        }
+        troupe->tasks[troupe->count] = task;
+    }
+}
+
+/* Lets the parent read the memory of coroutines that all hold their answers. */
+static void hold_troupe(struct troupe *troupe) {
+    struct board *board = troupe->worker.board;
+    while (atomic_load(&board->held) < troupe->count && atomic_load(&board->stop) == 0) {
+        jg_sleep(1);
+    }
+    board_raise(&board->plateau, 1);
+    while (atomic_load(&board->release) == 0) {
+        jg_sleep(1);
+    }
+    jg_event_set(&troupe->release);
+}
+
+static intptr_t lead_troupe(void *arg) {
+    struct troupe *troupe = arg;
+    struct board *board = troupe->worker.board;
+    start_troupe(troupe, troupe->worker.plan->concurrency);
+    while (atomic_load(&board->arrived) < troupe->count) {
+        jg_yield();
+    }
+    board_ready(board);
+    board_go(board);
+    jg_event_set(&troupe->go);
+    if (troupe->worker.plan->hold) {
+        hold_troupe(troupe);
+    }
+    for (uint32_t i = 0; i < troupe->count; i++) {
+        jg_join(troupe->tasks[i]);
+    }
+    board_end(board);
+    return 0;
+}
+
+int models_run_coroutines(const struct model_plan *plan, struct board *board) {
+    struct troupe troupe = {.worker = {.plan = plan,
+                                       .board = board,
+                                       .await_go = suspend_until_go,
+                                       .await_release = suspend_until_release,
+                                       .model = &troupe}};
+    troupe.tasks = calloc(plan->concurrency, sizeof(jg_task *));
+    if (troupe.tasks == NULL) {
+        return -ENOMEM;
+    }
+    intptr_t rc = jg_run(lead_troupe, &troupe);
+    if (rc < 0) {
+        board_explain(board, "the loop could not run: %s", jg_error_detail(rc));
+    }
+    free(troupe.tasks);
+    return rc < 0 ? (int)rc : 0;
+}

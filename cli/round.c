@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: MIT
+/* round.c – see round.h.
+ *
+ * Holds      the parent's side of a round, and the first steps of the child.
+ * Invariant  see round.h.
+ * Called by  race.c.
+ * Why        see round.h.
+ * Quirks     the child leads a process group of its own: a ^C of the terminal reaches the parent
+ *            only, which then asks the child to stop, and kills the group if it does not.
+ */
+#include "round.h"
+
+#include "interrupt.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum {
+    HOLD_LOOK_MS = 5,     /* how often the parent looks whether memory can be read */
+    QUIET_LOOK_MS = 1000, /* how often it wakes up with nothing to draw */
+    STOP_GRACE_MS = 300,  /* how long a round asked to stop may take before it is killed */
+};
+
+/* A round while it runs. */
+struct watch {
+    const struct round_setup *setup;
+    struct board *board;
+    struct round_figures *figures;
+    pid_t leader;
+    int64_t kill_ns; /* when to kill it; 0: not asked to stop */
+};
+
+static void pin_to(uint32_t cores) {
+    cpu_set_t allowed;
+    cpu_set_t chosen;
+    CPU_ZERO(&chosen);
+    if (cores == 0 || sched_getaffinity(0, sizeof(allowed), &allowed) < 0) {
+        return;
+    }
+    for (size_t cpu = 0; cpu < CPU_SETSIZE && cores > 0; cpu++) {
+        if (CPU_ISSET(cpu, &allowed)) {
+            CPU_SET(cpu, &chosen);
+            cores--;
+        }
+    }
+    sched_setaffinity(0, sizeof(chosen), &chosen);
+}
+
+/* The measured child. */
+static _Noreturn void lead(const struct round_setup *setup, struct board *board, pid_t parent) {
+    interrupt_end();
+    setpgid(0, 0);
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent) {
+        _exit(1);
+    }
+    pin_to(setup->cores);
+    int rc = setup->model->run(setup->plan, board);
+    atomic_store(&board->error, rc < 0 ? rc : 0);
+    _exit(0);
+}
+
+static void look_for_stop(struct watch *watch) {
+    int64_t now_ns = board_now_ns();
+    if (interrupt_count() > 0 && watch->kill_ns == 0) {
+        board_stop(watch->board);
+        watch->kill_ns = now_ns + STOP_GRACE_MS * INT64_C(1000000);
+    }
+    if (interrupt_count() > 1 || (watch->kill_ns != 0 && now_ns > watch->kill_ns)) {
+        kill(-watch->leader, SIGKILL);
+    }
+}
+
+static void look_at_memory(struct watch *watch) {
+    if (atomic_load(&watch->board->plateau) == 0 || atomic_load(&watch->board->release) != 0) {
+        return;
+    }
+    struct round_figures *figures = watch->figures;
+    figures->memory_known = cost_memory_of_group(watch->leader, &figures->memory) == 0;
+    board_raise(&watch->board->release, 1);
+}
+
+static void look_at_progress(struct watch *watch) {
+    const struct round_setup *setup = watch->setup;
+    uint64_t failed = atomic_load(&watch->board->failed_total);
+    const struct progress_state state = {
+        .label = setup->label,
+        .done = atomic_load(&watch->board->ok) + failed,
+        .total = setup->plan->requests,
+        .failed = failed,
+    };
+    progress_draw(setup->progress, &state, board_now_ns());
+}
+
+/* Whether the leader has ended; it stays a zombie, so that its number cannot be taken anew. */
+static bool has_ended(const struct watch *watch) {
+    siginfo_t info = {.si_pid = 0};
+    int rc = waitid(P_PID, (id_t)watch->leader, &info, WEXITED | WNOHANG | WNOWAIT);
+    return rc < 0 || info.si_pid == watch->leader;
+}
+
+/* Watches until the leader has ended, then ends what is left of its group; returns the leader's wait
+ * status. */
+static int watch_round(struct watch *watch, struct cost_usage *out_total) {
+    const struct round_setup *setup = watch->setup;
+    bool draws = setup->progress->terminal != NULL;
+    int look_ms = setup->plan->hold ? HOLD_LOOK_MS : draws ? PROGRESS_INTERVAL_MS : QUIET_LOOK_MS;
+    int status = 0;
+    while (!has_ended(watch)) {
+        look_for_stop(watch);
+        look_at_memory(watch);
+        look_at_progress(watch);
+        interrupt_wait(watch->kill_ns != 0 && look_ms > STOP_GRACE_MS ? STOP_GRACE_MS : look_ms);
+    }
+    kill(-watch->leader, SIGKILL);
+    cost_wait(watch->leader, 0, &status, out_total);
+    return status;
+}
+
+static void read_requests(const struct watch *watch) {
+    struct round_figures *figures = watch->figures;
+    struct board *board = watch->board;
+    for (int cause = 0; cause < BOARD_CAUSES; cause++) {
+        figures->failed[cause] = board->failed[cause];
+    }
+    figures->ok = board->ok;
+    figures->failed_total = board->failed_total;
+    figures->aborted = board->in_flight;
+    figures->issued = figures->ok + figures->failed_total + figures->aborted;
+    figures->bytes = board->bytes;
+    figures->connections = board->connections;
+    figures->in_flight_peak = board->in_flight_peak;
+    figures->workers = board->arrived;
+    figures->workers_died = board->workers_died;
+}
+
+static void read_times(const struct watch *watch, int64_t start_ns,
+                       const struct cost_usage *total) {
+    struct round_figures *figures = watch->figures;
+    struct board *board = watch->board;
+    int64_t now_ns = board_now_ns();
+    int64_t ready_ns = board->ready_ns;
+    int64_t go_ns = board->go_ns;
+    int64_t end_ns = board->end_ns;
+    figures->create_ns = (uint64_t)((ready_ns != 0 ? ready_ns : now_ns) - start_ns);
+    figures->wall_ns = go_ns == 0 ? 0 : (uint64_t)((end_ns != 0 ? end_ns : now_ns) - go_ns);
+    figures->create = cost_read(&board->until_go);
+    figures->run = cost_after(total, &figures->create);
+}
+
+static void read_ending(const struct watch *watch, int status) {
+    struct round_figures *figures = watch->figures;
+    bool exited = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    figures->complete = exited && watch->board->end_ns != 0;
+    figures->error = watch->board->error;
+    snprintf(figures->text, sizeof(figures->text), "%s", board_explanation(watch->board));
+    if (!exited && interrupt_count() == 0 && figures->text[0] == '\0') {
+        snprintf(figures->text, sizeof(figures->text), "the %s model ended by %s %d",
+                 watch->setup->model->name, WIFSIGNALED(status) ? "signal" : "exit code",
+                 WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+    }
+}
+
+int round_run(const struct round_setup *setup, struct hist *latency,
+              struct round_figures *out_figures) {
+    struct cost_usage total = {.cpu_user_ns = 0};
+    struct board *board = board_open();
+    if (board == NULL) {
+        return -ENOMEM;
+    }
+    memset(out_figures, 0, sizeof(*out_figures));
+    fflush(NULL);
+    pid_t parent = getpid();
+    int64_t start_ns = board_now_ns();
+    pid_t leader = fork();
+    if (leader < 0) {
+        int error = errno;
+        board_close(board);
+        return -error;
+    }
+    if (leader == 0) {
+        lead(setup, board, parent);
+    }
+    setpgid(leader, leader);
+    struct watch watch = {.setup = setup, .board = board, .figures = out_figures, .leader = leader};
+    int status = watch_round(&watch, &total);
+    read_requests(&watch);
+    read_times(&watch, start_ns, &total);
+    read_ending(&watch, status);
+    hist_merge(latency, &board->latency);
+    board_close(board);
+    return 0;
+}

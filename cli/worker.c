@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: MIT
+/* worker.c – see worker.h.
+ *
+ * Holds      the loop of a worker, and the one way a request is made and judged.
+ * Invariant  every ticket taken ends in board_succeed or board_fail, unless the worker is killed.
+ * Called by  models.c; preflight.c (worker_open, worker_judge).
+ * Why        see worker.h.
+ * Quirks     each worker has a client of its own with one connection, so that coroutines share no
+ *            more than threads do.
+ */
+#include "worker.h"
+
+#include "work.h"
+
+#include <juggle.h>
+#include <juggle/http.h>
+
+#include <inttypes.h>
+#include <string.h>
+
+enum { GIVE_UP_MIN = 100, NS_PER_MS = 1000000 };
+
+int worker_open(const struct model_plan *plan, jg_http_client **out_client) {
+    const jg_http_client_options options = {
+        .connections = 1,
+        .connections_per_origin = 1,
+        .connect_ms = -1,
+        .first_byte_ms = -1,
+        .idle_ms = -1,
+        .total_ms = (int64_t)((plan->timeout_ns + NS_PER_MS - 1) / NS_PER_MS),
+    };
+    return jg_http_client_open(&options, out_client);
+}
+
+static enum board_cause cause_of(int error) {
+    switch (error) {
+    case -ECONNREFUSED:
+    case -ENETUNREACH:
+    case -EHOSTUNREACH:
+    case -ENOENT:
+    case -EAGAIN:
+        return BOARD_CONNECT;
+    case -ECONNRESET:
+    case -ECONNABORTED:
+    case -EPIPE:
+        return BOARD_CLOSED;
+    case -ETIMEDOUT:
+        return BOARD_TIMEOUT;
+    case -EPROTO:
+    case -EMSGSIZE:
+        return BOARD_PROTOCOL;
+    case -EMFILE:
+    case -ENFILE:
+    case -ENOMEM:
+    case -ENOBUFS:
+    case -EADDRNOTAVAIL:
+        return BOARD_LOCAL;
+    default:
+        return BOARD_OTHER;
+    }
+}
+
+enum board_cause worker_judge(int error, jg_http_response *response, int64_t body_bytes,
+                              struct board *board, int64_t *out_bytes) {
+    const char *body = NULL;
+    if (error < 0) {
+        board_explain(board, "%s", jg_error_detail(error));
+        return cause_of(error);
+    }
+    *out_bytes = jg_http_body(response, &body);
+    int status = jg_http_status(response);
+    if (status < 200 || status > 299) {
+        board_explain(board, "status %d", status);
+        return BOARD_STATUS;
+    }
+    if (body_bytes >= 0 && *out_bytes != body_bytes) {
+        board_explain(board, "a body of %" PRId64 " bytes instead of %" PRId64, *out_bytes,
+                      body_bytes);
+        return BOARD_LENGTH;
+    }
+    return BOARD_CAUSES;
+}
+
+/* Says that the first answer is held, and holds it until memory was read. */
+static void hold(const struct worker *worker) {
+    board_raise(&worker->board->held, worker->plan->concurrency);
+    worker->await_release(worker);
+}
+
+/* Makes one request, does the work on its answer, and reports both. */
+static void make_request(const struct worker *worker, jg_http_client *client, bool is_first) {
+    const struct model_plan *plan = worker->plan;
+    struct board *board = worker->board;
+    jg_http_response *response = NULL;
+    enum board_cause cause = BOARD_CAUSES;
+    int64_t bytes = 0;
+    int64_t begin_ns = board_now_ns();
+    if (plan->work != MODEL_WORK_CPU) {
+        int error = jg_http_get(client, plan->target->url, &response);
+        bool is_new = error < 0 || !jg_http_response_reused(response);
+        atomic_fetch_add(&board->connections, is_new);
+        cause = worker_judge(error, response, plan->body_bytes, board, &bytes);
+    }
+    if (plan->work != MODEL_WORK_IO) {
+        work_do(plan->work_steps);
+    }
+    int64_t end_ns = board_now_ns();
+    if (plan->hold && is_first) {
+        hold(worker);
+    }
+    jg_http_response_close(response);
+    if (cause == BOARD_CAUSES) {
+        board_succeed(board, (uint64_t)(end_ns - begin_ns), (uint64_t)bytes);
+    } else {
+        board_fail(board, cause);
+    }
+}
+
+bool worker_take(const struct model_plan *plan, struct board *board) {
+    if (plan->limit_ns != 0 && board_now_ns() - board->go_ns > (int64_t)plan->limit_ns) {
+        return false;
+    }
+    uint64_t enough = 2 * (uint64_t)plan->concurrency;
+    enough = enough < GIVE_UP_MIN ? GIVE_UP_MIN : enough;
+    if (atomic_load(&board->ok) == 0 && atomic_load(&board->failed_total) >= enough) {
+        board_stop(board);
+    }
+    return board_take(board, plan->requests);
+}
+
+intptr_t worker_run(void *arg) {
+    const struct worker *worker = arg;
+    struct board *board = worker->board;
+    jg_http_client *client = NULL;
+    int rc = worker_open(worker->plan, &client);
+    board_raise(&board->arrived, worker->plan->concurrency);
+    worker->await_go(worker);
+    if (rc < 0) {
+        board_explain(board, "no HTTP client: %s", jg_error_detail(rc));
+        atomic_store(&board->error, rc);
+        board_stop(board);
+        return 0;
+    }
+    bool is_first = true;
+    while (worker_take(worker->plan, board)) {
+        make_request(worker, client, is_first);
+        is_first = false;
+    }
+    jg_http_client_close(client);
+    return 0;
+}

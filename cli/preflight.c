@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: MIT
+/* preflight.c – see preflight.h.
+ *
+ * Holds      readers of limits, and the probe.
+ * Invariant  see preflight.h.
+ * Called by  see preflight.h.
+ * Why        see preflight.h.
+ * Quirks     the leader of a process model keeps descriptors per worker, hence PER_PROCESS.
+ */
+#include "preflight.h"
+
+#include "units.h"
+#include "worker.h"
+
+#include <juggle.h>
+#include <juggle/http.h>
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+enum {
+    SPARE_FILES = 64,   /* descriptors that are not connections */
+    PER_PROCESS = 2,    /* descriptors a leader keeps per worker process */
+    SPARE_PORTS = 1000, /* for everybody else */
+    SPARE_TASKS = 300,  /* threads and processes of everybody else, at least */
+};
+
+/* One limit: how much there is per worker, and what it is called. */
+struct limit {
+    uint64_t most_workers;
+    uint64_t value;
+    const char *needs; /* "open files" */
+    const char *name;  /* "the hard limit of open files (ulimit -Hn)" */
+};
+
+static uint64_t read_number(const char *path, unsigned index, uint64_t fallback) {
+    uint64_t numbers[2] = {fallback, fallback};
+    FILE *file = fopen(path, "re");
+    if (file == NULL) {
+        return fallback;
+    }
+    int count = fscanf(file, "%" SCNu64 " %" SCNu64, &numbers[0], &numbers[1]);
+    fclose(file);
+    return count > (int)index ? numbers[index] : fallback;
+}
+
+static bool has_model(const struct race *race, enum model_index index) {
+    for (unsigned i = 0; i < race->settings.models.count; i++) {
+        if (race->settings.models.picked[i] == index) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static uint64_t above(uint64_t value, uint64_t spare) {
+    return value > spare ? value - spare : 0;
+}
+
+static struct limit files_limit(const struct race *race) {
+    struct rlimit files = {.rlim_max = RLIM_INFINITY};
+    getrlimit(RLIMIT_NOFILE, &files);
+    uint64_t per_worker = has_model(race, MODEL_PROCESSES) ? PER_PROCESS : 1;
+    return (struct limit){
+        .most_workers = above(files.rlim_max, SPARE_FILES) / per_worker,
+        .value = files.rlim_max,
+        .needs = "open files",
+        .name = "the hard limit of open files (ulimit -Hn)",
+    };
+}
+
+static struct limit ports_limit(const struct race *race) {
+    const char *path = "/proc/sys/net/ipv4/ip_local_port_range";
+    uint64_t lowest = read_number(path, 0, 32768);
+    uint64_t highest = read_number(path, 1, 60999);
+    uint64_t ports = highest >= lowest ? highest - lowest + 1 : 0;
+    bool counts = !race->target.is_unix && race->settings.work != MODEL_WORK_CPU;
+    return (struct limit){
+        .most_workers = counts ? above(ports, SPARE_PORTS) : UINT64_MAX,
+        .value = ports,
+        .needs = "local ports",
+        .name = "the number of ports in net.ipv4.ip_local_port_range",
+    };
+}
+
+/* Threads and processes draw on the same limits. */
+static struct limit tasks_limit(const struct race *race) {
+    struct rlimit user = {.rlim_cur = RLIM_INFINITY};
+    uint64_t pids = read_number("/proc/sys/kernel/pid_max", 0, 32768);
+    uint64_t threads = read_number("/proc/sys/kernel/threads-max", 0, pids);
+    struct limit limit = {
+        .value = pids < threads ? pids : threads,
+        .needs = "threads or processes",
+        .name = pids < threads ? "kernel.pid_max" : "kernel.threads-max",
+    };
+    // Only others than root are counted against RLIMIT_NPROC.
+    if (geteuid() != 0 && getrlimit(RLIMIT_NPROC, &user) == 0 && user.rlim_cur < limit.value) {
+        limit.value = user.rlim_cur;
+        limit.name = "the limit of processes of this user (ulimit -u)";
+    }
+    bool counts = has_model(race, MODEL_THREADS) || has_model(race, MODEL_PROCESSES);
+    limit.most_workers = counts ? above(limit.value, SPARE_TASKS) : UINT64_MAX;
+    return limit;
+}
+
+static struct limit lowest_limit(const struct race *race) {
+    const struct limit limits[] = {files_limit(race), ports_limit(race), tasks_limit(race)};
+    struct limit lowest = limits[0];
+    for (unsigned i = 1; i < sizeof(limits) / sizeof(limits[0]); i++) {
+        lowest = limits[i].most_workers < lowest.most_workers ? limits[i] : lowest;
+    }
+    return lowest;
+}
+
+uint64_t preflight_workers_most(const struct race *race) {
+    return lowest_limit(race).most_workers;
+}
+
+/* Raises the soft limit to what is needed; a hard limit that allows it was checked before. */
+static void raise_files(const struct race *race) {
+    struct rlimit files;
+    uint64_t needed = PER_PROCESS * race->settings.concurrency + SPARE_FILES;
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < needed) {
+        files.rlim_cur = needed < files.rlim_max ? needed : files.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &files);
+    }
+}
+
+enum exit_code preflight_limits(const struct race *race, char *out_text) {
+    struct limit limit = lowest_limit(race);
+    if (race->settings.concurrency > limit.most_workers) {
+        snprintf(out_text, PREFLIGHT_TEXT_SIZE,
+                 "-c %" PRIu64 " needs too many %s: %s is %s, enough for -c %" PRIu64,
+                 race->settings.concurrency, limit.needs, limit.name, units_count(limit.value).text,
+                 limit.most_workers);
+        return EXIT_LOCAL_LIMIT;
+    }
+    raise_files(race);
+    return EXIT_GOOD;
+}
+
+/* Makes one request. Returns its cause, and the body's length. */
+static enum board_cause probe_once(jg_http_client *client, const struct race *race,
+                                   struct board *board, int64_t *out_bytes) {
+    jg_http_response *response = NULL;
+    int error = jg_http_get(client, race->target.url, &response);
+    enum board_cause cause = worker_judge(error, response, -1, board, out_bytes);
+    jg_http_response_close(response);
+    return cause;
+}
+
+enum exit_code preflight_probe(struct race *race, char *out_text) {
+    const struct model_plan plan = {.timeout_ns = race->settings.timeout_ns};
+    struct board *board = board_open();
+    jg_http_client *client = NULL;
+    int64_t bytes[2] = {0, 0};
+    race->body_bytes = -1;
+    if (board == NULL || worker_open(&plan, &client) < 0) {
+        snprintf(out_text, PREFLIGHT_TEXT_SIZE, "not enough memory");
+        return EXIT_LOCAL_LIMIT;
+    }
+    enum board_cause first = probe_once(client, race, board, &bytes[0]);
+    bool is_unreachable = first == BOARD_CONNECT || first == BOARD_TIMEOUT;
+    if (is_unreachable) {
+        snprintf(out_text, PREFLIGHT_TEXT_SIZE, "cannot reach %s: %s", race->target.authority,
+                 board_explanation(board));
+    } else if (first == BOARD_CAUSES &&
+               probe_once(client, race, board, &bytes[1]) == BOARD_CAUSES && bytes[0] == bytes[1]) {
+        race->body_bytes = bytes[0];
+    }
+    jg_http_client_close(client);
+    board_close(board);
+    return is_unreachable ? EXIT_UNREACHABLE : EXIT_GOOD;
+}

@@ -1,0 +1,264 @@
+// SPDX-License-Identifier: MIT
+/* race.c – see race.h.
+ *
+ * Holds      the order of rounds, and the summing up.
+ * Invariant  see race.h.
+ * Called by  see race.h.
+ * Why        see race.h.
+ * Quirks     a typical round is the one with the median wall time (of an even number, the quicker of
+ *            the middle two): all figures of a row are from one round that really happened.
+ */
+#include "race.h"
+
+#include "interrupt.h"
+#include "work.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* sync takes no new request after so long: a slow server must not hold up the others. */
+static const uint64_t sync_limit_ns = UINT64_C(3000000000);
+
+static unsigned count_cores(void) {
+    cpu_set_t allowed;
+    if (sched_getaffinity(0, sizeof(allowed), &allowed) < 0) {
+        return 1;
+    }
+    return (unsigned)CPU_COUNT(&allowed);
+}
+
+static bool uses_sample(const struct race *race, const struct race_entry *entry) {
+    return entry->model->is_sequential && race->settings.requests > race->settings.sync_requests;
+}
+
+static void make_plan(const struct race *race, struct race_entry *entry, uint64_t work_steps) {
+    const struct race_settings *settings = &race->settings;
+    bool is_sequential = entry->model->is_sequential;
+    entry->plan = (struct model_plan){
+        .target = &race->target,
+        .requests = uses_sample(race, entry) ? settings->sync_requests : settings->requests,
+        .concurrency = is_sequential ? 1 : (uint32_t)settings->concurrency,
+        .timeout_ns = settings->timeout_ns,
+        .limit_ns = uses_sample(race, entry) ? sync_limit_ns : 0,
+        .body_bytes = race->body_bytes,
+        .work = settings->work,
+        .work_steps = work_steps,
+    };
+}
+
+int race_open(struct race *race) {
+    uint64_t work_steps = race->settings.work == MODEL_WORK_IO
+                              ? 0
+                              : work_steps_for(race->settings.work_ns);
+    race->cores_allowed = count_cores();
+    race->entry_count = 0;
+    for (unsigned i = 0; i < race->settings.models.count; i++) {
+        struct race_entry *entry = &race->entries[race->entry_count];
+        memset(entry, 0, sizeof(*entry));
+        entry->model = &models[race->settings.models.picked[i]];
+        entry->latency = calloc(1, sizeof(*entry->latency));
+        if (entry->latency == NULL) {
+            race_close(race);
+            return -ENOMEM;
+        }
+        make_plan(race, entry, work_steps);
+        race->entry_count++;
+    }
+    return 0;
+}
+
+void race_close(struct race *race) {
+    for (unsigned i = 0; i < race->entry_count; i++) {
+        free(race->entries[i].latency);
+    }
+    race->entry_count = 0;
+}
+
+/* The round that is not timed: one request each, held until memory was read. */
+static int run_warm_up(struct race *race, struct race_entry *entry, struct progress *progress) {
+    char label[64];
+    struct hist *ignored = calloc(1, sizeof(*ignored));
+    struct model_plan plan = entry->plan;
+    if (ignored == NULL) {
+        return -ENOMEM;
+    }
+    plan.requests = plan.concurrency;
+    plan.hold = true;
+    snprintf(label, sizeof(label), "%s, warm-up", entry->model->name);
+    const struct round_setup setup = {
+        .model = entry->model,
+        .plan = &plan,
+        .cores = (uint32_t)race->settings.cores,
+        .progress = progress,
+        .label = label,
+    };
+    int rc = round_run(&setup, ignored, &entry->warm_up);
+    free(ignored);
+    return rc;
+}
+
+static int run_round(struct race *race, struct race_entry *entry, unsigned round,
+                     struct progress *progress) {
+    char label[64];
+    struct round_figures *figures = &entry->rounds[entry->round_count];
+    snprintf(label, sizeof(label), "%s, round %u of %u", entry->model->name, round + 1,
+             uses_sample(race, entry) ? 1 : (unsigned)race->settings.rounds);
+    const struct round_setup setup = {
+        .model = entry->model,
+        .plan = &entry->plan,
+        .cores = (uint32_t)race->settings.cores,
+        .progress = progress,
+        .label = label,
+    };
+    server_begin(&race->server);
+    int rc = round_run(&setup, entry->latency, figures);
+    if (rc == 0) {
+        server_end(&race->server, figures->wall_ns, &entry->server[entry->round_count]);
+        entry->round_count++;
+    }
+    return rc;
+}
+
+/* Whether the entry has a round to run now. */
+static bool is_due(const struct race *race, const struct race_entry *entry, unsigned round) {
+    bool has_failed = entry->warm_up.error < 0 ||
+                      (entry->round_count > 0 && entry->rounds[entry->round_count - 1].error < 0);
+    return interrupt_count() == 0 && !has_failed && (round == 0 || !uses_sample(race, entry));
+}
+
+static int run_all(struct race *race, struct progress *progress) {
+    int rc = 0;
+    for (unsigned i = 0; rc == 0 && i < race->entry_count && interrupt_count() == 0; i++) {
+        rc = run_warm_up(race, &race->entries[i], progress);
+    }
+    for (unsigned round = 0; round < race->settings.rounds; round++) {
+        for (unsigned i = 0; rc == 0 && i < race->entry_count; i++) {
+            if (is_due(race, &race->entries[i], round)) {
+                rc = run_round(race, &race->entries[i], round, progress);
+            }
+        }
+    }
+    return rc;
+}
+
+int race_run(struct race *race, struct progress *progress) {
+    server_find(&race->target, &race->server);
+    int rc = run_all(race, progress);
+    progress_clear(progress);
+    return rc;
+}
+
+static int compare_walls(const void *a, const void *b) {
+    uint64_t left = (*(const struct round_figures *const *)a)->wall_ns;
+    uint64_t right = (*(const struct round_figures *const *)b)->wall_ns;
+    return (left > right) - (left < right);
+}
+
+/* Finds the typical of the rounds that ended by themselves, the quickest and the slowest; without
+ * one, of all rounds. Returns how many it looked at. */
+static unsigned sort_rounds(const struct race_entry *entry,
+                            const struct round_figures **out_sorted) {
+    unsigned count = 0;
+    for (unsigned i = 0; i < entry->round_count; i++) {
+        if (entry->rounds[i].complete && entry->rounds[i].error == 0) {
+            out_sorted[count++] = &entry->rounds[i];
+        }
+    }
+    for (unsigned i = 0; count == 0 && i < entry->round_count; i++) {
+        out_sorted[count++] = &entry->rounds[i];
+        break;
+    }
+    qsort(out_sorted, count, sizeof(out_sorted[0]), compare_walls);
+    return count;
+}
+
+static uint64_t scale(uint64_t value, uint64_t wanted, uint64_t made) {
+    return made == 0 ? 0 : (uint64_t)((unsigned __int128)value * wanted / made);
+}
+
+/* Takes the figures of one round, scaled from the requests it made to those it stands for. */
+static void take_typical(const struct round_figures *round, uint64_t wanted, struct race_row *row) {
+    uint64_t made = row->is_scaled ? round->ok + round->failed_total : wanted;
+    row->measured = round->wall_ns > 0 && round->ok > 0;
+    row->is_partial = !round->complete || (!row->is_scaled && round->issued < wanted);
+    row->real_requests = round->ok;
+    row->create_ns = round->create_ns;
+    row->create = round->create;
+    row->wall_ns = scale(round->wall_ns, wanted, made);
+    row->run = (struct cost_usage){
+        .cpu_user_ns = scale(round->run.cpu_user_ns, wanted, made),
+        .cpu_sys_ns = scale(round->run.cpu_sys_ns, wanted, made),
+        .switches_voluntary = scale(round->run.switches_voluntary, wanted, made),
+        .switches_involuntary = scale(round->run.switches_involuntary, wanted, made),
+    };
+}
+
+static void add_counts(const struct round_figures *round, struct race_row *row) {
+    row->issued += round->issued;
+    row->ok += round->ok;
+    row->failed_total += round->failed_total;
+    row->aborted += round->aborted;
+    row->workers_died += round->workers_died;
+    row->connections += round->connections;
+    for (int cause = 0; cause < BOARD_CAUSES; cause++) {
+        row->failed[cause] += round->failed[cause];
+    }
+    if (round->in_flight_peak > row->in_flight_peak) {
+        row->in_flight_peak = round->in_flight_peak;
+    }
+    if (row->text[0] == '\0') {
+        row->text = round->text;
+    }
+    row->error = row->error < 0 ? row->error : round->error;
+}
+
+void race_row(const struct race *race, const struct race_entry *entry, struct race_row *out_row) {
+    const struct round_figures *sorted[RACE_ROUNDS_MAX];
+    uint32_t cores = (uint32_t)race->settings.cores;
+    cores = cores == 0 || cores > race->cores_allowed ? race->cores_allowed : cores;
+    *out_row = (struct race_row){
+        .model = entry->model,
+        .is_scaled = uses_sample(race, entry),
+        .memory = entry->warm_up.memory,
+        .memory_known = entry->warm_up.memory_known,
+        .cores = entry->model->is_one_core ? 1 : cores,
+        .text = entry->warm_up.error < 0 ? entry->warm_up.text : "",
+        .error = entry->warm_up.error,
+        .workers_died = entry->warm_up.workers_died,
+    };
+    unsigned count = sort_rounds(entry, sorted);
+    if (count > 0) {
+        uint64_t wanted = race->settings.requests;
+        uint64_t made = sorted[0]->ok + sorted[0]->failed_total;
+        bool scaled = out_row->is_scaled;
+        take_typical(sorted[(count - 1) / 2], wanted, out_row);
+        out_row->wall_best_ns = scaled ? scale(sorted[0]->wall_ns, wanted, made)
+                                       : sorted[0]->wall_ns;
+        out_row->wall_worst_ns = scaled ? out_row->wall_best_ns : sorted[count - 1]->wall_ns;
+    }
+    for (unsigned i = 0; i < entry->round_count; i++) {
+        add_counts(&entry->rounds[i], out_row);
+    }
+}
+
+enum exit_code race_exit(const struct race *race) {
+    enum exit_code code = EXIT_GOOD;
+    if (interrupt_signal() != 0) {
+        return interrupt_signal() == SIGTERM ? EXIT_TERMINATED : EXIT_INTERRUPTED;
+    }
+    for (unsigned i = 0; i < race->entry_count; i++) {
+        struct race_row row;
+        race_row(race, &race->entries[i], &row);
+        if (row.error < 0) {
+            return EXIT_LOCAL_LIMIT;
+        }
+        bool has_failed = row.failed_total > 0 || row.aborted > 0 || row.workers_died > 0 ||
+                          !row.measured;
+        code = has_failed ? EXIT_FAILED : code;
+    }
+    return code;
+}

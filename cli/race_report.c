@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: MIT
+/* race_report.c – see race_report.h; race_json.c writes the JSON.
+ *
+ * Holds      what is shown, in which order.
+ * Invariant  a figure that was not measured in full carries a mark, and the mark an explanation.
+ * Called by  see race_report.h.
+ * Why        costs stand beside the wall time: which model is quickest is seldom the question.
+ * Quirks     none.
+ */
+#include "race_report.h"
+
+#include "interrupt.h"
+#include "table.h"
+#include "text.h"
+#include "units.h"
+#include "verdict.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <string.h>
+
+enum column { MODEL, START, WALL, CPU, P50, P99, SWITCHES, MEMORY, CORES, MARK, COLUMNS };
+
+static const struct table_column columns[COLUMNS] = {
+    [MODEL] = {"model", TABLE_LEFT, 0},        [START] = {"start", TABLE_RIGHT, 4},
+    [WALL] = {"wall", TABLE_RIGHT, 0},         [CPU] = {"cpu", TABLE_RIGHT, 0},
+    [P50] = {"p50", TABLE_RIGHT, 3},           [P99] = {"p99", TABLE_RIGHT, 2},
+    [SWITCHES] = {"switches", TABLE_RIGHT, 0}, [MEMORY] = {"memory*", TABLE_RIGHT, 0},
+    [CORES] = {"cores", TABLE_RIGHT, 5},       [MARK] = {"", TABLE_LEFT, 6},
+};
+
+static const char scaled_mark[] = "\xe2\x80\xa0";            /* † */
+static const char winner_mark[] = "\xe2\x97\x80 least cost"; /* ◀ */
+
+/* Prints one line of text in `style`, wrapped at the terminal's width, indented by `indent`. */
+static void print_wrapped(struct terminal *terminal, enum terminal_style style, unsigned indent,
+                          const char *text) {
+    size_t width = terminal->width == 0 || terminal->width > 100 ? 100 : terminal->width;
+    size_t column = 0;
+    while (*text != '\0') {
+        size_t length = strcspn(text, " ");
+        char word[256];
+        snprintf(word, sizeof(word), "%.*s", (int)length, text);
+        if (column > indent && column + 1 + text_width(word) >= width) {
+            terminal_print(terminal, TERMINAL_PLAIN, "\n");
+            column = 0;
+        }
+        const char *space = column > indent ? " " : "";
+        int padding = column == 0 ? (int)indent : 0;
+        terminal_print(terminal, style, "%*s%s%s", padding, "", space, word);
+        column += (size_t)padding + strlen(space) + text_width(word);
+        text += length + strspn(text + length, " ");
+    }
+    terminal_print(terminal, TERMINAL_PLAIN, "\n");
+}
+
+__attribute__((format(printf, 3, 4))) static void
+print_note(struct terminal *terminal, enum terminal_style style, const char *format, ...) {
+    char text[1024];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof(text), format, arguments);
+    va_end(arguments);
+    print_wrapped(terminal, style, 2, text);
+}
+
+static void add_figures(struct table *table, const struct race_row *row, const struct hist *latency,
+                        uint64_t requests) {
+    const char *mark = row->is_scaled ? scaled_mark : row->is_partial ? "?" : "";
+    table_set(table, START, TERMINAL_PLAIN, "%s", units_duration(row->create_ns).text);
+    table_set(table, WALL, TERMINAL_PLAIN, "%s%s", units_duration(row->wall_ns).text, mark);
+    table_set(table, CPU, TERMINAL_PLAIN, "%s%s", units_duration(race_cpu_ns(&row->run)).text,
+              mark);
+    table_set(table, P50, TERMINAL_PLAIN, "%s",
+              units_duration(hist_quantile(latency, 50, 100)).text);
+    table_set(table, P99, TERMINAL_PLAIN, "%s",
+              units_duration(hist_quantile(latency, 99, 100)).text);
+    if (row->is_scaled) {
+        uint64_t per_request = (race_switches(&row->run) + requests / 2) / requests;
+        table_set(table, SWITCHES, TERMINAL_PLAIN, "%s/req", units_count(per_request).text);
+    } else {
+        table_set(table, SWITCHES, TERMINAL_PLAIN, "%s%s",
+                  units_count(race_switches(&row->run)).text, mark);
+    }
+}
+
+static void add_row(struct table *table, const struct race *race, const struct race_row *row,
+                    const struct hist *latency, bool is_winner) {
+    table_add_row(table);
+    table_set(table, MODEL, is_winner ? TERMINAL_GOOD : TERMINAL_PLAIN, "%s", row->model->name);
+    if (row->measured) {
+        add_figures(table, row, latency, race->settings.requests);
+    } else {
+        table_set(table, WALL, TERMINAL_BAD, "%s", row->error < 0 ? "cannot run" : "no answers");
+    }
+    if (row->memory_known) {
+        table_set(table, MEMORY, TERMINAL_PLAIN, "%s",
+                  units_bytes(cost_memory_total(&row->memory)).text);
+    }
+    table_set(table, CORES, TERMINAL_PLAIN, "%u", row->cores);
+    if (is_winner) {
+        table_set(table, MARK, TERMINAL_GOOD, "%s", winner_mark);
+    }
+}
+
+static void print_footnotes(const struct race_row *rows, unsigned count,
+                            struct terminal *terminal) {
+    print_note(
+        terminal, TERMINAL_DIM,
+        "* PSS + kernel stacks + page tables, all workers holding an answer; start: making the "
+        "workers");
+    for (unsigned i = 0; i < count; i++) {
+        if (rows[i].is_scaled && rows[i].measured) {
+            print_note(terminal, TERMINAL_DIM, "%s from %" PRIu64 " real requests, not run in full",
+                       scaled_mark, rows[i].real_requests);
+        }
+        if (rows[i].is_partial && !rows[i].is_scaled && rows[i].measured) {
+            print_note(terminal, TERMINAL_WARN, "? %s: cut short after %s requests",
+                       rows[i].model->name, units_count(rows[i].real_requests).text);
+        }
+    }
+}
+
+static void print_failures(const struct race_row *row, struct terminal *terminal) {
+    char shown[256];
+    text_escape(row->text, shown, sizeof(shown));
+    if (row->error < 0) {
+        print_note(terminal, TERMINAL_BAD, "%s could not run: %s", row->model->name, shown);
+        return;
+    }
+    for (int cause = 0; cause < BOARD_CAUSES; cause++) {
+        if (row->failed[cause] > 0) {
+            print_note(terminal, TERMINAL_BAD, "%s: %s of %s requests failed: %s", row->model->name,
+                       units_count(row->failed[cause]).text, units_count(row->issued).text,
+                       board_cause_text((enum board_cause)cause));
+        }
+    }
+    if (row->workers_died > 0 || row->aborted > 0) {
+        print_note(terminal, TERMINAL_BAD,
+                   "%s: %s workers died; %s requests were aborted in flight", row->model->name,
+                   units_count(row->workers_died).text, units_count(row->aborted).text);
+    }
+    if (shown[0] != '\0') {
+        print_note(terminal, TERMINAL_BAD, "%s: first of them: %s", row->model->name, shown);
+    }
+}
+
+/* What might make the figures say less than they seem to. */
+static void print_doubts(const struct race *race, const struct race_row *rows,
+                         struct terminal *terminal) {
+    uint64_t overflows = 0;
+    bool is_known = true;
+    for (unsigned i = 0; i < race->entry_count; i++) {
+        const struct race_entry *entry = &race->entries[i];
+        double busiest = 0;
+        for (unsigned round = 0; round < entry->round_count; round++) {
+            const struct server_load *load = &entry->server[round];
+            is_known = is_known && load->known;
+            overflows += load->overflows;
+            busiest = server_is_busy(load) && load->busiest > busiest ? load->busiest : busiest;
+        }
+        if (busiest > 0 && race->settings.work == MODEL_WORK_IO) {
+            print_note(
+                terminal, TERMINAL_WARN,
+                "doubt: under %s the server was at its limit (%.0f %% of a core): it set the "
+                "pace",
+                rows[i].model->name, 100 * busiest);
+        }
+        uint64_t workers = model_workers(entry->model, &entry->plan);
+        if (rows[i].measured && !rows[i].is_scaled && race->settings.work != MODEL_WORK_CPU &&
+            rows[i].in_flight_peak < workers) {
+            print_note(terminal, TERMINAL_WARN, "doubt: %s had at most %s of %s requests in flight",
+                       rows[i].model->name, units_count(rows[i].in_flight_peak).text,
+                       units_count(workers).text);
+        }
+    }
+    if (!is_known && race->settings.work != MODEL_WORK_CPU) {
+        print_note(terminal, TERMINAL_DIM,
+                   "The server's own load is not known: it may have set the pace.");
+    }
+    if (overflows > 0) {
+        print_note(terminal, TERMINAL_WARN,
+                   "doubt: the server's queue of new connections was full %s times: raise its "
+                   "backlog",
+                   units_count(overflows).text);
+    }
+}
+
+void race_print(const struct race *race, struct terminal *terminal) {
+    struct race_row rows[MODELS];
+    struct table table;
+    char verdict[1024];
+    for (unsigned i = 0; i < race->entry_count; i++) {
+        race_row(race, &race->entries[i], &rows[i]);
+    }
+    int winner = verdict_winner(rows, race->entry_count);
+    table_init(&table, columns, COLUMNS);
+    for (unsigned i = 0; i < race->entry_count; i++) {
+        add_row(&table, race, &rows[i], race->entries[i].latency, (int)i == winner);
+    }
+    table_print(&table, terminal);
+    terminal_print(terminal, TERMINAL_PLAIN, "\n");
+    print_footnotes(rows, race->entry_count, terminal);
+    for (unsigned i = 0; i < race->entry_count; i++) {
+        print_failures(&rows[i], terminal);
+    }
+    print_doubts(race, rows, terminal);
+    verdict_write(race, rows, race->entry_count, verdict, sizeof(verdict));
+    if (interrupt_signal() != 0) {
+        terminal_print(terminal, TERMINAL_WARN,
+                       "\nInterrupted: this is what was measured until then.\n");
+    }
+    if (verdict[0] != '\0') {
+        terminal_print(terminal, TERMINAL_PLAIN, "\n");
+        print_wrapped(terminal, TERMINAL_BOLD, 0, verdict);
+    }
+}

@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: MIT
+/* verdict.c – see verdict.h.
+ *
+ * Holds      thresholds, and the clauses they choose.
+ * Invariant  see verdict.h.
+ * Called by  see verdict.h.
+ * Why        see verdict.h.
+ * Quirks     wall times within 10 % count as about equal: rounds of one model spread as much.
+ */
+#include "verdict.h"
+
+#include "units.h"
+
+#include <ctype.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static const double about_equal = 1.10; /* quick enough to win on cost */
+static const double noticeable = 1.20;  /* a cost difference worth a word */
+
+/* A text that grows. */
+struct sentence {
+    char *out;
+    size_t cap;
+    size_t used;
+};
+
+__attribute__((format(printf, 2, 3))) static void say(struct sentence *s, const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    int length = vsnprintf(s->out + s->used, s->cap - s->used, format, arguments);
+    va_end(arguments);
+    s->used += length < 0 ? 0 : (size_t)length;
+    s->used = s->used < s->cap ? s->used : s->cap - 1;
+}
+
+static bool takes_part(const struct race_row *row) {
+    return row->measured && !row->is_scaled && !row->is_partial && !row->model->is_floor &&
+           row->failed_total == 0 && row->aborted == 0;
+}
+
+int verdict_winner(const struct race_row *rows, unsigned count) {
+    uint64_t quickest_ns = UINT64_MAX;
+    int winner = -1;
+    for (unsigned i = 0; i < count; i++) {
+        if (takes_part(&rows[i]) && rows[i].wall_ns < quickest_ns) {
+            quickest_ns = rows[i].wall_ns;
+        }
+    }
+    for (unsigned i = 0; i < count; i++) {
+        bool is_quick = takes_part(&rows[i]) &&
+                        (double)rows[i].wall_ns <= about_equal * (double)quickest_ns;
+        if (is_quick &&
+            (winner < 0 || race_cpu_ns(&rows[i].run) < race_cpu_ns(&rows[winner].run))) {
+            winner = (int)i;
+        }
+    }
+    return winner;
+}
+
+static double ratio(uint64_t a, uint64_t b) {
+    return b == 0 ? (a == 0 ? 1 : 1e9) : (double)a / (double)b;
+}
+
+static void say_name(struct sentence *s, const struct race_row *row) {
+    say(s, "%c%s", toupper((unsigned char)row->model->name[0]), row->model->name + 1);
+}
+
+static void say_speed(struct sentence *s, double slower) {
+    struct units_text factor = units_ratio(slower);
+    if (slower < 1 / 1.05) {
+        say(s, " were quicker (%s the time)", factor.text);
+    } else if (slower < 1.05) {
+        say(s, " were just as quick");
+    } else if (slower < 1.25) {
+        say(s, " were almost as quick (%s)", factor.text);
+    } else {
+        say(s, " took %s as long", factor.text);
+    }
+}
+
+/* Adds " but A, B and C" of the clauses that are set. */
+static void say_costs(struct sentence *s, const char *joint, char clauses[][96], unsigned count) {
+    for (unsigned i = 0; i < count; i++) {
+        say(s, "%s%s", i == 0 ? joint : i + 1 == count ? " and " : ", ", clauses[i]);
+    }
+}
+
+/* One sentence on how `row` did against the winner. */
+static void compare(struct sentence *s, const struct race_row *row, const struct race_row *winner) {
+    char clauses[3][96];
+    unsigned count = 0;
+    double slower = ratio(row->wall_ns, winner->wall_ns);
+    double cpu = ratio(race_cpu_ns(&row->run), race_cpu_ns(&winner->run));
+    double switches = ratio(race_switches(&row->run), race_switches(&winner->run));
+    double memory = row->memory_known && winner->memory_known
+                        ? ratio(cost_memory_total(&row->memory), cost_memory_total(&winner->memory))
+                        : 1;
+    if (cpu >= noticeable) {
+        snprintf(clauses[count++], 96, "used %s the CPU", units_ratio(cpu).text);
+    }
+    if (switches >= noticeable) {
+        snprintf(clauses[count++], 96, "switched %s more often", units_ratio(switches).text);
+    }
+    if (memory >= noticeable) {
+        snprintf(clauses[count++], 96, "held %s the memory", units_ratio(memory).text);
+    }
+    say(s, " ");
+    say_name(s, row);
+    say_speed(s, slower);
+    say_costs(s, slower < 1.25 ? " but " : ", ", clauses, count);
+    if (memory < 1 / noticeable) {
+        say(s, ", in %s the memory", units_ratio(memory).text);
+    }
+    say(s, ".");
+}
+
+static void say_waiting(struct sentence *s, const struct race *race,
+                        const struct race_row *winner) {
+    if (winner->model->is_one_core) {
+        say(s, "Waiting is not work: one core kept %s requests in the air.",
+            units_count(race->settings.concurrency).text);
+    } else {
+        say(s, "Here ");
+        say(s, "%s cost least.", winner->model->name);
+    }
+}
+
+/* On CPU work: how much did more cores help? */
+static void say_working(struct sentence *s, const struct race_row *rows, unsigned count,
+                        const struct race_row *winner) {
+    const struct race_row *one_core = NULL;
+    for (unsigned i = 0; i < count; i++) {
+        if (takes_part(&rows[i]) && rows[i].model->is_one_core &&
+            (one_core == NULL || rows[i].wall_ns < one_core->wall_ns)) {
+            one_core = &rows[i];
+        }
+    }
+    double gain = one_core == NULL ? 1 : ratio(one_core->wall_ns, winner->wall_ns);
+    if (winner->cores > 1 && gain >= noticeable) {
+        say(s,
+            "Work is not waiting: %s on %u cores were %s quicker than %s on one. "
+            "What computes needs cores, not coroutines.",
+            winner->model->name, winner->cores, units_ratio(gain).text, one_core->model->name);
+    } else {
+        say(s, "Work is not waiting: no model makes one core compute faster.");
+    }
+}
+
+void verdict_write(const struct race *race, const struct race_row *rows, unsigned count, char *out,
+                   size_t cap) {
+    struct sentence s = {.out = out, .cap = cap};
+    int winner = verdict_winner(rows, count);
+    out[0] = '\0';
+    if (winner < 0) {
+        return;
+    }
+    if (race->settings.work == MODEL_WORK_IO) {
+        say_waiting(&s, race, &rows[winner]);
+    } else {
+        say_working(&s, rows, count, &rows[winner]);
+    }
+    for (unsigned i = 0; i < count; i++) {
+        if ((int)i != winner && takes_part(&rows[i])) {
+            compare(&s, &rows[i], &rows[winner]);
+        }
+    }
+    for (unsigned i = 0; i < count; i++) {
+        if (rows[i].is_scaled && rows[i].measured) {
+            say(&s, " One after another would have taken %s.",
+                units_duration(rows[i].wall_ns).text);
+        }
+    }
+}

@@ -49,9 +49,10 @@ def report(label, name, status, seconds, program):
     note = "" if status == "Passed" else f"  {status.strip('*')}"
     print(f"{label:8} {name:36} {', '.join(words)}{note}  ({seconds:.1f} s)")
     shown = program.lines if counts[1] else [s for s in program.lines if s.startswith("SKIP ")]
-    if len(shown) > SHOWN_LINES:
-        print(f"    ... {len(shown) - SHOWN_LINES} lines left out")
-    for line in shown[-SHOWN_LINES:]:
+    early = shown[:-SHOWN_LINES]
+    if early:
+        print(f"    ... {len(early)} lines left out, but for the verdicts")
+    for line in [s for s in early if s.startswith("FAIL ")] + shown[-SHOWN_LINES:]:
         print(f"    {line}")
     sys.stdout.flush()
     return counts

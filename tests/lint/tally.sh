@@ -38,6 +38,17 @@ expect "says failed, exits 0" "2 1 0" 1 'echo "suite/one: 2 passed, 1 failed, 0 
 expect "hangs" "1 1 0" 1 'echo "suite/one: 1 passed, 0 failed, 0 skipped"; exec sleep 60'
 expect "long output" "5 0 0" 0 'seq 100000; echo "suite/one: 5 passed, 0 failed, 0 skipped"'
 
+# However much a program says, no verdict is left out.
+expect "early verdict" "5 1 0" 1 \
+    'echo "FAIL early: why"; seq 1000; echo "suite/one: 5 passed, 1 failed, 0 skipped"'
+case $said in
+*"FAIL early: why"*) ;;
+*)
+    failed=$((failed + 1))
+    echo "FAIL the early verdict was not shown: $said"
+    ;;
+esac
+
 printf 'add_test(suite/gone %s/no-such-program)\n' "$work" >"$work/CTestTestfile.cmake"
 rm -f "$work/totals"
 if python3 "$scripts/tally.py" made "$work/totals" --test-dir "$work" >/dev/null ||

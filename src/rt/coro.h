@@ -49,7 +49,7 @@ struct coro {
 
 union coro_record {
     struct coro coro;
-    _Alignas(64) char bytes[CORO_RECORD_SIZE];
+    char bytes[CORO_RECORD_SIZE];
 };
 
 /* Makes a coroutine on a stack of the loop's, which will call `entry(record)` when first switched to.

@@ -21,6 +21,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { KERNEL_STACK_BYTES = 16384, PROC_FILE_SIZE = 4096 };
@@ -40,6 +41,9 @@ static struct cost_usage usage_of(const struct rusage *usage) {
 
 void cost_of_thread(struct cost_usage *out_usage) {
     struct rusage usage = {.ru_nvcsw = 0};
+    struct timespec brought_up_to_date;
+    // The kernel brings a running thread's time up to date at ticks, and when this clock is read.
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &brought_up_to_date);
     getrusage(RUSAGE_THREAD, &usage);
     *out_usage = usage_of(&usage);
 }

@@ -5,7 +5,7 @@
  * Invariant  widths are counted in columns of the screen, after ASCII stand-ins were put in.
  * Called by  the reports.
  * Why        see table.h.
- * Quirks     styles are put around the padded text, so escapes never count as width.
+ * Quirks     styles are put around the text alone, so escapes never count as width.
  */
 #include "table.h"
 
@@ -89,50 +89,38 @@ static void lay_out(const struct table *table, const struct terminal *terminal,
     }
 }
 
-static bool is_last_shown(const struct table *table, const struct layout *layout, unsigned column) {
-    while (++column < table->column_count) {
-        if (layout->shown[column]) {
-            return false;
-        }
+/* Prints one cell. Blanks are not printed at once but owed, so that no line ends in them. */
+static void print_cell(struct terminal *terminal, const struct table_column *column, unsigned width,
+                       const struct table_cell *cell, unsigned *owed) {
+    unsigned padding = width - width_on(terminal, cell->text);
+    unsigned before = column->align == TABLE_RIGHT ? padding : 0;
+    if (cell->text[0] != '\0') {
+        terminal_print(terminal, TERMINAL_PLAIN, "%*s", (int)(*owed + before), "");
+        terminal_print(terminal, cell->style, "%s", cell->text);
+        *owed = 0;
     }
-    return true;
+    *owed += GAP + (cell->text[0] == '\0' ? width : padding - before);
 }
 
-static void print_cell(struct terminal *terminal, enum table_align align, int width, bool is_last,
-                       const struct table_cell *cell) {
-    int padding = width - (int)width_on(terminal, cell->text);
-    if (align == TABLE_RIGHT) {
-        terminal_print(terminal, cell->style, "%*s%s", padding, "", cell->text);
-    } else {
-        terminal_print(terminal, cell->style, "%s%*s", cell->text, is_last ? 0 : padding, "");
+static void print_line(const struct table *table, const struct layout *layout,
+                       struct terminal *terminal, const struct table_cell *cells) {
+    unsigned owed = MARGIN;
+    for (unsigned c = 0; c < table->column_count; c++) {
+        if (layout->shown[c]) {
+            print_cell(terminal, &table->columns[c], layout->widths[c], &cells[c], &owed);
+        }
     }
-    terminal_print(terminal, TERMINAL_PLAIN, "%*s", is_last ? 0 : GAP, "");
+    terminal_print(terminal, TERMINAL_PLAIN, "\n");
 }
 
 static void print_headings(const struct table *table, const struct layout *layout,
                            struct terminal *terminal) {
-    terminal_print(terminal, TERMINAL_PLAIN, "%*s", MARGIN, "");
+    struct table_cell cells[TABLE_COLUMNS_MAX];
     for (unsigned c = 0; c < table->column_count; c++) {
-        struct table_cell cell = {.style = TERMINAL_BOLD};
-        snprintf(cell.text, sizeof(cell.text), "%s", table->columns[c].heading);
-        if (layout->shown[c]) {
-            print_cell(terminal, table->columns[c].align, (int)layout->widths[c],
-                       is_last_shown(table, layout, c), &cell);
-        }
+        cells[c].style = TERMINAL_BOLD;
+        snprintf(cells[c].text, sizeof(cells[c].text), "%s", table->columns[c].heading);
     }
-    terminal_print(terminal, TERMINAL_PLAIN, "\n");
-}
-
-static void print_row(const struct table *table, const struct layout *layout,
-                      struct terminal *terminal, unsigned row) {
-    terminal_print(terminal, TERMINAL_PLAIN, "%*s", MARGIN, "");
-    for (unsigned c = 0; c < table->column_count; c++) {
-        if (layout->shown[c]) {
-            print_cell(terminal, table->columns[c].align, (int)layout->widths[c],
-                       is_last_shown(table, layout, c), &table->cells[row][c]);
-        }
-    }
-    terminal_print(terminal, TERMINAL_PLAIN, "\n");
+    print_line(table, layout, terminal, cells);
 }
 
 static void print_left_out(const struct table *table, const struct layout *layout,
@@ -154,7 +142,7 @@ void table_print(const struct table *table, struct terminal *terminal) {
     lay_out(table, terminal, &layout);
     print_headings(table, &layout, terminal);
     for (unsigned r = 0; r < table->row_count; r++) {
-        print_row(table, &layout, terminal, r);
+        print_line(table, &layout, terminal, table->cells[r]);
     }
     print_left_out(table, &layout, terminal);
 }

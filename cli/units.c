@@ -304,7 +304,7 @@ struct units_text units_duration(uint64_t ns) {
 struct units_text units_ratio(double ratio) {
     struct units_text out = {.text = "-"};
     if (isfinite(ratio) && ratio >= 0 && ratio < 1e12) {
-        int decimals = ratio < 10 ? 2 : ratio < 20 ? 1 : 0;
+        int decimals = ratio < 1.995 ? 2 : ratio < 9.95 ? 1 : 0;
         snprintf(out.text, sizeof(out.text), "%.*fx", decimals, ratio);
     }
     return out;

@@ -5,7 +5,7 @@
  * Invariant  see verdict.h.
  * Called by  see verdict.h.
  * Why        see verdict.h.
- * Quirks     wall times within 10 % count as about equal: rounds of one model spread as much.
+ * Quirks     wall times within 15 % count as about equal: rounds of one model spread as much.
  */
 #include "verdict.h"
 
@@ -16,7 +16,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static const double about_equal = 1.10; /* quick enough to win on cost */
+static const double about_equal = 1.15; /* quick enough to win on cost */
 static const double noticeable = 1.20;  /* a cost difference worth a word */
 
 /* A text that grows. */
@@ -73,7 +73,7 @@ static void say_speed(struct sentence *s, double slower) {
         say(s, " were quicker (%s the time)", factor.text);
     } else if (slower < 1.05) {
         say(s, " were just as quick");
-    } else if (slower < 1.25) {
+    } else if (slower < about_equal) {
         say(s, " were almost as quick (%s)", factor.text);
     } else {
         say(s, " took %s as long", factor.text);
@@ -109,7 +109,7 @@ static void compare(struct sentence *s, const struct race_row *row, const struct
     say(s, " ");
     say_name(s, row);
     say_speed(s, slower);
-    say_costs(s, slower < 1.25 ? " but " : ", ", clauses, count);
+    say_costs(s, slower < about_equal ? " but " : ", ", clauses, count);
     if (memory < 1 / noticeable) {
         say(s, ", in %s the memory", units_ratio(memory).text);
     }
@@ -122,8 +122,7 @@ static void say_waiting(struct sentence *s, const struct race *race,
         say(s, "Waiting is not work: one core kept %s requests in the air.",
             units_count(race->settings.concurrency).text);
     } else {
-        say(s, "Here ");
-        say(s, "%s cost least.", winner->model->name);
+        say(s, "Here %s cost least.", winner->model->name);
     }
 }
 

@@ -182,14 +182,26 @@ static FILE *render(void) {
     return out;
 }
 
+/* Writes `dashes` and `name` into `out`, with a backslash before each further dash if `is_roff`. */
+static void spell(char *out, const char *dashes, const char *name, bool is_roff) {
+    out = stpcpy(out, dashes);
+    for (; *name != '\0'; name++) {
+        if (*name == '-' && is_roff) {
+            *out++ = '\\';
+        }
+        *out++ = *name;
+    }
+    *out = '\0';
+}
+
 /* Checks that what was rendered names every option of every command, then frees it. */
-static void check_names_everything(FILE *out, const char *dashes) {
+static void check_names_everything(FILE *out, const char *dashes, bool is_roff) {
     fclose(out);
     for (unsigned i = 0; commands[i] != NULL; i++) {
         ck_assert_ptr_nonnull(strstr(rendered, commands[i]->name));
         for (const struct option_spec *spec = commands[i]->options; spec->name != NULL; spec++) {
-            char option[64];
-            snprintf(option, sizeof(option), "%s%s", dashes, spec->name);
+            char option[128];
+            spell(option, dashes, spec->name, is_roff);
             ck_assert_msg(strstr(rendered, option) != NULL, "%s %s is missing", commands[i]->name,
                           option);
         }
@@ -201,18 +213,18 @@ static void check_names_everything(FILE *out, const char *dashes) {
 START_TEST(renderings_name_every_option) {
     FILE *out = render();
     completion_print_bash(out, commands);
-    check_names_everything(out, "--");
+    check_names_everything(out, "--", false);
     out = render();
     completion_print_zsh(out, commands);
-    check_names_everything(out, "--");
+    check_names_everything(out, "--", false);
     out = render();
     completion_print_fish(out, commands);
-    check_names_everything(out, "-l ");
+    check_names_everything(out, "-l ", false);
     out = render();
     for (unsigned i = 0; commands[i] != NULL; i++) {
         help_print_manual(out, commands[i]);
     }
-    check_names_everything(out, "\\fB\\-\\-");
+    check_names_everything(out, "\\fB\\-\\-", true);
 }
 END_TEST
 
@@ -278,6 +290,11 @@ START_TEST(bash_completes) {
     ck_assert_str_eq(complete_in_bash("juggle completion z", 2), "zsh\n");
     ck_assert_str_eq(complete_in_bash("juggle help --ma", 2), "--man\n");
     ck_assert_str_eq(complete_in_bash("juggle nothing --ma", 2), "\n");
+    ck_assert_str_eq(complete_in_bash("juggle race --mod", 2), "--models\n");
+    ck_assert_str_eq(complete_in_bash("juggle race -m thr", 3), "threads\n");
+    ck_assert_str_eq(complete_in_bash("juggle race --models = sync,co", 4), "sync,coroutines\n");
+    ck_assert_str_eq(complete_in_bash("juggle race --color al", 3), "always\n");
+    ck_assert_str_eq(complete_in_bash("juggle race -n 1", 3), "\n");
 }
 END_TEST
 

@@ -100,17 +100,17 @@ START_TEST(narrow_terminal_loses_columns_by_rank) {
 }
 END_TEST
 
-// Colour goes around the padded cell and is always switched off again.
+// Colour goes around the text alone, is always switched off again, and no line ends in blanks.
 START_TEST(styles_do_not_move_columns) {
     struct terminal terminal = memory_terminal();
     terminal.color = true;
-    table_init(&table, columns, 2);
+    table_init(&table, columns, 3);
     table_add_row(&table);
     table_set(&table, 0, TERMINAL_GOOD, "a");
     table_set(&table, 1, TERMINAL_BAD, "b");
     table_print(&table, &terminal);
-    check_printed(&terminal, "  \033[1mmodel\033[0m  \033[1mwall\033[0m\n"
-                             "  \033[32ma    \033[0m  \033[31m   b\033[0m\n");
+    check_printed(&terminal, "  \033[1mmodel\033[0m  \033[1mwall\033[0m  \033[1mp99\033[0m\n"
+                             "  \033[32ma\033[0m         \033[31mb\033[0m\n");
 }
 END_TEST
 

@@ -208,6 +208,9 @@ END_TEST
 START_TEST(ratios_are_never_nan) {
     double zero = 0;
     ck_assert_str_eq(units_ratio(1.094).text, "1.09x");
+    ck_assert_str_eq(units_ratio(4.07).text, "4.1x");
+    ck_assert_str_eq(units_ratio(1.999).text, "2.0x");
+    ck_assert_str_eq(units_ratio(9.99).text, "10x");
     ck_assert_str_eq(units_ratio(21.3).text, "21x");
     ck_assert_str_eq(units_ratio(zero / zero).text, "-");
     ck_assert_str_eq(units_ratio(1 / zero).text, "-");

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: MIT
+// fetch URL... – gets every URL at the same time, none for longer than two seconds.
+#include <juggle.h>
+#include <juggle/http.h>
+#include <stdio.h>
+
+static jg_http_client *client;
+
+static intptr_t fetch(void *url) {
+    jg_http_response *answer;
+    int rc = 0;
+    JG_TIMEOUT(2000, rc) {
+        rc = jg_http_get(client, url, &answer);
+    }
+    if (rc < 0) {
+        printf("%s: %s\n", (char *)url, jg_error_detail(rc));
+        return 0; // one that fails does not stop the others
+    }
+    printf("%s: %d\n", (char *)url, jg_http_status(answer));
+    jg_http_response_close(answer);
+    return 0;
+}
+
+static intptr_t program(void *urls) {
+    int rc = jg_http_client_open(NULL, &client);
+    if (rc == 0) {
+        JG_GROUP(group, rc) {
+            for (char **url = urls; *url != NULL && rc == 0; url++) {
+                rc = jg_group_spawn(group, fetch, *url);
+            }
+        }
+        jg_http_client_close(client);
+    }
+    return rc;
+}
+
+int main(int argc, char **argv) {
+    return argc < 2 || jg_run(program, argv + 1) < 0;
+}

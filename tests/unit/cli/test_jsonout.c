@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
-/* test_jsonout.c – what the JSON writer writes, judged by another library's reader.
+/* test_jsonout.c – the exact text of what the JSON writer writes.
  *
  * Holds      documents written into memory.
  * Invariant  none.
  * Called by  the test runner.
- * Why        a report that other programs cannot read is worth nothing; jansson is the judge.
+ * Why        a report that other programs cannot read is worth nothing.
  * Quirks     none.
  */
 #include "fixtures/fixture.h"

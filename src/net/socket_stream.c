@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "io/stream.h"
 #include "net/address.h"
+#include "net/listener.h"
 #include "task/task.h"
 
 #include <errno.h>
@@ -29,9 +30,10 @@ enum {
 
 struct jg_listener {
     struct backend *backend;
-    int fd;
+    int fd; // -1 once closed
     int spare_fd;
     int port;
+    unsigned holders; // besides the owner: tasks that are inside or about to come back
     char path[sizeof(((struct sockaddr_un *)0)->sun_path)]; // to remove; "" when there is none
 };
 
@@ -220,9 +222,24 @@ static bool is_shortage(int rc) {
     return rc == -EMFILE || rc == -ENFILE || rc == -ENOBUFS || rc == -ENOMEM;
 }
 
-int jg_accept(jg_listener *listener, jg_stream **out_stream) {
+void listener_hold(jg_listener *listener) {
+    listener->holders++;
+}
+
+void listener_release(jg_listener *listener) {
+    must(listener->holders > 0);
+    listener->holders--;
+    if (listener->holders == 0 && listener->fd < 0) {
+        mem_free(listener);
+    }
+}
+
+static int accept_held(jg_listener *listener, jg_stream **out_stream) {
     struct backend *backend = listener->backend;
     for (;;) {
+        if (listener->fd < 0) {
+            return -EBADF; // closed while we waited for descriptors, or before we came back
+        }
         struct op op = {.kind = OP_ACCEPT, .fd = listener->fd, .socket = true};
         int fd = (int)op_run(&op);
         if (fd >= 0) {
@@ -243,6 +260,13 @@ int jg_accept(jg_listener *listener, jg_stream **out_stream) {
     }
 }
 
+int jg_accept(jg_listener *listener, jg_stream **out_stream) {
+    listener_hold(listener);
+    int rc = accept_held(listener, out_stream);
+    listener_release(listener);
+    return rc;
+}
+
 void jg_listener_close(jg_listener *listener) {
     if (listener == NULL) {
         return;
@@ -254,5 +278,8 @@ void jg_listener_close(jg_listener *listener) {
     if (listener->path[0] != '\0') {
         unlink(listener->path);
     }
-    mem_free(listener);
+    listener->fd = -1;
+    if (listener->holders == 0) {
+        mem_free(listener);
+    }
 }

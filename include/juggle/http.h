@@ -33,11 +33,11 @@ typedef struct jg_http_client_options {
     size_t connections_per_origin; /* to one scheme, host and port [8] */
     int64_t connect_ms;            /* to be connected [10,000] */
     int64_t first_byte_ms;         /* from the request sent to the answer's first byte [30,000] */
-    int64_t idle_ms;               /* between two pieces of an answer [30,000] */
+    int64_t idle_ms;               /* between two pieces of an answer, or of a long request [30,000] */
     int64_t total_ms;              /* from the call to the answer's end [300,000] */
     int64_t keep_ms;               /* an unused connection is kept [15,000] */
     int64_t age_ms;                /* any connection is used [600,000] */
-    size_t head_most;              /* bytes of all header blocks of one answer [64 KiB] */
+    size_t head_most;              /* bytes of all header blocks of one answer [64 KiB, the most] */
     size_t body_most;              /* bytes jg_http_body gathers [64 MiB] */
     const char *user_agent;        /* ["juggle/" JG_VERSION]; "" sends none. Copied */
     bool no_keep_alive;            /* one request per connection */
@@ -45,22 +45,26 @@ typedef struct jg_http_client_options {
 
 /* Makes a client. Options may be NULL.
  *
- * Returns  0; -EINVAL, -ENOMEM. Owns: gives the client: jg_http_client_close it.
- * Threads  belongs to the loop or thread it was made on. */
+ * Returns  0; -EINVAL for an option out of range, -ENOMEM.
+ * Owns     gives the client: jg_http_client_close it, on a loop before the loop ends.
+ * Threads  belongs to the loop or thread it was made on; all tasks of a loop may share it. */
 JG_API int jg_http_client_open(const jg_http_client_options *options, jg_http_client **out_client);
 
-/* Closes the connections that are kept, and frees. No response of it may be open. NULL is allowed. */
+/* Closes the connections that are kept, and frees. No request of it may be under way and no response
+ * open. Takes it. NULL is allowed. */
 JG_API void jg_http_client_close(jg_http_client *client);
 
 /* Gives the next piece of a request body. Returns bytes put into `buf`, 0 at the end, or a negative
- * error, which fails the request. May suspend. */
+ * error, which fails the request with it. May suspend. */
 typedef ssize_t jg_http_source_fn(void *arg, void *buf, size_t cap);
 
 /* A request. All zero but the URL is a GET. */
 typedef struct jg_http_request {
     const char *method; /* NULL: GET */
     const char *url;
-    const jg_http_header *headers; /* besides Host, User-Agent, Content-Length, Transfer-Encoding */
+    const jg_http_header *headers; /* besides those the client sends itself: Host, Content-Length,
+                                      Transfer-Encoding, Connection and its kin, which are -EINVAL;
+                                      User-Agent replaces the client's */
     size_t header_count;
     const void *body; /* sent with Content-Length */
     size_t body_size;
@@ -70,12 +74,15 @@ typedef struct jg_http_request {
 
 /* Sends a request and reads the head of the answer; its body is then read with jg_http_read or
  * jg_http_body. Takes a kept connection if there is one; a kept connection that turns out dead before
- * the first byte of an answer is replaced once, for methods that may be repeated.
+ * the first byte of an answer is replaced once, for methods that may be repeated (GET, HEAD, OPTIONS,
+ * PUT, DELETE, TRACE), and for others if nothing of the request had been sent.
  *
- * Returns  0, whatever the status; -EINVAL for a bad URL, method or header (nothing was sent);
- *          the errors of connecting; -EPROTO for an answer that is not HTTP, -EPIPE when the
- *          connection ended in the middle of it; -EMSGSIZE beyond a limit; -ETIMEDOUT for a time limit
- *          of the client; -ECANCELED. The detail says what exactly.
+ * Returns  0, whatever the status; -EINVAL for a bad URL, method or header, -EPROTONOSUPPORT for https
+ *          (nothing was sent); the errors of connecting; -EPROTO for an answer that is not HTTP, -EPIPE
+ *          when the connection ended before the answer did, -ECONNRESET when it broke; -EMSGSIZE beyond
+ *          a limit; -ETIMEDOUT for a time limit of the client; -ECANCELED; -ENOMEM; -EDEADLK without a
+ *          loop when open responses hold all the connections. After an error the connection is closed.
+ *          The detail says what exactly, and to whom.
  * Owns     gives the response: jg_http_response_close it. */
 JG_API JG_SUSPENDS int jg_http_send(jg_http_client *client, const jg_http_request *request,
                                     jg_http_response **out_response);
@@ -91,15 +98,18 @@ JG_API int jg_http_status(const jg_http_response *response);
  * NULL. Valid until the response is closed. */
 JG_API const char *jg_http_response_header(const jg_http_response *response, const char *name);
 
-/* Counts the headers, and returns the index-th; names as they came. */
+/* Counts the headers, and returns the index-th; names as they came. Both NULL beyond the last. Valid
+ * until the response is closed. */
 JG_API size_t jg_http_response_header_count(const jg_http_response *response);
 JG_API jg_http_header jg_http_response_header_at(const jg_http_response *response, size_t index);
 
 /* Reads the next piece of the body. Returns bytes, 1..cap; 0 at its end; -EPIPE when it was cut off;
- * errors as jg_http_send. */
+ * other errors as jg_http_send. An error ends the body for good, but for -ECANCELED: then no byte is
+ * lost, and it may be read on. */
 JG_API JG_SUSPENDS ssize_t jg_http_read(jg_http_response *response, void *buf, size_t cap);
 
-/* Reads the rest of the body into memory; asked again, gives the same.
+/* Reads the rest of the body into memory; asked again, gives the same. A call that was cancelled may
+ * be repeated.
  *
  * Returns  its size; -EMSGSIZE beyond `body_most`; errors as jg_http_read.
  * Owns     the data is the response's; a zero byte follows it. */
@@ -108,8 +118,8 @@ JG_API JG_SUSPENDS ssize_t jg_http_body(jg_http_response *response, const char *
 /* Whether the answer came over a connection that had served before. */
 JG_API bool jg_http_response_reused(const jg_http_response *response);
 
-/* Ends the response: keeps the connection if the body was read to its end, else closes it. Takes it.
- * NULL is allowed. Never waits. */
+/* Ends the response, and closes its connection unless the body has come to its end: then the
+ * connection was given back already, for the next request. Takes it. NULL is allowed. Never waits. */
 JG_API void jg_http_response_close(jg_http_response *response);
 
 /* ---- Server ---- */

@@ -19,7 +19,8 @@
 #include <time.h>
 
 enum {
-    SPIN_REPORT = 1000, // refusals in a row that make a spin
+    SPIN_REPORT = 1000,    // refusals in a row that make a spin
+    CHILD_STACK_GAP = 256, // left free below the loop's saved context
 };
 
 __thread struct coro *sched_running;
@@ -30,11 +31,6 @@ struct coro *sched_adopt_thread(void) {
     thread_record.coro.name = "thread";
     sched_running = &thread_record.coro;
     return sched_running;
-}
-
-void sched_after_fork(void) {
-    thread_record = (union coro_record){0};
-    sched_running = NULL;
 }
 
 static void push_ready(struct loop *loop, struct coro *coro) {
@@ -191,7 +187,9 @@ static void mind_spin(struct coro *self) {
                 "down\n",
                 self->name, SPIN_REPORT);
     }
+    uint32_t in_row = self->refused_in_row;
     loop_pause(self, JG_MS);
+    self->refused_in_row = in_row; // this wait was ours, not one that was let through
 }
 
 int sched_refuse(struct coro *self) {
@@ -204,4 +202,35 @@ int sched_refuse(struct coro *self) {
     deliver(self);
     mind_spin(self);
     return -ECANCELED;
+}
+
+struct new_life {
+    struct coro coro;
+    void (*entry)(void *arg);
+    void *arg;
+};
+
+static void begin_anew(void *record) {
+    struct new_life *life = record;
+    sanitize_arrive(&life->coro.sanitize);
+    life->entry(life->arg);
+    check_misuse("a forked child came back");
+}
+
+void sched_after_fork(void (*entry)(void *arg), void *arg) {
+    struct coro *self = sched_current();
+    struct loop *loop = self->loop;
+    thread_record = (union coro_record){0};
+    sched_running = NULL;
+    if (loop != NULL && self != &loop->self.coro) {
+        // A task's stack is small. The thread's own is free below where the loop was left, and the
+        // loop of this copy never goes on.
+        struct new_life life = {
+            .coro = {.sanitize = loop->self.coro.sanitize}, .entry = entry, .arg = arg};
+        uintptr_t below = ((uintptr_t)loop->self.coro.sp - CHILD_STACK_GAP) & ~(uintptr_t)63;
+        life.coro.sp = rt_switch_prepare((void *)below, begin_anew, &life);
+        coro_switch_last(self, &life.coro);
+    }
+    entry(arg);
+    check_misuse("a forked child came back");
 }

@@ -44,6 +44,10 @@ intptr_t op_run(struct op *op) {
     op->wait.undo = undo_op;
     op->wait.what = kind_names[op->kind];
     if (backend->ops->submit(backend, op)) {
+        // Whoever never has to wait still lets the others run, once per turn.
+        if (self->loop != NULL && unlikely(--self->loop->budget <= 0)) {
+            sched_yield_now(self);
+        }
         return op->wait.result;
     }
     return park(&op->wait);

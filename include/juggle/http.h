@@ -33,7 +33,7 @@ typedef struct jg_http_client_options {
     size_t connections_per_origin; /* to one scheme, host and port [8] */
     int64_t connect_ms;            /* to be connected [10,000] */
     int64_t first_byte_ms;         /* from the request sent to the answer's first byte [30,000] */
-    int64_t idle_ms;               /* between two pieces of an answer, or of a long request [30,000] */
+    int64_t idle_ms;               /* between two pieces of an answer or a long request [30,000] */
     int64_t total_ms;              /* from the call to the answer's end [300,000] */
     int64_t keep_ms;               /* an unused connection is kept [15,000] */
     int64_t age_ms;                /* any connection is used [600,000] */

@@ -16,7 +16,10 @@
 extern const struct command *const commands[];
 
 extern const struct command command_completion;
+extern const struct command command_demo;
 extern const struct command command_help;
+extern const struct command command_race;
+extern const struct command command_serve;
 extern const struct command command_version;
 
 /* Finds a command by its exact name; otherwise complains, with the nearest name, and returns NULL. */

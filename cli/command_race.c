@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: MIT
+/* command_race.c – `juggle race URL`: the same requests under several models.
+ *
+ * Holds      the command: options, and whose host it is.
+ * Invariant  no request is sent to another machine unless the user said that it is theirs.
+ * Called by  commands.c.
+ * Why        see race.h.
+ * Quirks     --concurrency above --requests means as many as there are requests.
+ */
+#include "commands.h"
+#include "output.h"
+#include "race_main.h"
+#include "terminal.h"
+#include "text.h"
+#include "units.h"
+
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+struct race_options {
+    const char *url;
+    uint64_t requests;
+    uint64_t concurrency;
+    struct option_choices models;
+    uint64_t rounds;
+    const char *work;
+    uint64_t cores;
+    uint64_t timeout_ns;
+    uint64_t sync_requests;
+    bool own_host;
+    bool json;
+    const char *file;
+    unsigned color;
+    bool quiet;
+};
+
+static const uint64_t work_default_ns = 1000000;
+static const uint64_t work_most_ns = UINT64_C(10000000000);
+
+/* Reads "io", "cpu:2ms", "mixed:500us". Complains and returns false if it is something else. */
+static bool read_work(const char *text, struct race_settings *settings) {
+    size_t length = strcspn(text, ":");
+    const char *duration = text[length] == ':' ? text + length + 1 : NULL;
+    bool is_io = length == 2 && memcmp(text, "io", 2) == 0 && duration == NULL;
+    bool is_cpu = length == 3 && memcmp(text, "cpu", 3) == 0;
+    bool is_mixed = length == 5 && memcmp(text, "mixed", 5) == 0;
+    settings->work = is_cpu ? MODEL_WORK_CPU : is_mixed ? MODEL_WORK_MIXED : MODEL_WORK_IO;
+    settings->work_ns = work_default_ns;
+    bool is_good = is_io || is_cpu || is_mixed;
+    if (is_good && duration != NULL) {
+        is_good = units_parse_duration(duration, &settings->work_ns) == 0 &&
+                  settings->work_ns > 0 && settings->work_ns <= work_most_ns;
+    }
+    if (!is_good) {
+        char shown[64];
+        output_complain("race", "--work: '%s' is none of io, cpu:TIME, mixed:TIME (TIME up to 10s)",
+                        text_escape(text, shown, sizeof(shown)));
+    }
+    return is_good;
+}
+
+static enum exit_code find_target(const struct race_options *options, struct race *race) {
+    char error[TARGET_ERROR_SIZE];
+    char shown[64];
+    if (target_parse(options->url, &race->target, error) < 0) {
+        output_complain("race", "%s", error);
+        return EXIT_USAGE;
+    }
+    if (target_resolve(&race->target, error) < 0) {
+        output_complain("race", "%s", error);
+        return EXIT_UNREACHABLE;
+    }
+    if (!race->target.is_local && !options->own_host) {
+        output_complain("race",
+                        "%s is another machine: add --i-own-this-host if you may put load on it",
+                        text_escape(race->target.host, shown, sizeof(shown)));
+        return EXIT_USAGE;
+    }
+    return EXIT_GOOD;
+}
+
+static int run(const void *given) {
+    static struct race race;
+    const struct race_options *options = given;
+    uint64_t most = options->requests;
+    race.settings = (struct race_settings){
+        .command = "race",
+        .models = options->models,
+        .requests = options->requests,
+        .concurrency = options->concurrency < most ? options->concurrency : most,
+        .rounds = options->rounds,
+        .cores = options->cores,
+        .timeout_ns = options->timeout_ns,
+        .sync_requests = options->sync_requests,
+    };
+    const struct race_output output = {
+        .json = options->json,
+        .quiet = options->quiet,
+        .color = options->color,
+        .file = options->file,
+    };
+    if (!read_work(options->work, &race.settings)) {
+        return EXIT_USAGE;
+    }
+    enum exit_code code = find_target(options, &race);
+    if (code == EXIT_GOOD) {
+        code = race_main(&race, &output);
+    }
+    return (int)code;
+}
+
+#define AT(field) offsetof(struct race_options, field)
+
+static const struct option_spec options[] = {
+    {.name = "requests",
+     .letter = 'n',
+     .kind = OPTION_COUNT,
+     .value_name = "N",
+     .help = "requests per model and round",
+     .preset = "1k",
+     .min = 1,
+     .max = 1000000000,
+     .offset = AT(requests)},
+    {.name = "concurrency",
+     .letter = 'c',
+     .kind = OPTION_COUNT,
+     .value_name = "N",
+     .help = "requests in flight at once: so many threads, processes, coroutines",
+     .preset = "100",
+     .min = 1,
+     .max = 1000000,
+     .offset = AT(concurrency)},
+    {.name = "models",
+     .letter = 'm',
+     .kind = OPTION_CHOICES,
+     .value_name = "LIST",
+     .help = "who races, comma-separated",
+     .preset = "sync,threads,processes,coroutines",
+     .choices = model_names,
+     .offset = AT(models)},
+    {.name = "rounds",
+     .letter = 'r',
+     .kind = OPTION_COUNT,
+     .value_name = "N",
+     .help = "timed rounds of each model, interleaved",
+     .preset = "3",
+     .min = 1,
+     .max = RACE_ROUNDS_MAX,
+     .offset = AT(rounds)},
+    {.name = "work",
+     .letter = 'w',
+     .kind = OPTION_TEXT,
+     .value_name = "KIND",
+     .help = "io: requests; cpu:TIME: computing so long instead; mixed:TIME: both",
+     .preset = "io",
+     .offset = AT(work)},
+    {.name = "cores",
+     .kind = OPTION_COUNT,
+     .value_name = "N",
+     .help = "keep the client on so many cores; 0 means all",
+     .preset = "0",
+     .max = 1024,
+     .offset = AT(cores)},
+    {.name = "timeout",
+     .letter = 'T',
+     .kind = OPTION_DURATION,
+     .value_name = "TIME",
+     .help = "how long a request may take",
+     .preset = "10s",
+     .min = 1000000,
+     .max = UINT64_C(3600000000000),
+     .offset = AT(timeout_ns)},
+    {.name = "sync-requests",
+     .kind = OPTION_COUNT,
+     .value_name = "N",
+     .help = "how many requests sync really makes; the rest is reckoned from them",
+     .preset = "20",
+     .min = 1,
+     .max = 1000000000,
+     .offset = AT(sync_requests)},
+    {.name = "i-own-this-host",
+     .kind = OPTION_FLAG,
+     .help = "allow a target that is not this machine",
+     .offset = AT(own_host)},
+    {.name = "json",
+     .kind = OPTION_FLAG,
+     .help = "print one JSON object instead of the table",
+     .offset = AT(json)},
+    {.name = "output",
+     .letter = 'o',
+     .kind = OPTION_FILE,
+     .value_name = "FILE",
+     .help = "write the JSON object to a file, too",
+     .offset = AT(file)},
+    {.name = "color",
+     .kind = OPTION_CHOICE,
+     .value_name = "WHEN",
+     .help = "colour",
+     .preset = "auto",
+     .choices = terminal_colors,
+     .offset = AT(color)},
+    {.name = "quiet",
+     .letter = 'q',
+     .kind = OPTION_FLAG,
+     .help = "no progress line",
+     .offset = AT(quiet)},
+    {.name = NULL},
+};
+static const struct option_spec operands[] = {
+    {.name = "URL",
+     .kind = OPTION_URL,
+     .help = "http://host[:port]/path, or http+unix://%2Fpath%2Fto%2Fsocket/path",
+     .offset = AT(url),
+     .required = true},
+    {.name = NULL},
+};
+static const struct command_example examples[] = {
+    {"juggle race http://127.0.0.1:8080/ -n 10k -c 1000",
+     "10,000 requests, 1,000 in flight, under every model"},
+    {"juggle race http://127.0.0.1:8080/ --cores 1 -m threads,coroutines",
+     "with the client on one core: waiting needs no second one"},
+    {"juggle race http://127.0.0.1:8080/ -n 1k --work cpu:2ms",
+     "computing instead of waiting: the ranking turns round"},
+    {"juggle race http://127.0.0.1:8080/ --json | jq '.models[] | {name, wall_s}'", "for programs"},
+    {NULL, NULL},
+};
+static const enum exit_code exits[] = {EXIT_GOOD,        EXIT_FAILED,      EXIT_USAGE,
+                                       EXIT_UNREACHABLE, EXIT_LOCAL_LIMIT, EXIT_INTERRUPTED,
+                                       EXIT_TERMINATED,  EXIT_GOOD};
+
+const struct command command_race = {
+    .name = "race",
+    .summary = "the same requests under every concurrency model, and what each cost",
+    .description =
+        "Makes the same requests with one client function under several models: one after another, "
+        "with threads, with processes, with coroutines on one core. Each model runs in a fresh "
+        "process; rounds are interleaved, the first one of each is not timed. The clock runs from "
+        "go until the last answer is checked and every worker is joined; making the workers is "
+        "shown apart.\n\n"
+        "Costs are CPU time, context switches, and memory as PSS + kernel stacks + page tables. "
+        "The model \"floor\" is a bare epoll loop: the least it can cost.\n\n"
+        "^C once ends the race and reports what was measured; twice quits at once.",
+    .examples = examples,
+    .options = options,
+    .operands = operands,
+    .exits = exits,
+    .settings_size = sizeof(struct race_options),
+    .run = run,
+};

@@ -1,0 +1,320 @@
+// SPDX-License-Identifier: MIT
+/* command_serve.c – `juggle serve`: the stand-in server, until somebody stops it.
+ *
+ * Holds      the command: options, listening, stopping, the closing line.
+ * Invariant  the line "listening on URL" is on standard output before the first request can fail
+ *            for want of a listener.
+ * Called by  commands.c.
+ * Why        signals arrive as bytes on a descriptor, so that stopping is an event like any other.
+ * Quirks     one core by design: with --pin it stays on the core named.
+ */
+#include "commands.h"
+#include "output.h"
+#include "standin.h"
+#include "text.h"
+#include "units.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <sched.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+struct serve_settings {
+    const char *host;
+    const char *unix_path;
+    uint64_t port;
+    uint64_t latency_ns;
+    uint64_t latency_players_ns;
+    uint64_t latency_ipify_ns;
+    uint64_t latency_ip_api_ns;
+    uint64_t size_bytes;
+    uint64_t errors_ppm;
+    uint64_t cpu_ns;
+    const char *pin; /* a core's number, or NULL */
+    bool quiet;
+};
+
+/* A server while it runs. */
+struct serving {
+    const struct serve_settings *settings;
+    struct standin standin;
+    jg_listener *listener;
+    int signal_fd;
+    int code;
+};
+
+static void print_percent_encoded(const char *text) {
+    for (; *text != '\0'; text++) {
+        bool is_plain = (*text >= '0' && *text <= '9') || (*text >= 'a' && *text <= 'z') ||
+                        (*text >= 'A' && *text <= 'Z') || strchr("-._~", *text) != NULL;
+        printf(is_plain ? "%c" : "%%%02X", (unsigned char)*text);
+    }
+}
+
+static void print_listening(const struct serving *serving) {
+    const struct serve_settings *settings = serving->settings;
+    printf("listening on ");
+    if (settings->unix_path != NULL) {
+        printf("http+unix://");
+        print_percent_encoded(settings->unix_path);
+        printf("/\n");
+    } else {
+        bool is_v6 = strchr(settings->host, ':') != NULL;
+        printf("http://%s%s%s:%d/\n", is_v6 ? "[" : "", settings->host, is_v6 ? "]" : "",
+               jg_listener_port(serving->listener));
+    }
+    fflush(stdout);
+}
+
+static void print_served(const struct serving *serving) {
+    const struct standin *standin = &serving->standin;
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    uint64_t cpu_ns = (uint64_t)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) *
+                          UINT64_C(1000000000) +
+                      (uint64_t)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1000;
+    printf("served %s requests on %s connections: %s failed on purpose, %s rejected; %s out, cpu "
+           "%s\n",
+           units_count(standin->stats.requests).text, units_count(standin->stats.connections).text,
+           units_count(standin->failed).text, units_count(standin->stats.rejected).text,
+           units_bytes(standin->stats.bytes_out).text, units_duration(cpu_ns).text);
+}
+
+/* Closes the listener when a signal comes; that ends the serving. */
+static intptr_t watch_signals(void *arg) {
+    struct serving *serving = arg;
+    struct signalfd_siginfo info;
+    jg_stream *signals = NULL;
+    int rc = jg_stream_open_fd(serving->signal_fd, &signals);
+    if (rc < 0) {
+        return rc;
+    }
+    ssize_t length = jg_read(signals, &info, sizeof(info));
+    jg_stream_close(signals);
+    if (length > 0) {
+        jg_listener_close(serving->listener);
+        serving->listener = NULL;
+    }
+    return 0;
+}
+
+static int listen_somewhere(struct serving *serving) {
+    const struct serve_settings *settings = serving->settings;
+    char where[320];
+    int rc = 0;
+    if (settings->unix_path != NULL) {
+        snprintf(where, sizeof(where), "%s", settings->unix_path);
+        rc = jg_unix_listen(settings->unix_path, &serving->listener);
+    } else {
+        snprintf(where, sizeof(where), "%s port %" PRIu64, settings->host, settings->port);
+        rc = jg_tcp_listen(settings->host, (int)settings->port, &serving->listener);
+    }
+    if (rc < 0) {
+        output_complain("serve", "cannot listen on %s: %s", where, strerror(-rc));
+    }
+    return rc;
+}
+
+static intptr_t serve(void *arg) {
+    struct serving *serving = arg;
+    if (listen_somewhere(serving) < 0) {
+        serving->code = EXIT_LOCAL_LIMIT;
+        return 0;
+    }
+    print_listening(serving);
+    jg_task *watcher = jg_spawn(watch_signals, serving);
+    int rc = standin_serve(&serving->standin, serving->listener);
+    if (rc != -EBADF && rc != -ECANCELED) {
+        output_complain("serve", "stopped: %s", jg_error_detail(rc));
+        serving->code = EXIT_FAILED;
+    }
+    if (watcher != NULL) {
+        jg_cancel(watcher);
+        jg_join(watcher);
+    }
+    jg_listener_close(serving->listener);
+    return 0;
+}
+
+/* Blocks the signals that stop the server; they come through a descriptor. */
+static int open_signals(void) {
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGTERM);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+/* Stays on the core that `text` names. Returns 0 or -EINVAL. */
+static int pin_to(const char *text) {
+    uint64_t core = 0;
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    if (units_parse_count(text, &core) < 0 || core >= CPU_SETSIZE) {
+        return -EINVAL;
+    }
+    CPU_SET(core, &set);
+    return sched_setaffinity(0, sizeof(set), &set) < 0 ? -EINVAL : 0;
+}
+
+static void allow_many_connections(void) {
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+        files.rlim_cur = files.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &files);
+    }
+}
+
+static int run(const void *given) {
+    const struct serve_settings *settings = given;
+    struct serving serving = {.settings = settings};
+    serving.standin.settings = (struct standin_settings){
+        .latency_ns = {[STANDIN_STATS] = settings->latency_ns,
+                       [STANDIN_PLAYERS] = settings->latency_players_ns,
+                       [STANDIN_IPIFY] = settings->latency_ipify_ns,
+                       [STANDIN_IP_API] = settings->latency_ip_api_ns},
+        .size_bytes = settings->size_bytes,
+        .errors_ppm = settings->errors_ppm,
+        .cpu_ns = settings->cpu_ns,
+    };
+    if (settings->pin != NULL && pin_to(settings->pin) < 0) {
+        char shown[32];
+        output_complain("serve", "--pin: '%s' is not a core this process may use",
+                        text_escape(settings->pin, shown, sizeof(shown)));
+        return EXIT_USAGE;
+    }
+    allow_many_connections();
+    serving.signal_fd = open_signals();
+    if (serving.signal_fd < 0 || standin_open(&serving.standin) < 0) {
+        output_complain("serve", "not enough memory or descriptors");
+        return EXIT_LOCAL_LIMIT;
+    }
+    intptr_t rc = jg_run(serve, &serving);
+    if (rc < 0) {
+        output_complain("serve", "the loop could not run: %s", strerror((int)-rc));
+        serving.code = EXIT_LOCAL_LIMIT;
+    } else if (!settings->quiet && serving.code == EXIT_GOOD) {
+        print_served(&serving);
+    }
+    standin_close(&serving.standin);
+    return serving.code;
+}
+
+#define AT(field) offsetof(struct serve_settings, field)
+
+#define LATENCY_MOST_NS UINT64_C(600000000000)
+
+static const struct option_spec options[] = {
+    {.name = "port",
+     .letter = 'p',
+     .kind = OPTION_COUNT,
+     .value_name = "N",
+     .help = "TCP port; 0 picks a free one, which is printed",
+     .preset = "8080",
+     .max = 65535,
+     .offset = AT(port)},
+    {.name = "host",
+     .kind = OPTION_TEXT,
+     .value_name = "ADDRESS",
+     .help = "address to listen on",
+     .preset = "127.0.0.1",
+     .offset = AT(host)},
+    {.name = "unix",
+     .kind = OPTION_FILE,
+     .value_name = "PATH",
+     .help = "listen on a Unix socket instead of TCP",
+     .offset = AT(unix_path)},
+    {.name = "latency",
+     .letter = 'l',
+     .kind = OPTION_DURATION,
+     .value_name = "TIME",
+     .help = "how late / and /stats answer",
+     .preset = "100ms",
+     .max = LATENCY_MOST_NS,
+     .offset = AT(latency_ns)},
+    {.name = "latency-players",
+     .kind = OPTION_DURATION,
+     .value_name = "TIME",
+     .help = "how late /api/onlinePlayers answers",
+     .preset = "150ms",
+     .max = LATENCY_MOST_NS,
+     .offset = AT(latency_players_ns)},
+    {.name = "latency-ipify",
+     .kind = OPTION_DURATION,
+     .value_name = "TIME",
+     .help = "how late /ipify answers",
+     .preset = "80ms",
+     .max = LATENCY_MOST_NS,
+     .offset = AT(latency_ipify_ns)},
+    {.name = "latency-ip-api",
+     .kind = OPTION_DURATION,
+     .value_name = "TIME",
+     .help = "how late /ip-api/json answers",
+     .preset = "120ms",
+     .max = LATENCY_MOST_NS,
+     .offset = AT(latency_ip_api_ns)},
+    {.name = "size",
+     .letter = 's',
+     .kind = OPTION_SIZE,
+     .value_name = "SIZE",
+     .help = "body of /stats, JSON of exactly so many bytes",
+     .preset = "700",
+     .max = UINT64_C(64) << 20,
+     .offset = AT(size_bytes)},
+    {.name = "errors",
+     .kind = OPTION_PERCENT,
+     .value_name = "PERCENT",
+     .help = "share of requests answered with status 503",
+     .preset = "0",
+     .max = 1000000,
+     .offset = AT(errors_ppm)},
+    {.name = "cpu",
+     .kind = OPTION_DURATION,
+     .value_name = "TIME",
+     .help = "computing per request, during which nothing else is served",
+     .preset = "0",
+     .max = UINT64_C(10000000000),
+     .offset = AT(cpu_ns)},
+    {.name = "pin",
+     .kind = OPTION_TEXT,
+     .value_name = "CORE",
+     .help = "stay on this core, counted from 0",
+     .offset = AT(pin)},
+    {.name = "quiet",
+     .letter = 'q',
+     .kind = OPTION_FLAG,
+     .help = "no closing line about what was served",
+     .offset = AT(quiet)},
+    {.name = NULL},
+};
+static const struct command_example examples[] = {
+    {"juggle serve --port 8080 --latency 100ms", "a stats server that takes its time"},
+    {"juggle serve --port 0", "on a free port; the first line printed says which"},
+    {"juggle serve --unix /tmp/stats.sock --errors 1%", "on a Unix socket, failing now and then"},
+    {NULL, NULL},
+};
+static const enum exit_code exits[] = {EXIT_GOOD, EXIT_FAILED, EXIT_USAGE, EXIT_LOCAL_LIMIT,
+                                       EXIT_GOOD};
+
+const struct command command_serve = {
+    .name = "serve",
+    .summary = "a stand-in server, slow on purpose",
+    .description =
+        "Stands in, on this machine, for services on the internet: / and /stats answer with JSON of "
+        "a given size, /api/onlinePlayers?output=json with players per platform, "
+        "/ipify?format=json and /ip-api/json with an address. Each takes its latency, and all of "
+        "them are served by one loop on one core.\n\n"
+        "SIGINT (^C) and SIGTERM stop it; it then says what it has served.",
+    .examples = examples,
+    .options = options,
+    .exits = exits,
+    .settings_size = sizeof(struct serve_settings),
+    .run = run,
+};

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: MIT
+/* test_verdict.c – the words that follow from figures.
+ *
+ * Holds      rows made up by hand.
+ * Invariant  none.
+ * Called by  the test runner.
+ * Why        the verdict is what people quote; it must not say what the table does not.
+ * Quirks     none.
+ */
+#include "fixtures/fixture.h"
+
+#include "cli/verdict.h"
+
+#include <string.h>
+
+enum { MS = 1000000 };
+
+static struct race race;
+static char verdict[1024];
+
+static struct race_row row(enum model_index model, uint64_t wall_ms, uint64_t cpu_ms,
+                           uint64_t switches, uint64_t memory_kib) {
+    return (struct race_row){
+        .model = &models[model],
+        .measured = true,
+        .wall_ns = wall_ms * MS,
+        .run = {.cpu_user_ns = cpu_ms * MS, .switches_voluntary = switches},
+        .memory = {.pss_bytes = memory_kib * 1024},
+        .memory_known = true,
+        .cores = models[model].is_one_core ? 1 : 2,
+        .text = "",
+    };
+}
+
+static const char *verdict_of(const struct race_row *rows, unsigned count) {
+    verdict_write(&race, rows, count, verdict, sizeof(verdict));
+    return verdict;
+}
+
+// The talk's own case: as quick on one core, at a fraction of the cost.
+START_TEST(waiting_is_won_by_the_cheapest) {
+    race.settings.concurrency = 1000;
+    struct race_row rows[] = {
+        row(MODEL_SYNC, 1000000, 900, 20000, 400),
+        row(MODEL_PROCESSES, 1500, 660, 11500, 95000),
+        row(MODEL_THREADS, 1100, 310, 10900, 28000),
+        row(MODEL_COROUTINES, 1060, 170, 520, 6000),
+    };
+    rows[0].is_scaled = true;
+    ck_assert_int_eq(verdict_winner(rows, 4), 3);
+    ck_assert_str_eq(verdict_of(rows, 4),
+                     "Waiting is not work: one core kept 1,000 requests in the air. "
+                     "Processes took 1.42x as long, used 3.9x the CPU, switched 22x more often and "
+                     "held 16x the memory. "
+                     "Threads were just as quick but used 1.82x the CPU, switched 21x more often "
+                     "and held 4.7x the memory. "
+                     "One after another would have taken 1,000 s.");
+}
+END_TEST
+
+// When coroutines do not win, the verdict must say who did.
+START_TEST(another_winner_is_named) {
+    race.settings.concurrency = 10;
+    struct race_row rows[] = {
+        row(MODEL_THREADS, 1000, 100, 1000, 8000),
+        row(MODEL_COROUTINES, 2000, 100, 1000, 2000),
+    };
+    ck_assert_int_eq(verdict_winner(rows, 2), 0);
+    ck_assert_str_eq(verdict_of(rows, 2), "Here threads cost least. Coroutines took 2.0x as long, "
+                                          "in 0.25x the memory.");
+}
+END_TEST
+
+// On CPU work the ranking turns round, and the tool must say when not to use coroutines.
+START_TEST(working_is_won_by_cores) {
+    race.settings.work = MODEL_WORK_CPU;
+    struct race_row rows[] = {
+        row(MODEL_PROCESSES, 1050, 2010, 100, 9000),
+        row(MODEL_THREADS, 1000, 2000, 100, 8000),
+        row(MODEL_COROUTINES, 2000, 1990, 90, 2000),
+    };
+    ck_assert_int_eq(verdict_winner(rows, 3), 1);
+    ck_assert_ptr_eq(strstr(verdict_of(rows, 3),
+                            "Work is not waiting: threads on 2 cores were 2.0x quicker than "
+                            "coroutines on one. What computes needs cores, not coroutines."),
+                     verdict);
+    rows[0].cores = rows[1].cores = 1;
+    rows[0].wall_ns = rows[1].wall_ns = rows[2].wall_ns;
+    ck_assert_ptr_eq(
+        strstr(verdict_of(rows, 3), "Work is not waiting: no model makes one core compute faster."),
+        verdict);
+}
+END_TEST
+
+// A model that failed, was cut short or scaled up must not win, nor be compared.
+START_TEST(doubtful_rows_do_not_win) {
+    race.settings.concurrency = 10;
+    struct race_row rows[] = {
+        row(MODEL_SYNC, 1, 1, 1, 1),       row(MODEL_THREADS, 1, 1, 1, 1),
+        row(MODEL_PROCESSES, 1, 1, 1, 1),  row(MODEL_FLOOR, 1, 1, 1, 1),
+        row(MODEL_COROUTINES, 9, 9, 9, 9),
+    };
+    rows[0].is_scaled = true;
+    rows[1].failed_total = 1;
+    rows[2].is_partial = true;
+    ck_assert_int_eq(verdict_winner(rows, 5), 4);
+    ck_assert_ptr_null(strstr(verdict_of(rows, 5), "hreads"));
+    rows[4].measured = false;
+    ck_assert_int_eq(verdict_winner(rows, 5), -1);
+    ck_assert_str_eq(verdict_of(rows, 5), "");
+}
+END_TEST
+
+// Figures of zero, and memory that is not known, must not print nan or invent a ratio.
+START_TEST(zeros_and_unknowns_are_survived) {
+    race.settings.concurrency = 10;
+    struct race_row rows[] = {
+        row(MODEL_THREADS, 1000, 0, 0, 5000),
+        row(MODEL_COROUTINES, 1000, 0, 0, 1000),
+    };
+    rows[0].memory_known = false;
+    ck_assert_ptr_null(strstr(verdict_of(rows, 2), "nan"));
+    ck_assert_ptr_null(strstr(verdict, "memory"));
+    rows[0].run.cpu_user_ns = 5;
+    verdict_of(rows, 2);
+    ck_assert_ptr_null(strstr(verdict, "inf"));
+}
+END_TEST
+
+// A verdict longer than its buffer must be cut, not written beyond it.
+START_TEST(long_verdicts_are_cut) {
+    char small[40];
+    race.settings.concurrency = 10;
+    struct race_row rows[] = {row(MODEL_COROUTINES, 9, 9, 9, 9), row(MODEL_THREADS, 9, 99, 99, 99)};
+    memset(small, '#', sizeof(small));
+    verdict_write(&race, rows, 2, small, 32);
+    ck_assert_uint_eq(strlen(small), 31);
+    ck_assert_int_eq(small[32], '#');
+}
+END_TEST
+
+FIXTURE_MAIN("cli/verdict", waiting_is_won_by_the_cheapest, another_winner_is_named,
+             working_is_won_by_cores, doubtful_rows_do_not_win, zeros_and_unknowns_are_survived,
+             long_verdicts_are_cut)

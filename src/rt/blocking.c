@@ -50,7 +50,8 @@ static intptr_t arm_socket(const struct op *op, int64_t left_ns) {
     if (armed_ns != NULL && *armed_ns > left_ns / 8 && *armed_ns <= left_ns) {
         return 0;
     }
-    struct timeval limit = {left_ns / JG_S, left_ns % JG_S / 1000 + 1};
+    int64_t left_us = left_ns / 1000 + 1; // never early, and never no limit, which is 0
+    struct timeval limit = {left_us / 1000000, left_us % 1000000};
     int option = writes ? SO_SNDTIMEO : SO_RCVTIMEO;
     if (setsockopt(op->fd, SOL_SOCKET, option, &limit, sizeof(limit)) != 0) {
         return -errno;

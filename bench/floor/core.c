@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* core.c – the floor under a stack switch: what the processor itself takes.
  *
- * Holds      one stack and one saved stack pointer per context, and a ring of them.
+ * Holds      a ring of contexts: a stack and a saved stack pointer each.
  * Invariant  a context that is not running has its six callee-saved registers and its resume
  *            address on its own stack, and nothing else is saved.
  * Called by  run.py, `floor_core yield|spawn_join WIDTH`.
@@ -22,8 +22,6 @@
 
 struct context {
     void *sp;
-    struct context *next;
-    uint64_t switches_left;
     char *stack;
 };
 
@@ -53,9 +51,14 @@ __asm__(".text\n"
         "    jmp *%rcx\n"
         ".size floor_switch, . - floor_switch\n");
 
-// The context that is running, and the stack pointer of main() while it is not.
-static struct context *running;
+// The contexts in the order they run, the one that runs now, and main() while it does not.
+static struct context *ring;
+static uint64_t ring_width;
+static uint64_t position;
 static void *main_sp;
+
+// What each member of the ring is to do in this pass.
+static uint64_t switches_each;
 
 /* Lays out a first frame so that the next switch to `c` enters `entry` on an aligned stack. */
 static void context_prepare(struct context *c, void (*entry)(void)) {
@@ -68,69 +71,73 @@ static void context_prepare(struct context *c, void (*entry)(void)) {
     c->sp = top;
 }
 
-static struct context *ring_make(uint64_t width) {
-    struct context *ring = calloc(width, sizeof *ring);
+/* 64 bytes of colour per stack: equal offsets would put all stack tops in the same cache sets. */
+static size_t colour_bytes(uint64_t index) {
+    return index % 64 * 64;
+}
+
+static void ring_make(uint64_t width) {
+    ring = calloc(width, sizeof *ring);
+    ring_width = width;
+    position = 0;
     if (ring == NULL) {
         measure_die("no memory for the contexts", ENOMEM);
     }
     for (uint64_t i = 0; i < width; i++) {
-        ring[i].next = &ring[(i + 1) % width];
-        // 64 bytes of colour per stack: equal offsets would put all stack tops in one cache set.
-        ring[i].stack = aligned_alloc(64, STACK_BYTES + 64 * 64);
-        if (ring[i].stack == NULL) {
+        char *memory = aligned_alloc(64, STACK_BYTES + 64 * 64);
+        if (memory == NULL) {
             measure_die("no memory for a stack", ENOMEM);
         }
-        ring[i].stack += i % 64 * 64;
+        ring[i].stack = memory + colour_bytes(i);
     }
-    return ring;
 }
 
-static void ring_free(struct context *ring, uint64_t width) {
-    for (uint64_t i = 0; i < width; i++) {
-        free(ring[i].stack - i % 64 * 64);
+static void ring_free(void) {
+    for (uint64_t i = 0; i < ring_width; i++) {
+        free(ring[i].stack - colour_bytes(i));
     }
     free(ring);
 }
 
+static uint64_t next_position(void) {
+    return position + 1 == ring_width ? 0 : position + 1;
+}
+
 /* Switches to the next in the ring until its share is used up. */
 static void ring_member(void) {
-    struct context *self = running;
-    while (self->switches_left > 0) {
-        self->switches_left--;
-        running = self->next;
-        floor_switch(&self->sp, &self->next->sp);
-        // Whoever comes back here set `running` to us.
+    for (uint64_t left = switches_each; left > 0; left--) {
+        struct context *self = &ring[position];
+        position = next_position();
+        floor_switch(&self->sp, &ring[position].sp);
     }
-    floor_switch(&self->sp, &main_sp);
+    // The first member is the first to end, and by then all others have used up their shares too.
+    floor_switch(&ring[position].sp, &main_sp);
     __builtin_unreachable();
 }
 
 static void pass_yield(uint64_t width, uint64_t count) {
-    struct context *ring = ring_make(width);
+    ring_make(width);
+    switches_each = count / width;
     for (uint64_t i = 0; i < width; i++) {
         context_prepare(&ring[i], ring_member);
-        ring[i].switches_left = count / width;
     }
-    // The first member is the first to finish, and by then every other has used up its share too.
-    running = ring;
-    floor_switch(&main_sp, &ring->sp);
-    ring_free(ring, width);
+    floor_switch(&main_sp, &ring[0].sp);
+    ring_free();
 }
 
 static void member_once(void) {
-    floor_switch(&running->sp, &main_sp);
+    floor_switch(&ring[position].sp, &main_sp);
     __builtin_unreachable();
 }
 
 static void pass_spawn_join(uint64_t width, uint64_t count) {
-    struct context *ring = ring_make(width);
-    struct context *c = ring;
-    for (uint64_t i = 0; i < count; i++, c = c->next) {
-        context_prepare(c, member_once);
-        running = c;
-        floor_switch(&main_sp, &c->sp);
+    ring_make(width);
+    for (uint64_t i = 0; i < count; i++) {
+        context_prepare(&ring[position], member_once);
+        floor_switch(&main_sp, &ring[position].sp);
+        position = next_position();
     }
-    ring_free(ring, width);
+    ring_free();
 }
 
 int main(int argc, char **argv) {

@@ -7,7 +7,7 @@
  * Called by  through struct backend_ops only.
  * Why        deadlines become SO_RCVTIMEO/SO_SNDTIMEO, set only when the armed limit would wake us
  *            too late; poll before each call would double the number of system calls.
- * Quirks     an armed limit that is too short wakes us early: we look at the clock and wait again.
+ * Quirks     an armed limit that is too short wakes us early: poll waits for what is left.
  */
 #include "rt/op.h"
 
@@ -16,6 +16,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <unistd.h>
 
@@ -62,23 +63,42 @@ static intptr_t arm_socket(const struct op *op, int64_t left_ns) {
     return 0;
 }
 
-static intptr_t wait_until(const struct op *op, int64_t deadline_ns) {
-    int64_t left_ns = deadline_ns - clock_now_ns();
-    if (left_ns <= 0) {
-        return -ECANCELED;
+/* A blocking pipe that has room for some of a write takes all of it or waits: offers no more than is
+ * sure to fit. */
+static intptr_t try_what_fits(struct op *op) {
+    if (op->kind != OP_WRITE || op->socket) {
+        return op_try(op);
     }
-    return op->socket ? arm_socket(op, left_ns) : poll_for(op, deadline_ns);
+    struct op part = *op;
+    struct iovec piece = op->iov[0];
+    for (int i = 1; piece.iov_len == 0 && i < op->iov_count; i++) {
+        piece = op->iov[i];
+    }
+    piece.iov_len = piece.iov_len < PIPE_BUF ? piece.iov_len : PIPE_BUF;
+    part.iov = &piece;
+    part.iov_count = 1;
+    return op_try(&part);
 }
 
 static intptr_t run_with_deadline(struct op *op, int64_t deadline_ns) {
+    bool has_limit = op->socket && op->kind != OP_POLL; // of its own, in the socket
     for (;;) {
-        intptr_t rc = wait_until(op, deadline_ns);
+        int64_t left_ns = deadline_ns - clock_now_ns();
+        if (left_ns <= 0) {
+            return -ECANCELED;
+        }
+        intptr_t rc = has_limit ? arm_socket(op, left_ns) : poll_for(op, deadline_ns);
         if (rc < 0) {
             return rc;
         }
-        intptr_t got = op_try(op);
+        intptr_t got = try_what_fits(op);
         if (got != -EAGAIN) {
             return got;
+        }
+        // The socket's limit went off, or the descriptor is a non-blocking one.
+        rc = poll_for(op, deadline_ns);
+        if (rc < 0) {
+            return rc;
         }
     }
 }

@@ -5,10 +5,15 @@
 #include "wire.h"
 #include "world.h"
 
+#include "base/clock.h"
+
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <sys/time.h>
+#include <time.h>
+#include <unistd.h>
 
 static void early_body(void *arg) {
     (void)arg;
@@ -37,6 +42,81 @@ static void early_body(void *arg) {
 // A time limit would strike before its time.
 START_TEST(no_wait_ends_early) {
     world_each(early_body, NULL);
+}
+END_TEST
+
+static int64_t cpu_time_ns(void) {
+    struct timespec used;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+    return (int64_t)used.tv_sec * JG_S + used.tv_nsec;
+}
+
+/* Runs an op that cannot complete, with a deadline. Fails when it ends early or keeps busy. */
+static void wait_in_vain(struct op *op) {
+    struct coro *self = sched_current();
+    int64_t begin_ns = clock_now_ns();
+    int64_t cpu_ns = cpu_time_ns();
+    self->deadline_ns = begin_ns + 50 * JG_MS;
+    ck_assert_int_eq(op_run(op), -ECANCELED);
+    ck_assert_int_ge(clock_now_ns(), self->deadline_ns);
+    ck_assert_int_lt(cpu_time_ns() - cpu_ns, 20 * JG_MS);
+    self->deadline_ns = JG_NEVER;
+}
+
+// A thread would burn its core while it waits with a time limit.
+START_TEST(waiting_with_a_limit_costs_no_cpu) {
+    if (!on_backend("blocking")) {
+        fixture_skip("only the blocking backend waits by itself");
+    }
+    int fds[2];
+    char byte;
+    int64_t armed_ns[2] = {0, 0};
+    struct iovec iov = {&byte, 1};
+    wire_pair(fds);
+    struct op reading = {
+        .kind = OP_READ, .fd = fds[0], .socket = true, .iov = &iov, .iov_count = 1};
+    struct op polling = {.kind = OP_POLL, .fd = fds[0], .socket = true};
+    reading.armed_ns = armed_ns;
+    polling.armed_ns = armed_ns;
+    wait_in_vain(&reading);
+    wait_in_vain(&polling);
+    ck_assert_int_eq(fcntl(fds[0], F_SETFL, O_NONBLOCK), 0); // adopted from somebody else
+    wait_in_vain(&reading);
+    wait_in_vain(&polling);
+    wire_close_pair(fds);
+}
+END_TEST
+
+static void write_pipe(int fd, char *bytes, size_t size) {
+    struct iovec iov[2] = {{bytes, 0}, {bytes, size}};
+    struct op op = {.kind = OP_WRITE, .fd = fd, .iov = iov, .iov_count = 2};
+    intptr_t put;
+    size_t sum = 0;
+    do {
+        put = op_run(&op);
+        sum += put > 0 ? (size_t)put : 0;
+    } while (put > 0);
+    ck_assert_int_eq(put, -ECANCELED);
+    ck_assert_uint_ge(sum, 4096); // what fitted was written
+    ck_assert_uint_lt(sum, 3 * size);
+}
+
+// A large write to a pipe that nobody reads would outlast its time limit, for ever.
+START_TEST(a_limit_holds_for_pipes_too) {
+    if (!on_backend("blocking")) {
+        fixture_skip("in a loop pipes are non-blocking");
+    }
+    enum { SIZE = 256 * 1024 };
+    int fds[2];
+    char *bytes = calloc(1, SIZE);
+    struct coro *self = sched_current();
+    ck_assert_int_eq(pipe2(fds, O_CLOEXEC), 0);
+    self->deadline_ns = clock_now_ns() + 20 * JG_MS;
+    write_pipe(fds[1], bytes, SIZE);
+    ck_assert_int_ge(clock_now_ns(), self->deadline_ns);
+    self->deadline_ns = JG_NEVER;
+    free(bytes);
+    wire_close_pair(fds);
 }
 END_TEST
 
@@ -145,5 +225,6 @@ START_TEST(signals_do_not_show) {
 }
 END_TEST
 
-FIXTURE_MAIN("rt/op_time", no_wait_ends_early, another_thread_wakes_a_sleeping_loop,
+FIXTURE_MAIN("rt/op_time", no_wait_ends_early, waiting_with_a_limit_costs_no_cpu,
+             a_limit_holds_for_pipes_too, another_thread_wakes_a_sleeping_loop,
              a_signal_handler_wakes_a_sleeping_loop, signals_do_not_show)

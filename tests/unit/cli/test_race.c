@@ -1,0 +1,543 @@
+// SPDX-License-Identifier: MIT
+/* test_race.c – whole races of the command, against the stand-in and against bad servers.
+ *
+ * Holds      a runner of `juggle`, servers in children.
+ * Invariant  every race ends by itself, within a second or two.
+ * Called by  the test runner.
+ * Why        what a user meets is the command, not its parts: exit codes, lines, JSON.
+ * Quirks     latencies are a few milliseconds, and no assertion depends on how long anything takes.
+ */
+#define FIXTURE_LIMIT 30
+#include "fixtures/fixture.h"
+
+#include "cli/commands.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { ARGUMENTS_MAX = 24, CAUGHT_SIZE = 1 << 18 };
+
+static char out[CAUGHT_SIZE];
+static char err[CAUGHT_SIZE];
+
+/* A `juggle` that runs. */
+struct run {
+    pid_t pid;
+    int out_fd;
+    int err_fd;
+};
+
+/* Starts `juggle` with the words of `line`; standard output goes to `out_fd`. */
+static struct run start(const char *line, int out_fd) {
+    char *argv[ARGUMENTS_MAX] = {NULL};
+    int argc = 0;
+    char words[1024];
+    struct run run = {.out_fd = out_fd, .err_fd = memfd_create("err", MFD_CLOEXEC)};
+    snprintf(words, sizeof(words), "juggle %s", line);
+    for (char *rest = words, *word = NULL; (word = strsep(&rest, " ")) != NULL;) {
+        argv[argc++] = word;
+    }
+    fflush(NULL);
+    run.pid = fork();
+    ck_assert_int_ge(run.pid, 0);
+    if (run.pid == 0) {
+        dup2(run.out_fd, STDOUT_FILENO);
+        dup2(run.err_fd, STDERR_FILENO);
+        _exit(commands_main(argc, argv));
+    }
+    return run;
+}
+
+static void catch_text(int fd, char *text) {
+    ssize_t length = pread(fd, text, CAUGHT_SIZE - 1, 0);
+    text[length < 0 ? 0 : length] = '\0';
+    close(fd);
+}
+
+/* Waits for its end; returns its exit code, with its output in `out` and `err`. */
+static int finish(struct run run) {
+    int status = 0;
+    ck_assert_int_eq(waitpid(run.pid, &status, 0), run.pid);
+    catch_text(run.out_fd, out);
+    catch_text(run.err_fd, err);
+    ck_assert_msg(WIFEXITED(status), "wait status 0x%x", (unsigned)status);
+    return WEXITSTATUS(status);
+}
+
+static int juggle(const char *line) {
+    return finish(start(line, memfd_create("out", MFD_CLOEXEC)));
+}
+
+/* The same with the port put in place of the "%d" in `format`. */
+static int juggle_at(int port, const char *format) {
+    char line[512];
+    const char *mark = strstr(format, "%d");
+    snprintf(line, sizeof(line), "%.*s%d%s", (int)(mark - format), format, port, mark + 2);
+    return juggle(line);
+}
+
+/* `juggle serve` in a child. */
+struct served {
+    struct run run;
+    int port;
+};
+
+static struct served serve(const char *options) {
+    char line[256];
+    int ends[2];
+    struct served served = {.port = 0};
+    ck_assert_int_eq(pipe2(ends, O_CLOEXEC), 0);
+    snprintf(line, sizeof(line), "serve --port 0 %s", options);
+    served.run = start(line, ends[1]);
+    close(ends[1]);
+    served.run.out_fd = ends[0];
+    ssize_t length = read(ends[0], out, CAUGHT_SIZE - 1);
+    ck_assert_int_gt(length, 0);
+    out[length] = '\0';
+    ck_assert_int_eq(sscanf(out, "listening on http://127.0.0.1:%d/\n", &served.port), 1);
+    return served;
+}
+
+/* Stops the server; its closing line is then in `out`. */
+static int stop(struct served served) {
+    int status = 0;
+    kill(served.run.pid, SIGTERM);
+    ck_assert_int_eq(waitpid(served.run.pid, &status, 0), served.run.pid);
+    ssize_t length = read(served.run.out_fd, out, CAUGHT_SIZE - 1);
+    out[length < 0 ? 0 : length] = '\0';
+    close(served.run.out_fd);
+    catch_text(served.run.err_fd, err);
+    ck_assert(WIFEXITED(status));
+    return WEXITSTATUS(status);
+}
+
+/* Counts how often `text` occurs in the output. */
+static unsigned count_in_out(const char *text) {
+    unsigned count = 0;
+    for (const char *at = out; (at = strstr(at, text)) != NULL; at++) {
+        count++;
+    }
+    return count;
+}
+
+static void check_one_line(const char *text) {
+    ck_assert_msg(strchr(text, '\n') == text + strlen(text) - 1, "not one line: '%s'", text);
+}
+
+// The main job: every model makes every request, and says what it cost.
+START_TEST(all_models_make_all_requests) {
+    struct served served = serve("--latency 2ms");
+    int code = juggle_at(served.port, "race http://127.0.0.1:%d/ -n 60 -c 6 -r 2 --json "
+                                      "-m sync,threads,processes,coroutines,floor "
+                                      "--sync-requests 1000");
+    ck_assert_msg(code == EXIT_GOOD, "%d: %s%s", code, err, out);
+    ck_assert_str_eq(err, "");
+    ck_assert_uint_eq(count_in_out("\n      \"requests_ok\": 120,"), 5);
+    ck_assert_uint_eq(count_in_out("\n      \"requests_failed_total\": 0,"), 5);
+    ck_assert_uint_eq(count_in_out("\n      \"requests_aborted\": 0,"), 5);
+    ck_assert_uint_eq(count_in_out("\n          \"requests_ok\": 60,"), 10);
+    ck_assert_uint_ge(count_in_out("\n      \"in_flight_peak\": 6,"), 2);
+    ck_assert_uint_eq(count_in_out("\"samples\": 120,"), 5);
+    ck_assert_uint_eq(count_in_out("\"memory_bytes\": null"), 0);
+    ck_assert_uint_eq(count_in_out("\"processes\": 7,"), 1);
+    ck_assert_uint_eq(count_in_out("\"threads\": 7\n"), 2);
+    ck_assert_uint_eq(count_in_out("\"extrapolated\": true"), 0);
+    ck_assert_uint_eq(count_in_out("\"expected_body_bytes\": 700\n"), 1);
+    ck_assert_uint_eq(count_in_out("\"code\": 0,"), 1);
+    ck_assert_int_eq(stop(served), EXIT_GOOD);
+    // Two probes; per model six held requests and twice sixty; sync holds one.
+    ck_assert_ptr_nonnull(strstr(out, "served 627 requests on "));
+}
+END_TEST
+
+// sync is reckoned from a few requests, and everywhere marked as such.
+START_TEST(sync_is_extrapolated_visibly) {
+    setenv("LC_ALL", "C", 1);
+    struct served served = serve("--latency 40ms");
+    ck_assert_int_eq(juggle_at(served.port, "race http://127.0.0.1:%d/ -n 5k -c 5 -r 3 -m sync "
+                                            "--sync-requests 2 --color never"),
+                     EXIT_GOOD);
+    ck_assert_ptr_nonnull(strstr(out, " s+"));
+    ck_assert_ptr_nonnull(strstr(out, "+ from 1"));
+    ck_assert_ptr_nonnull(strstr(out, " real requests, not run in full"));
+    ck_assert_int_eq(juggle_at(served.port, "race http://127.0.0.1:%d/ -n 5k -c 5 -r 3 -m sync "
+                                            "--sync-requests 2 --json"),
+                     EXIT_GOOD);
+    ck_assert_uint_eq(count_in_out("\"extrapolated\": true"), 1);
+    ck_assert_uint_eq(count_in_out("\"complete\": true"), 1);
+    stop(served);
+}
+END_TEST
+
+// The table in a pipe: no escape sequence, no progress, a verdict.
+START_TEST(table_is_plain_in_a_pipe) {
+    struct served served = serve("--latency 1ms");
+    ck_assert_int_eq(
+        juggle_at(served.port, "race http://127.0.0.1:%d/ -n 40 -c 4 -r 1 -m threads,coroutines"),
+        EXIT_GOOD);
+    ck_assert_str_eq(err, "");
+    ck_assert_ptr_null(strchr(out, '\033'));
+    ck_assert_ptr_nonnull(strstr(out, "same work for everyone: 40 requests, 4 in flight"));
+    ck_assert_ptr_nonnull(strstr(out, "\n  model "));
+    ck_assert_ptr_nonnull(strstr(out, "\n  threads "));
+    ck_assert_ptr_nonnull(strstr(out, "\n  coroutines "));
+    ck_assert_ptr_nonnull(strstr(out, "least cost\n"));
+    stop(served);
+}
+END_TEST
+
+// Requests that fail must show, by cause, and in the exit code.
+START_TEST(failures_are_counted_by_cause) {
+    struct served served = serve("--latency 1ms --errors 10%");
+    ck_assert_int_eq(juggle_at(served.port, "race http://127.0.0.1:%d/ -n 100 -c 5 -r 1 --json "
+                                            "-m threads,processes,coroutines"),
+                     EXIT_FAILED);
+    ck_assert_uint_eq(count_in_out("\n        \"status\": 10,"), 3);
+    ck_assert_uint_eq(count_in_out("\"first_failure\": \"status 503\""), 3);
+    ck_assert_uint_eq(count_in_out("\"code\": 1,"), 1);
+    ck_assert_int_eq(juggle_at(served.port, "race http://127.0.0.1:%d/nowhere -n 100 -c 5 -r 1 "
+                                            "-m threads,coroutines"),
+                     EXIT_FAILED);
+    ck_assert_uint_eq(count_in_out("100 of 100 requests failed: status other than 2xx"), 2);
+    ck_assert_uint_eq(count_in_out("no answers"), 2);
+    ck_assert_uint_eq(count_in_out("nan"), 0);
+    stop(served);
+}
+END_TEST
+
+static _Noreturn void answer_badly(int listener, const char *answer) {
+    for (;;) {
+        char request[4096];
+        int fd = accept(listener, NULL, NULL);
+        if (fd < 0 || read(fd, request, sizeof(request)) < 0 ||
+            write(fd, answer, strlen(answer)) < 0) {
+            _exit(1);
+        }
+        close(fd);
+    }
+}
+
+/* Listens on a free port; without `answer` nobody will. Returns the listener. */
+static int listen_anywhere(int *out_port) {
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof(address);
+    int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    ck_assert_int_ge(listener, 0);
+    ck_assert_int_eq(bind(listener, (struct sockaddr *)&address, size), 0);
+    ck_assert_int_eq(listen(listener, 128), 0);
+    ck_assert_int_eq(getsockname(listener, (struct sockaddr *)&address, &size), 0);
+    *out_port = ntohs(address.sin_port);
+    return listener;
+}
+
+static void race_bad_server(const char *answer, const char *cause) {
+    char expected[64];
+    int port = 0;
+    int listener = listen_anywhere(&port);
+    pid_t pid = fork();
+    if (pid == 0) {
+        answer_badly(listener, answer);
+    }
+    close(listener);
+    ck_assert_int_eq(juggle_at(port, "race http://127.0.0.1:%d/ -n 10 -c 1 -r 1 --json "
+                                     "-m threads,coroutines"),
+                     EXIT_FAILED);
+    snprintf(expected, sizeof(expected), "\n        \"%s\": 10", cause);
+    ck_assert_msg(count_in_out(expected) == 2, "not all %s: %s", cause, out);
+    kill(pid, SIGKILL);
+    waitpid(pid, NULL, 0);
+}
+
+// Garbage and truncated answers must never count as success.
+START_TEST(bad_answers_never_succeed) {
+    race_bad_server("\x01\x02 garbage \x1b[2J\r\n\r\n", "protocol");
+    race_bad_server("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nshort", "closed");
+    race_bad_server("HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n", "status");
+}
+END_TEST
+
+// Nobody there: one line and code 4, before anything is started.
+START_TEST(unreachable_targets_are_named) {
+    int port = 0;
+    close(listen_anywhere(&port));
+    ck_assert_int_eq(juggle_at(port, "race http://127.0.0.1:%d/"), EXIT_UNREACHABLE);
+    check_one_line(err);
+    ck_assert_str_eq(out, "");
+    ck_assert_ptr_nonnull(strstr(err, "juggle race: unreachable: "));
+    ck_assert_int_eq(juggle("race http://no-such-host.invalid/"), EXIT_UNREACHABLE);
+    check_one_line(err);
+    int listener = listen_anywhere(&port);
+    ck_assert_int_eq(juggle_at(port, "race http://127.0.0.1:%d/ -T 50ms"), EXIT_UNREACHABLE);
+    check_one_line(err);
+    close(listener);
+}
+END_TEST
+
+// Each wrong setting is one line and code 2.
+START_TEST(wrong_settings_are_refused) {
+    static const char *const lines[] = {
+        "race",
+        "race ftp://127.0.0.1/",
+        "race http://127.0.0.1:99999/",
+        "race http://192.0.2.1/",
+        "race http://127.0.0.1/ -n 0",
+        "race http://127.0.0.1/ -c 1e30",
+        "race http://127.0.0.1/ --work gpu",
+        "race http://127.0.0.1/ --work cpu:0",
+        "race http://127.0.0.1/ --work cpu:1h",
+        "race http://127.0.0.1/ --work io:1ms",
+        "race http://127.0.0.1/ --models fork",
+        "serve --port 65536",
+        "serve --pin 4711",
+        "serve --latency 100",
+        "demo extra",
+    };
+    for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+        int code = juggle(lines[i]);
+        ck_assert_msg(code == EXIT_USAGE, "%s gave %d", lines[i], code);
+        check_one_line(err);
+        ck_assert_str_eq(out, "");
+    }
+}
+END_TEST
+
+// A port that is taken is a limit of the machine, not a crash.
+START_TEST(taken_port_is_named) {
+    char line[64];
+    int port = 0;
+    int listener = listen_anywhere(&port);
+    snprintf(line, sizeof(line), "serve --port %d", port);
+    ck_assert_int_eq(juggle(line), EXIT_LOCAL_LIMIT);
+    check_one_line(err);
+    ck_assert_ptr_nonnull(strstr(err, "juggle serve: cannot listen on 127.0.0.1 port "));
+    close(listener);
+}
+END_TEST
+
+// More connections than descriptors: refused at once, with the number that would do.
+START_TEST(limits_are_checked_before) {
+    const struct rlimit few = {.rlim_cur = 128, .rlim_max = 256};
+    struct served served = serve("--latency 100ms");
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &few), 0);
+    ck_assert_int_eq(juggle_at(served.port, "race http://127.0.0.1:%d/ -n 10k -c 500"),
+                     EXIT_LOCAL_LIMIT);
+    ck_assert_str_eq(err, "juggle race: -c 500 needs too many open files: the hard limit of open "
+                          "files (ulimit -Hn) is 256, enough for -c 192\n");
+    ck_assert_int_eq(juggle_at(served.port, "race http://127.0.0.1:%d/ -n 150 -c 150 -r 1 "
+                                            "-m coroutines --json"),
+                     EXIT_GOOD);
+    ck_assert_uint_eq(count_in_out("\"in_flight_peak\": 150,"), 2);
+    stop(served);
+}
+END_TEST
+
+// A full disk or a missing folder must not end in code 0.
+START_TEST(lost_reports_are_errors) {
+    struct served served = serve("--latency 0");
+    const char *full = "race http://127.0.0.1:%d/ -n 5 -c 1 -r 1 -m threads -o /dev/full";
+    ck_assert_int_eq(juggle_at(served.port, full), EXIT_FAILED);
+    ck_assert_str_eq(err, "juggle race: cannot write to /dev/full: No space left on device\n");
+    ck_assert_int_eq(juggle_at(served.port, "race http://127.0.0.1:%d/ -o /no/such/folder/x"),
+                     EXIT_USAGE);
+    check_one_line(err);
+    char line[128];
+    snprintf(line, sizeof(line), "race http://127.0.0.1:%d/ -n 5 -c 1 -r 1 -m threads",
+             served.port);
+    ck_assert_int_eq(finish(start(line, open("/dev/full", O_WRONLY | O_CLOEXEC))), EXIT_FAILED);
+    check_one_line(err);
+    stop(served);
+}
+END_TEST
+
+/* Waits until standard output of the run holds `text`. */
+static void await_output(const struct run *run, const char *text) {
+    do {
+        ssize_t length = pread(run->out_fd, out, CAUGHT_SIZE - 1, 0);
+        out[length < 0 ? 0 : length] = '\0';
+        sched_yield();
+    } while (strstr(out, text) == NULL);
+}
+
+// ^C once gives the partial report, marked, and the code of an interrupt.
+START_TEST(interrupt_reports_what_there_is) {
+    static const int signals[] = {SIGINT, SIGTERM};
+    static const int codes[] = {EXIT_INTERRUPTED, EXIT_TERMINATED};
+    struct served served = serve("--latency 5ms");
+    for (int i = 0; i < 2; i++) {
+        char line[128];
+        snprintf(line, sizeof(line),
+                 "race http://127.0.0.1:%d/ -n 1G -c 5 -r 9 -m threads,processes,coroutines",
+                 served.port);
+        struct run run = start(line, memfd_create("out", MFD_CLOEXEC));
+        await_output(&run, "in flight");
+        kill(run.pid, signals[i]);
+        ck_assert_int_eq(finish(run), codes[i]);
+        ck_assert_ptr_nonnull(strstr(out, "Interrupted: this is what was measured until then."));
+        ck_assert_ptr_nonnull(strstr(out, "\n  coroutines "));
+    }
+    stop(served);
+}
+END_TEST
+
+/* The newest process of the group that the race's leader leads: a worker. */
+static pid_t find_worker(pid_t race) {
+    char command[160];
+    char line[64] = "";
+    snprintf(command, sizeof(command),
+             "for l in $(cat /proc/%d/task/%d/children); do "
+             "cat /proc/$l/task/$l/children; done 2>/dev/null",
+             (int)race, (int)race);
+    FILE *found = popen(command, "re");
+    ck_assert_ptr_nonnull(found);
+    if (fgets(line, sizeof(line), found) == NULL) {
+        line[0] = '\0';
+    }
+    pclose(found);
+    return atoi(line);
+}
+
+// A worker that is killed is counted and reported, and the run goes on.
+START_TEST(killed_worker_is_reported) {
+    char line[160];
+    pid_t worker = 0;
+    struct served served = serve("--latency 20ms");
+    snprintf(line, sizeof(line), "race http://127.0.0.1:%d/ -n 400 -c 8 -r 1 -m processes --json",
+             served.port);
+    if (access("/proc/self/task/self/children", R_OK) != 0 &&
+        access("/proc/thread-self/children", R_OK) != 0) {
+        stop(served);
+        fixture_skip("the kernel does not list children (CONFIG_PROC_CHILDREN)");
+    }
+    struct run run = start(line, memfd_create("out", MFD_CLOEXEC));
+    while (worker == 0) {
+        worker = find_worker(run.pid);
+    }
+    ck_assert_int_eq(kill(worker, SIGKILL), 0);
+    ck_assert_int_eq(finish(run), EXIT_FAILED);
+    ck_assert_msg(count_in_out("\n      \"workers_died\": 1,") == 1, "%s", out);
+    ck_assert_uint_eq(count_in_out("\"complete\": true"), 1);
+    stop(served);
+}
+END_TEST
+
+// A server that dies in the middle: failures, not a hang and not success.
+START_TEST(dying_server_ends_the_race) {
+    char line[160];
+    struct served served = serve("--latency 20ms");
+    snprintf(line, sizeof(line),
+             "race http://127.0.0.1:%d/ -n 2k -c 8 -r 1 -T 2s "
+             "-m threads,coroutines",
+             served.port);
+    struct run run = start(line, memfd_create("out", MFD_CLOEXEC));
+    await_output(&run, "in flight");
+    stop(served);
+    ck_assert_int_eq(finish(run), EXIT_FAILED);
+    ck_assert_ptr_nonnull(strstr(out, "requests failed: could not connect"));
+}
+END_TEST
+
+// Computing instead of requests needs no server at all.
+START_TEST(computing_needs_no_server) {
+    ck_assert_int_eq(juggle("race http://127.0.0.1:1/ -n 20 -c 4 -r 1 --work cpu:200us --json"),
+                     EXIT_GOOD);
+    ck_assert_uint_eq(count_in_out("\n      \"requests_ok\": 20,"), 4);
+    ck_assert_uint_eq(count_in_out("\"work\": \"cpu\""), 1);
+}
+END_TEST
+
+// A Unix socket takes TCP out of the comparison.
+START_TEST(unix_sockets_are_raced) {
+    char line[256];
+    char folder[] = "/tmp/juggle-test-XXXXXX";
+    int ends[2];
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+    ck_assert_int_eq(pipe2(ends, O_CLOEXEC), 0);
+    snprintf(line, sizeof(line), "serve --latency 1ms --unix %s/s", folder);
+    struct served served = {.run = start(line, ends[1])};
+    close(ends[1]);
+    served.run.out_fd = ends[0];
+    ssize_t length = read(ends[0], out, CAUGHT_SIZE - 1);
+    out[length < 0 ? 0 : length] = '\0';
+    ck_assert_ptr_nonnull(strstr(out, "listening on http+unix://%2Ftmp%2Fjuggle-test-"));
+    snprintf(line, sizeof(line),
+             "race http+unix://%%2Ftmp%%2F%s%%2Fs/ -n 40 -c 4 -r 1 --json "
+             "-m threads,processes,coroutines,floor",
+             folder + strlen("/tmp/"));
+    int code = juggle(line);
+    ck_assert_msg(code == EXIT_GOOD, "%d: %s%s", code, err, out);
+    ck_assert_uint_eq(count_in_out("\n      \"requests_ok\": 40,"), 4);
+    ck_assert_int_eq(stop(served), EXIT_GOOD);
+    ck_assert_int_eq(rmdir(folder), 0);
+}
+END_TEST
+
+// The demo needs nothing and leaves nothing.
+START_TEST(demo_runs_by_itself) {
+    ck_assert_int_eq(juggle("demo -n 100 -c 10 -r 1 -l 3ms --json"), EXIT_GOOD);
+    ck_assert_uint_eq(count_in_out("\"name\": "), 4);
+    ck_assert_uint_eq(count_in_out("\n      \"requests_ok\": 100,"), 4);
+    ck_assert_int_eq(juggle("demo -n 100 -c 10 -r 1 -l 3ms"), EXIT_GOOD);
+    ck_assert_ptr_nonnull(strstr(out, "stand-in server  http://127.0.0.1:"));
+    ck_assert_ptr_nonnull(strstr(out, "Next: juggle serve"));
+}
+END_TEST
+
+/* GETs a path over a plain socket; the whole answer is then in `out`. */
+static void get(int port, const char *request) {
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_port = htons((uint16_t)port),
+                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    size_t used = 0;
+    ssize_t length = 0;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    ck_assert_int_eq(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+    dprintf(fd, "%s HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n", request);
+    while ((length = read(fd, out + used, CAUGHT_SIZE - 1 - used)) > 0) {
+        used += (size_t)length;
+    }
+    out[used] = '\0';
+    close(fd);
+}
+
+// The stand-in must answer as the real services do: same paths, same fields.
+START_TEST(stand_in_answers_like_the_services) {
+    struct served served = serve("--latency 0 --latency-players 0 --latency-ipify 0 "
+                                 "--latency-ip-api 0 --size 100");
+    get(served.port, "GET /api/onlinePlayers?output=json");
+    ck_assert_int_eq(strncmp(out, "HTTP/1.1 200 ", 13), 0);
+    ck_assert_uint_eq(count_in_out("{\"label\":\""), 5);
+    ck_assert_ptr_nonnull(strstr(out, "\"xone\":{\"label\":\"XBOXONE\",\"count\":"));
+    ck_assert_uint_eq(count_in_out("\"peak24\":"), 5);
+    get(served.port, "GET /ipify?format=json");
+    ck_assert_ptr_nonnull(strstr(out, "\r\n\r\n{\"ip\":\"127.0.0.1\"}"));
+    get(served.port, "GET /ip-api/json");
+    ck_assert_ptr_nonnull(strstr(out, "\"query\":\"127.0.0.1\"}"));
+    get(served.port, "GET /stats");
+    ck_assert_uint_eq(strlen(strstr(out, "\r\n\r\n") + 4), 100);
+    get(served.port, "GET /");
+    ck_assert_uint_eq(strlen(strstr(out, "\r\n\r\n") + 4), 100);
+    get(served.port, "GET /other");
+    ck_assert_int_eq(strncmp(out, "HTTP/1.1 404 ", 13), 0);
+    get(served.port, "DELETE /");
+    ck_assert_int_eq(strncmp(out, "HTTP/1.1 405 ", 13), 0);
+    ck_assert_int_eq(stop(served), EXIT_GOOD);
+    ck_assert_ptr_nonnull(strstr(out, "served 7 requests on 7 connections"));
+}
+END_TEST
+
+FIXTURE_MAIN("cli/race", all_models_make_all_requests, sync_is_extrapolated_visibly,
+             table_is_plain_in_a_pipe, failures_are_counted_by_cause, bad_answers_never_succeed,
+             unreachable_targets_are_named, wrong_settings_are_refused, taken_port_is_named,
+             limits_are_checked_before, lost_reports_are_errors, interrupt_reports_what_there_is,
+             killed_worker_is_reported, dying_server_ends_the_race, computing_needs_no_server,
+             unix_sockets_are_raced, demo_runs_by_itself, stand_in_answers_like_the_services)

@@ -28,9 +28,9 @@ struct model_plan {
     const struct target *target;
     uint64_t requests;
     uint32_t concurrency;
-    uint64_t timeout_ns; /* per request */
-    uint64_t limit_ns;   /* take no more requests so long after go; 0: no limit */
-    int64_t body_bytes;  /* length every body must have; -1: any */
+    uint64_t timeout_ns;   /* per request */
+    uint64_t sample_least; /* stop after so many, once it took long enough; 0: make all */
+    int64_t body_bytes;    /* length every body must have; -1: any */
     enum model_work work;
     uint64_t work_steps; /* per request, for work_do */
     bool hold;           /* each worker keeps its first answer until memory was read */

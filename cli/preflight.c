@@ -5,7 +5,8 @@
  * Invariant  see preflight.h.
  * Called by  see preflight.h.
  * Why        see preflight.h.
- * Quirks     the leader of a process model keeps descriptors per worker, hence PER_PROCESS.
+ * Quirks     a connection is one descriptor: in one process for threads and coroutines, in one each
+ *            for processes.
  */
 #include "preflight.h"
 
@@ -23,7 +24,6 @@
 
 enum {
     SPARE_FILES = 64,   /* descriptors that are not connections */
-    PER_PROCESS = 2,    /* descriptors a leader keeps per worker process */
     SPARE_PORTS = 1000, /* for everybody else */
     SPARE_TASKS = 300,  /* threads and processes of everybody else, at least */
 };
@@ -60,12 +60,11 @@ static uint64_t above(uint64_t value, uint64_t spare) {
     return value > spare ? value - spare : 0;
 }
 
-static struct limit files_limit(const struct race *race) {
+static struct limit files_limit(void) {
     struct rlimit files = {.rlim_max = RLIM_INFINITY};
     getrlimit(RLIMIT_NOFILE, &files);
-    uint64_t per_worker = has_model(race, MODEL_PROCESSES) ? PER_PROCESS : 1;
     return (struct limit){
-        .most_workers = above(files.rlim_max, SPARE_FILES) / per_worker,
+        .most_workers = above(files.rlim_max, SPARE_FILES),
         .value = files.rlim_max,
         .needs = "open files",
         .name = "the hard limit of open files (ulimit -Hn)",
@@ -107,7 +106,7 @@ static struct limit tasks_limit(const struct race *race) {
 }
 
 static struct limit lowest_limit(const struct race *race) {
-    const struct limit limits[] = {files_limit(race), ports_limit(race), tasks_limit(race)};
+    const struct limit limits[] = {files_limit(), ports_limit(race), tasks_limit(race)};
     struct limit lowest = limits[0];
     for (unsigned i = 1; i < sizeof(limits) / sizeof(limits[0]); i++) {
         lowest = limits[i].most_workers < lowest.most_workers ? limits[i] : lowest;
@@ -122,7 +121,7 @@ uint64_t preflight_workers_most(const struct race *race) {
 /* Raises the soft limit to what is needed; a hard limit that allows it was checked before. */
 static void raise_files(const struct race *race) {
     struct rlimit files;
-    uint64_t needed = PER_PROCESS * race->settings.concurrency + SPARE_FILES;
+    uint64_t needed = race->settings.concurrency + SPARE_FILES;
     if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < needed) {
         files.rlim_cur = needed < files.rlim_max ? needed : files.rlim_max;
         setrlimit(RLIMIT_NOFILE, &files);
@@ -165,8 +164,7 @@ enum exit_code preflight_probe(struct race *race, char *out_text) {
     enum board_cause first = probe_once(client, race, board, &bytes[0]);
     bool is_unreachable = first == BOARD_CONNECT || first == BOARD_TIMEOUT;
     if (is_unreachable) {
-        snprintf(out_text, PREFLIGHT_TEXT_SIZE, "cannot reach %s: %s", race->target.authority,
-                 board_explanation(board));
+        snprintf(out_text, PREFLIGHT_TEXT_SIZE, "unreachable: %s", board_explanation(board));
     } else if (first == BOARD_CAUSES &&
                probe_once(client, race, board, &bytes[1]) == BOARD_CAUSES && bytes[0] == bytes[1]) {
         race->body_bytes = bytes[0];

@@ -20,9 +20,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* sync takes no new request after so long: a slow server must not hold up the others. */
-static const uint64_t sync_limit_ns = UINT64_C(3000000000);
-
 static unsigned count_cores(void) {
     cpu_set_t allowed;
     if (sched_getaffinity(0, sizeof(allowed), &allowed) < 0) {
@@ -31,8 +28,16 @@ static unsigned count_cores(void) {
     return (unsigned)CPU_COUNT(&allowed);
 }
 
-static bool uses_sample(const struct race *race, const struct race_entry *entry) {
+/* Whether the entry makes only a sample of the requests, if all of them took too long. */
+static bool may_sample(const struct race *race, const struct race_entry *entry) {
     return entry->model->is_sequential && race->settings.requests > race->settings.sync_requests;
+}
+
+/* Whether it did so in its rounds until now. */
+static bool has_sampled(const struct race *race, const struct race_entry *entry) {
+    const struct round_figures *first = &entry->rounds[0];
+    return may_sample(race, entry) && entry->round_count > 0 &&
+           first->issued < race->settings.requests;
 }
 
 static void make_plan(const struct race *race, struct race_entry *entry, uint64_t work_steps) {
@@ -40,10 +45,10 @@ static void make_plan(const struct race *race, struct race_entry *entry, uint64_
     bool is_sequential = entry->model->is_sequential;
     entry->plan = (struct model_plan){
         .target = &race->target,
-        .requests = uses_sample(race, entry) ? settings->sync_requests : settings->requests,
+        .requests = settings->requests,
         .concurrency = is_sequential ? 1 : (uint32_t)settings->concurrency,
         .timeout_ns = settings->timeout_ns,
-        .limit_ns = uses_sample(race, entry) ? sync_limit_ns : 0,
+        .sample_least = may_sample(race, entry) ? settings->sync_requests : 0,
         .body_bytes = race->body_bytes,
         .work = settings->work,
         .work_steps = work_steps,
@@ -106,7 +111,7 @@ static int run_round(struct race *race, struct race_entry *entry, unsigned round
     char label[64];
     struct round_figures *figures = &entry->rounds[entry->round_count];
     snprintf(label, sizeof(label), "%s, round %u of %u", entry->model->name, round + 1,
-             uses_sample(race, entry) ? 1 : (unsigned)race->settings.rounds);
+             (unsigned)race->settings.rounds);
     const struct round_setup setup = {
         .model = entry->model,
         .plan = &entry->plan,
@@ -127,7 +132,7 @@ static int run_round(struct race *race, struct race_entry *entry, unsigned round
 static bool is_due(const struct race *race, const struct race_entry *entry, unsigned round) {
     bool has_failed = entry->warm_up.error < 0 ||
                       (entry->round_count > 0 && entry->rounds[entry->round_count - 1].error < 0);
-    return interrupt_count() == 0 && !has_failed && (round == 0 || !uses_sample(race, entry));
+    return interrupt_count() == 0 && !has_failed && (round == 0 || !has_sampled(race, entry));
 }
 
 static int run_all(struct race *race, struct progress *progress) {
@@ -222,7 +227,8 @@ void race_row(const struct race *race, const struct race_entry *entry, struct ra
     cores = cores == 0 || cores > race->cores_allowed ? race->cores_allowed : cores;
     *out_row = (struct race_row){
         .model = entry->model,
-        .is_scaled = uses_sample(race, entry),
+        .rounds = entry->round_count,
+        .is_scaled = has_sampled(race, entry),
         .memory = entry->warm_up.memory,
         .memory_known = entry->warm_up.memory_known,
         .cores = entry->model->is_one_core ? 1 : cores,

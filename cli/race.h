@@ -57,6 +57,7 @@ struct race {
 /* What a row of the report says about a model: its typical round, scaled to all requests. */
 struct race_row {
     const struct model *model;
+    unsigned rounds; /* timed rounds that ran, whole or in part */
     bool measured;   /* there was a timed round; else everything below but the counts is 0 */
     bool is_scaled;  /* from fewer requests than the race has */
     bool is_partial; /* the round was cut short: its figures stand for what it did until then */

@@ -15,7 +15,6 @@
 #include "units.h"
 #include "verdict.h"
 
-#include <inttypes.h>
 #include <stdarg.h>
 #include <string.h>
 
@@ -91,7 +90,10 @@ static void add_row(struct table *table, const struct race *race, const struct r
     if (row->measured) {
         add_figures(table, row, latency, race->settings.requests);
     } else {
-        table_set(table, WALL, TERMINAL_BAD, "%s", row->error < 0 ? "cannot run" : "no answers");
+        table_set(table, WALL, TERMINAL_BAD, "%s",
+                  row->error < 0     ? "cannot run"
+                  : row->rounds == 0 ? "not run"
+                                     : "no answers");
     }
     if (row->memory_known) {
         table_set(table, MEMORY, TERMINAL_PLAIN, "%s",
@@ -111,8 +113,8 @@ static void print_footnotes(const struct race_row *rows, unsigned count,
         "workers");
     for (unsigned i = 0; i < count; i++) {
         if (rows[i].is_scaled && rows[i].measured) {
-            print_note(terminal, TERMINAL_DIM, "%s from %" PRIu64 " real requests, not run in full",
-                       scaled_mark, rows[i].real_requests);
+            print_note(terminal, TERMINAL_DIM, "%s from %s real requests, not run in full",
+                       scaled_mark, units_count(rows[i].real_requests).text);
         }
         if (rows[i].is_partial && !rows[i].is_scaled && rows[i].measured) {
             print_note(terminal, TERMINAL_WARN, "? %s: cut short after %s requests",
@@ -123,25 +125,30 @@ static void print_footnotes(const struct race_row *rows, unsigned count,
 
 static void print_failures(const struct race_row *row, struct terminal *terminal) {
     char shown[256];
+    char first[320] = "";
     text_escape(row->text, shown, sizeof(shown));
     if (row->error < 0) {
         print_note(terminal, TERMINAL_BAD, "%s could not run: %s", row->model->name, shown);
         return;
     }
+    if (shown[0] != '\0') {
+        snprintf(first, sizeof(first), "; the first: %s", shown);
+    }
     for (int cause = 0; cause < BOARD_CAUSES; cause++) {
         if (row->failed[cause] > 0) {
-            print_note(terminal, TERMINAL_BAD, "%s: %s of %s requests failed: %s", row->model->name,
-                       units_count(row->failed[cause]).text, units_count(row->issued).text,
-                       board_cause_text((enum board_cause)cause));
+            print_note(terminal, TERMINAL_BAD, "%s: %s of %s requests failed: %s%s",
+                       row->model->name, units_count(row->failed[cause]).text,
+                       units_count(row->issued).text, board_cause_text((enum board_cause)cause),
+                       first);
+            first[0] = '\0';
         }
     }
     if (row->workers_died > 0 || row->aborted > 0) {
-        print_note(terminal, TERMINAL_BAD,
-                   "%s: %s workers died; %s requests were aborted in flight", row->model->name,
-                   units_count(row->workers_died).text, units_count(row->aborted).text);
-    }
-    if (shown[0] != '\0') {
-        print_note(terminal, TERMINAL_BAD, "%s: first of them: %s", row->model->name, shown);
+        print_note(terminal, TERMINAL_BAD, "%s: %s workers died, %s requests aborted in flight%s",
+                   row->model->name, units_count(row->workers_died).text,
+                   units_count(row->aborted).text, first);
+    } else if (row->failed_total == 0 && shown[0] != '\0') {
+        print_note(terminal, TERMINAL_BAD, "%s: %s", row->model->name, shown);
     }
 }
 
@@ -149,13 +156,11 @@ static void print_failures(const struct race_row *row, struct terminal *terminal
 static void print_doubts(const struct race *race, const struct race_row *rows,
                          struct terminal *terminal) {
     uint64_t overflows = 0;
-    bool is_known = true;
     for (unsigned i = 0; i < race->entry_count; i++) {
         const struct race_entry *entry = &race->entries[i];
         double busiest = 0;
         for (unsigned round = 0; round < entry->round_count; round++) {
             const struct server_load *load = &entry->server[round];
-            is_known = is_known && load->known;
             overflows += load->overflows;
             busiest = server_is_busy(load) && load->busiest > busiest ? load->busiest : busiest;
         }
@@ -174,7 +179,7 @@ static void print_doubts(const struct race *race, const struct race_row *rows,
                        units_count(workers).text);
         }
     }
-    if (!is_known && race->settings.work != MODEL_WORK_CPU) {
+    if (race->server.count == 0 && race->settings.work != MODEL_WORK_CPU) {
         print_note(terminal, TERMINAL_DIM,
                    "The server's own load is not known: it may have set the pace.");
     }

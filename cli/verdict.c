@@ -67,52 +67,58 @@ static void say_name(struct sentence *s, const struct race_row *row) {
     say(s, "%c%s", toupper((unsigned char)row->model->name[0]), row->model->name + 1);
 }
 
-static void say_speed(struct sentence *s, double slower) {
-    struct units_text factor = units_ratio(slower);
-    if (slower < 1 / 1.05) {
-        say(s, " were quicker (%s the time)", factor.text);
-    } else if (slower < 1.05) {
-        say(s, " were just as quick");
-    } else if (slower < about_equal) {
-        say(s, " were almost as quick (%s)", factor.text);
-    } else {
-        say(s, " took %s as long", factor.text);
-    }
+/* The differences worth a word, as verb phrases. */
+struct clauses {
+    unsigned count;
+    char texts[4][96];
+};
+
+static void add_clause(struct clauses *clauses, double factor, const char *before,
+                       const char *after) {
+    snprintf(clauses->texts[clauses->count++], sizeof(clauses->texts[0]), "%s %s %s", before,
+             units_ratio(factor).text, after);
 }
 
-/* Adds " but A, B and C" of the clauses that are set. */
-static void say_costs(struct sentence *s, const char *joint, char clauses[][96], unsigned count) {
-    for (unsigned i = 0; i < count; i++) {
-        say(s, "%s%s", i == 0 ? joint : i + 1 == count ? " and " : ", ", clauses[i]);
+/* Says "A, B and C", the first of them after `joint`. */
+static void say_clauses(struct sentence *s, const char *joint, const struct clauses *clauses) {
+    for (unsigned i = 0; i < clauses->count; i++) {
+        bool is_last = i > 0 && i + 1 == clauses->count;
+        say(s, "%s%s", i == 0 ? joint : is_last ? " and " : ", ", clauses->texts[i]);
     }
 }
 
 /* One sentence on how `row` did against the winner. */
 static void compare(struct sentence *s, const struct race_row *row, const struct race_row *winner) {
-    char clauses[3][96];
-    unsigned count = 0;
+    struct clauses clauses = {.count = 0};
     double slower = ratio(row->wall_ns, winner->wall_ns);
     double cpu = ratio(race_cpu_ns(&row->run), race_cpu_ns(&winner->run));
     double switches = ratio(race_switches(&row->run), race_switches(&winner->run));
     double memory = row->memory_known && winner->memory_known
                         ? ratio(cost_memory_total(&row->memory), cost_memory_total(&winner->memory))
                         : 1;
+    bool is_slow = slower >= about_equal;
+    if (is_slow) {
+        add_clause(&clauses, slower, "took", "as long");
+    }
     if (cpu >= noticeable) {
-        snprintf(clauses[count++], 96, "used %s the CPU", units_ratio(cpu).text);
+        add_clause(&clauses, cpu, "used", "the CPU");
     }
     if (switches >= noticeable) {
-        snprintf(clauses[count++], 96, "switched %s more often", units_ratio(switches).text);
+        add_clause(&clauses, switches, "switched", "more often");
     }
-    if (memory >= noticeable) {
-        snprintf(clauses[count++], 96, "held %s the memory", units_ratio(memory).text);
+    if (memory >= noticeable || memory < 1 / noticeable) {
+        add_clause(&clauses, memory, "held", "the memory");
     }
     say(s, " ");
     say_name(s, row);
-    say_speed(s, slower);
-    say_costs(s, slower < about_equal ? " but " : ", ", clauses, count);
-    if (memory < 1 / noticeable) {
-        say(s, ", in %s the memory", units_ratio(memory).text);
+    if (!is_slow) {
+        say(s,
+            slower < 1 / 1.05 ? " were quicker (%s the time)"
+            : slower < 1.05   ? " were just as quick"
+                              : " were almost as quick (%s)",
+            units_ratio(slower).text);
     }
+    say_clauses(s, is_slow ? " " : " but ", &clauses);
     say(s, ".");
 }
 
@@ -124,6 +130,15 @@ static void say_waiting(struct sentence *s, const struct race *race,
     } else {
         say(s, "Here %s cost least.", winner->model->name);
     }
+}
+
+static bool has_more_cores(const struct race_row *rows, unsigned count) {
+    for (unsigned i = 0; i < count; i++) {
+        if (takes_part(&rows[i]) && rows[i].cores > 1) {
+            return true;
+        }
+    }
+    return false;
 }
 
 /* On CPU work: how much did more cores help? */
@@ -142,6 +157,8 @@ static void say_working(struct sentence *s, const struct race_row *rows, unsigne
             "Work is not waiting: %s on %u cores were %s quicker than %s on one. "
             "What computes needs cores, not coroutines.",
             winner->model->name, winner->cores, units_ratio(gain).text, one_core->model->name);
+    } else if (has_more_cores(rows, count)) {
+        say(s, "Work is not waiting, but more cores hardly helped: were they busy elsewhere?");
     } else {
         say(s, "Work is not waiting: no model makes one core compute faster.");
     }

@@ -20,6 +20,9 @@
 
 enum { GIVE_UP_MIN = 100, NS_PER_MS = 1000000 };
 
+static const int64_t sample_least_ns = 500000000;
+static const int64_t sample_most_ns = 3000000000;
+
 int worker_open(const struct model_plan *plan, jg_http_client **out_client) {
     const jg_http_client_options options = {
         .connections = 1,
@@ -116,8 +119,16 @@ static void make_request(const struct worker *worker, jg_http_client *client, bo
     }
 }
 
+/* Whether a model that makes only a sample of the requests has made enough of them: as many as it
+ * should, for long enough to be measured, but not for ever. */
+static bool has_sampled_enough(const struct model_plan *plan, const struct board *board) {
+    int64_t elapsed_ns = board_now_ns() - board->go_ns;
+    bool is_much = board->tickets >= plan->sample_least && elapsed_ns >= sample_least_ns;
+    return is_much || elapsed_ns >= sample_most_ns;
+}
+
 bool worker_take(const struct model_plan *plan, struct board *board) {
-    if (plan->limit_ns != 0 && board_now_ns() - board->go_ns > (int64_t)plan->limit_ns) {
+    if (plan->sample_least != 0 && has_sampled_enough(plan, board)) {
         return false;
     }
     uint64_t enough = 2 * (uint64_t)plan->concurrency;

@@ -30,7 +30,7 @@ struct worker {
 /* Says that it has arrived, waits for go, and makes requests until none is left. Always 0. */
 intptr_t worker_run(void *worker);
 
-/* Takes the right to make one more request. False: all are taken, the plan's time is over, or so many
+/* Takes the right to make one more request. False: all are taken, the sample is large enough, or so many
  * have failed and none succeeded that going on makes no sense: then the round is stopped. */
 bool worker_take(const struct model_plan *plan, struct board *board);
 

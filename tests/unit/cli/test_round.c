@@ -170,8 +170,7 @@ static int ignore_stop(const struct model_plan *plan, struct board *board) {
     make_requests(plan, board);
     board_take(board, UINT64_MAX);
     kill(getppid(), SIGTERM);
-    while (pause() != 0) {
-    }
+    while (pause() != 0) {}
     return 0;
 }
 

@@ -7,54 +7,7 @@
  * Why        the client must be the same whoever waits, or a comparison compares two clients.
  */
 // Backends: epoll sim blocking
-#include "http_peer.h"
-
-#define OK_HEAD "HTTP/1.1 200 OK\r\n"
-#define HELLO OK_HEAD "Content-Length: 5\r\n\r\nhello"
-
-static jg_http_client *client_open(const jg_http_client_options *options) {
-    jg_http_client *client = NULL;
-    ck_assert_int_eq(jg_http_client_open(options, &client), 0);
-    return client;
-}
-
-static jg_http_response *get_ok(jg_http_client *client, const char *url) {
-    jg_http_response *response = NULL;
-    int rc = jg_http_get(client, url, &response);
-    ck_assert_msg(rc == 0, "GET %s: %s", url, jg_error_detail(rc));
-    return response;
-}
-
-static jg_http_response *send_ok(jg_http_client *client, const jg_http_request *request) {
-    jg_http_response *response = NULL;
-    int rc = jg_http_send(client, request, &response);
-    ck_assert_msg(rc == 0, "%s: %s", request->url, jg_error_detail(rc));
-    return response;
-}
-
-/* Reads what is left, so that the connection may be used again, and closes. */
-static void finish(jg_http_response *response) {
-    const char *data;
-    ck_assert_int_ge(jg_http_body(response, &data), 0);
-    jg_http_response_close(response);
-}
-
-static void expect_body(jg_http_response *response, const char *wanted) {
-    const char *data = NULL;
-    ssize_t size = jg_http_body(response, &data);
-    ck_assert_msg(size == (ssize_t)strlen(wanted), "body: %zd bytes, not %zu", size,
-                  strlen(wanted));
-    ck_assert_str_eq(data, wanted);
-}
-
-/* GETs the peer's root and expects this body; returns whether the connection had served before. */
-static bool expect_get(jg_http_client *client, const struct peer *peer, const char *wanted) {
-    jg_http_response *response = get_ok(client, peer->url);
-    expect_body(response, wanted);
-    bool reused = jg_http_response_reused(response);
-    jg_http_response_close(response);
-    return reused;
-}
+#include "http_client_steps.h"
 
 // Answers.
 
@@ -217,7 +170,6 @@ static void interim_body(struct peer *peer) {
 }
 
 #define EARLY_HINTS "HTTP/1.1 103 Early Hints\r\nLink: </style.css>\r\n\r\n"
-#define FOUR(text) text text text text
 
 // A 100 or 103 would be taken for the answer.
 START_TEST(interim_answers_are_skipped) {
@@ -253,7 +205,7 @@ static void large_get_body(struct peer *peer) {
     const struct large *large = peer->arg;
     jg_http_client *client = client_open(NULL);
     for (int i = 0; i < 2; i++) {
-        jg_http_response *response = send_ok(client, &(jg_http_request){.url = peer->url});
+        jg_http_response *response = ask(client, peer);
         char *piece = malloc(large->read_size);
         size_t done = 0;
         ssize_t got;
@@ -316,7 +268,7 @@ END_TEST
 
 static void unread_body(struct peer *peer) {
     jg_http_client *client = client_open(NULL);
-    jg_http_response *response = send_ok(client, &(jg_http_request){.url = peer->url});
+    jg_http_response *response = ask(client, peer);
     char some[10];
     ck_assert_int_eq(jg_http_read(response, some, sizeof some), 10);
     jg_http_response_close(response);

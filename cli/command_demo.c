@@ -208,7 +208,7 @@ static int run(const void *given) {
     }
     enum exit_code code = race_server(options, &server);
     stop_server(&server);
-    return code;
+    return (int)code;
 }
 
 #define AT(field) offsetof(struct demo_options, field)

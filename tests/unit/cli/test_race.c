@@ -1,138 +1,16 @@
 // SPDX-License-Identifier: MIT
 /* test_race.c – whole races of the command, against the stand-in and against bad servers.
  *
- * Holds      a runner of `juggle`, servers in children.
+ * Holds      races, and servers in children.
  * Invariant  every race ends by itself, within a second or two.
  * Called by  the test runner.
  * Why        what a user meets is the command, not its parts: exit codes, lines, JSON.
  * Quirks     latencies are a few milliseconds, and no assertion depends on how long anything takes.
  */
 #define FIXTURE_LIMIT 30
-#include "fixtures/fixture.h"
+#include "juggle_runner.h"
 
-#include "cli/commands.h"
-
-#include <arpa/inet.h>
-#include <fcntl.h>
-#include <sched.h>
-#include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-enum { ARGUMENTS_MAX = 24, CAUGHT_SIZE = 1 << 18 };
-
-static char out[CAUGHT_SIZE];
-static char err[CAUGHT_SIZE];
-
-/* A `juggle` that runs. */
-struct run {
-    pid_t pid;
-    int out_fd;
-    int err_fd;
-};
-
-/* Starts `juggle` with the words of `line`; standard output goes to `out_fd`. */
-static struct run start(const char *line, int out_fd) {
-    char *argv[ARGUMENTS_MAX] = {NULL};
-    int argc = 0;
-    char words[1024];
-    struct run run = {.out_fd = out_fd, .err_fd = memfd_create("err", MFD_CLOEXEC)};
-    snprintf(words, sizeof(words), "juggle %s", line);
-    for (char *rest = words, *word = NULL; (word = strsep(&rest, " ")) != NULL;) {
-        argv[argc++] = word;
-    }
-    fflush(NULL);
-    run.pid = fork();
-    ck_assert_int_ge(run.pid, 0);
-    if (run.pid == 0) {
-        dup2(run.out_fd, STDOUT_FILENO);
-        dup2(run.err_fd, STDERR_FILENO);
-        _exit(commands_main(argc, argv));
-    }
-    return run;
-}
-
-static void catch_text(int fd, char *text) {
-    ssize_t length = pread(fd, text, CAUGHT_SIZE - 1, 0);
-    text[length < 0 ? 0 : length] = '\0';
-    close(fd);
-}
-
-/* Waits for its end; returns its exit code, with its output in `out` and `err`. */
-static int finish(struct run run) {
-    int status = 0;
-    ck_assert_int_eq(waitpid(run.pid, &status, 0), run.pid);
-    catch_text(run.out_fd, out);
-    catch_text(run.err_fd, err);
-    ck_assert_msg(WIFEXITED(status), "wait status 0x%x", (unsigned)status);
-    return WEXITSTATUS(status);
-}
-
-static int juggle(const char *line) {
-    return finish(start(line, memfd_create("out", MFD_CLOEXEC)));
-}
-
-/* The same with the port put in place of the "%d" in `format`. */
-static int juggle_at(int port, const char *format) {
-    char line[512];
-    const char *mark = strstr(format, "%d");
-    snprintf(line, sizeof(line), "%.*s%d%s", (int)(mark - format), format, port, mark + 2);
-    return juggle(line);
-}
-
-/* `juggle serve` in a child. */
-struct served {
-    struct run run;
-    int port;
-};
-
-static struct served serve(const char *options) {
-    char line[256];
-    int ends[2];
-    struct served served = {.port = 0};
-    ck_assert_int_eq(pipe2(ends, O_CLOEXEC), 0);
-    snprintf(line, sizeof(line), "serve --port 0 %s", options);
-    served.run = start(line, ends[1]);
-    close(ends[1]);
-    served.run.out_fd = ends[0];
-    ssize_t length = read(ends[0], out, CAUGHT_SIZE - 1);
-    ck_assert_int_gt(length, 0);
-    out[length] = '\0';
-    ck_assert_int_eq(sscanf(out, "listening on http://127.0.0.1:%d/\n", &served.port), 1);
-    return served;
-}
-
-/* Stops the server; its closing line is then in `out`. */
-static int stop(struct served served) {
-    int status = 0;
-    kill(served.run.pid, SIGTERM);
-    ck_assert_int_eq(waitpid(served.run.pid, &status, 0), served.run.pid);
-    ssize_t length = read(served.run.out_fd, out, CAUGHT_SIZE - 1);
-    out[length < 0 ? 0 : length] = '\0';
-    close(served.run.out_fd);
-    catch_text(served.run.err_fd, err);
-    ck_assert(WIFEXITED(status));
-    return WEXITSTATUS(status);
-}
-
-/* Counts how often `text` occurs in the output. */
-static unsigned count_in_out(const char *text) {
-    unsigned count = 0;
-    for (const char *at = out; (at = strstr(at, text)) != NULL; at++) {
-        count++;
-    }
-    return count;
-}
-
-static void check_one_line(const char *text) {
-    ck_assert_msg(strchr(text, '\n') == text + strlen(text) - 1, "not one line: '%s'", text);
-}
 
 // The main job: every model makes every request, and says what it cost.
 START_TEST(all_models_make_all_requests) {
@@ -227,19 +105,6 @@ static _Noreturn void answer_badly(int listener, const char *answer) {
     }
 }
 
-/* Listens on a free port; without `answer` nobody will. Returns the listener. */
-static int listen_anywhere(int *out_port) {
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t size = sizeof(address);
-    int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    ck_assert_int_ge(listener, 0);
-    ck_assert_int_eq(bind(listener, (struct sockaddr *)&address, size), 0);
-    ck_assert_int_eq(listen(listener, 128), 0);
-    ck_assert_int_eq(getsockname(listener, (struct sockaddr *)&address, &size), 0);
-    *out_port = ntohs(address.sin_port);
-    return listener;
-}
-
 static void race_bad_server(const char *answer, const char *cause) {
     char expected[64];
     int port = 0;
@@ -308,19 +173,6 @@ START_TEST(wrong_settings_are_refused) {
         check_one_line(err);
         ck_assert_str_eq(out, "");
     }
-}
-END_TEST
-
-// A port that is taken is a limit of the machine, not a crash.
-START_TEST(taken_port_is_named) {
-    char line[64];
-    int port = 0;
-    int listener = listen_anywhere(&port);
-    snprintf(line, sizeof(line), "serve --port %d", port);
-    ck_assert_int_eq(juggle(line), EXIT_LOCAL_LIMIT);
-    check_one_line(err);
-    ck_assert_ptr_nonnull(strstr(err, "juggle serve: cannot listen on 127.0.0.1 port "));
-    close(listener);
 }
 END_TEST
 
@@ -455,32 +307,6 @@ START_TEST(computing_needs_no_server) {
 }
 END_TEST
 
-// A Unix socket takes TCP out of the comparison.
-START_TEST(unix_sockets_are_raced) {
-    char line[256];
-    char folder[] = "/tmp/juggle-test-XXXXXX";
-    int ends[2];
-    ck_assert_ptr_nonnull(mkdtemp(folder));
-    ck_assert_int_eq(pipe2(ends, O_CLOEXEC), 0);
-    snprintf(line, sizeof(line), "serve --latency 1ms --unix %s/s", folder);
-    struct served served = {.run = start(line, ends[1])};
-    close(ends[1]);
-    served.run.out_fd = ends[0];
-    ssize_t length = read(ends[0], out, CAUGHT_SIZE - 1);
-    out[length < 0 ? 0 : length] = '\0';
-    ck_assert_ptr_nonnull(strstr(out, "listening on http+unix://%2Ftmp%2Fjuggle-test-"));
-    snprintf(line, sizeof(line),
-             "race http+unix://%%2Ftmp%%2F%s%%2Fs/ -n 40 -c 4 -r 1 --json "
-             "-m threads,processes,coroutines,floor",
-             folder + strlen("/tmp/"));
-    int code = juggle(line);
-    ck_assert_msg(code == EXIT_GOOD, "%d: %s%s", code, err, out);
-    ck_assert_uint_eq(count_in_out("\n      \"requests_ok\": 40,"), 4);
-    ck_assert_int_eq(stop(served), EXIT_GOOD);
-    ck_assert_int_eq(rmdir(folder), 0);
-}
-END_TEST
-
 // The demo needs nothing and leaves nothing.
 START_TEST(demo_runs_by_itself) {
     ck_assert_int_eq(juggle("demo -n 100 -c 10 -r 1 -l 3ms --json"), EXIT_GOOD);
@@ -492,52 +318,8 @@ START_TEST(demo_runs_by_itself) {
 }
 END_TEST
 
-/* GETs a path over a plain socket; the whole answer is then in `out`. */
-static void get(int port, const char *request) {
-    struct sockaddr_in address = {.sin_family = AF_INET,
-                                  .sin_port = htons((uint16_t)port),
-                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    size_t used = 0;
-    ssize_t length = 0;
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    ck_assert_int_eq(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
-    dprintf(fd, "%s HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n", request);
-    while ((length = read(fd, out + used, CAUGHT_SIZE - 1 - used)) > 0) {
-        used += (size_t)length;
-    }
-    out[used] = '\0';
-    close(fd);
-}
-
-// The stand-in must answer as the real services do: same paths, same fields.
-START_TEST(stand_in_answers_like_the_services) {
-    struct served served = serve("--latency 0 --latency-players 0 --latency-ipify 0 "
-                                 "--latency-ip-api 0 --size 100");
-    get(served.port, "GET /api/onlinePlayers?output=json");
-    ck_assert_int_eq(strncmp(out, "HTTP/1.1 200 ", 13), 0);
-    ck_assert_uint_eq(count_in_out("{\"label\":\""), 5);
-    ck_assert_ptr_nonnull(strstr(out, "\"xone\":{\"label\":\"XBOXONE\",\"count\":"));
-    ck_assert_uint_eq(count_in_out("\"peak24\":"), 5);
-    get(served.port, "GET /ipify?format=json");
-    ck_assert_ptr_nonnull(strstr(out, "\r\n\r\n{\"ip\":\"127.0.0.1\"}"));
-    get(served.port, "GET /ip-api/json");
-    ck_assert_ptr_nonnull(strstr(out, "\"query\":\"127.0.0.1\"}"));
-    get(served.port, "GET /stats");
-    ck_assert_uint_eq(strlen(strstr(out, "\r\n\r\n") + 4), 100);
-    get(served.port, "GET /");
-    ck_assert_uint_eq(strlen(strstr(out, "\r\n\r\n") + 4), 100);
-    get(served.port, "GET /other");
-    ck_assert_int_eq(strncmp(out, "HTTP/1.1 404 ", 13), 0);
-    get(served.port, "DELETE /");
-    ck_assert_int_eq(strncmp(out, "HTTP/1.1 405 ", 13), 0);
-    ck_assert_int_eq(stop(served), EXIT_GOOD);
-    ck_assert_ptr_nonnull(strstr(out, "served 7 requests on 7 connections"));
-}
-END_TEST
-
 FIXTURE_MAIN("cli/race", all_models_make_all_requests, sync_is_extrapolated_visibly,
              table_is_plain_in_a_pipe, failures_are_counted_by_cause, bad_answers_never_succeed,
-             unreachable_targets_are_named, wrong_settings_are_refused, taken_port_is_named,
-             limits_are_checked_before, lost_reports_are_errors, interrupt_reports_what_there_is,
-             killed_worker_is_reported, dying_server_ends_the_race, computing_needs_no_server,
-             unix_sockets_are_raced, demo_runs_by_itself, stand_in_answers_like_the_services)
+             unreachable_targets_are_named, wrong_settings_are_refused, limits_are_checked_before,
+             lost_reports_are_errors, interrupt_reports_what_there_is, killed_worker_is_reported,
+             dying_server_ends_the_race, computing_needs_no_server, demo_runs_by_itself)

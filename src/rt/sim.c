@@ -351,6 +351,7 @@ static void sim_close(struct backend *backend) {
 
 static const struct backend_ops sim_ops = {
     .name = "sim",
+    .foreign_fds = true,
     .close = sim_close,
     .submit = sim_submit,
     .cancel = sim_cancel,

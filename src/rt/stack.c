@@ -34,7 +34,6 @@ static const size_t LARGEST_REGION = (size_t)16 << 30;
 
 struct stack_free {
     struct stack_free *next;
-    unsigned valgrind_id;
 };
 
 struct stack_region {
@@ -43,7 +42,7 @@ struct stack_region {
     size_t stride; // guard + stack
     size_t count;
     size_t cut; // stacks cut so far
-    unsigned first_valgrind_id;
+    unsigned *valgrind_ids; // of the stacks cut; NULL without valgrind
 };
 
 static atomic_int guard_kind;
@@ -112,14 +111,19 @@ void stack_pool_init(struct stack_pool *pool) {
     *pool = (struct stack_pool){0};
 }
 
+static void forget_ids(struct stack_region *region) {
+    for (size_t i = 0; region->valgrind_ids != NULL && i < region->cut; i++) {
+        sanitize_stack_forget(region->valgrind_ids[i]);
+    }
+    mem_free(region->valgrind_ids);
+}
+
 void stack_pool_fini(struct stack_pool *pool) {
     for (size_t class = 0; class < STACK_CLASSES; class ++) {
         struct stack_region *region = pool->regions[class];
         while (region != NULL) {
             struct stack_region *older = region->older;
-            for (size_t i = 0; i < region->cut; i++) {
-                sanitize_stack_forget(region->first_valgrind_id + (unsigned)i);
-            }
+            forget_ids(region);
             if (atomic_load(&guard_kind) == STACK_GUARD_MPROTECT) {
                 atomic_fetch_add(&mprotect_left, (long)region->cut);
             }
@@ -161,6 +165,9 @@ static int add_region(struct stack_pool *pool, size_t class, size_t size_bytes) 
     madvise(start, stride * count, MADV_NOHUGEPAGE);
     *region = (struct stack_region){
         .older = newest, .start = start, .stride = stride, .count = count};
+    if (sanitize_on_valgrind()) {
+        region->valgrind_ids = mem_alloc(count * sizeof(*region->valgrind_ids));
+    }
     pool->regions[class] = region;
     pool->region_count++;
     return 0;
@@ -182,8 +189,8 @@ static int cut_stack(struct stack_pool *pool, size_t size_bytes, struct stack *o
     }
     char *base = guard + STACK_GUARD;
     unsigned id = sanitize_stack_register(base, base + size_bytes);
-    if (region->cut == 0) {
-        region->first_valgrind_id = id;
+    if (region->valgrind_ids != NULL) {
+        region->valgrind_ids[region->cut] = id;
     }
     region->cut++;
     pool->mapped_count++;

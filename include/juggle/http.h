@@ -108,8 +108,8 @@ JG_API jg_http_header jg_http_response_header_at(const jg_http_response *respons
  * lost, and it may be read on. */
 JG_API JG_SUSPENDS ssize_t jg_http_read(jg_http_response *response, void *buf, size_t cap);
 
-/* Reads the rest of the body into memory; asked again, gives the same. A call that was cancelled may
- * be repeated.
+/* Reads the rest of the body into memory. A call that was cancelled may be repeated; once it is there,
+ * as after jg_http_get, it gives the same at once, whatever is cancelled.
  *
  * Returns  its size; -EMSGSIZE beyond `body_most`; errors as jg_http_read.
  * Owns     the data is the response's; a zero byte follows it. */

@@ -432,7 +432,7 @@ int response_gather(jg_http_response *response) {
 }
 
 ssize_t jg_http_body(jg_http_response *response, const char **out_data) {
-    int rc = suspend_check(sched_current());
+    int rc = response->gathered ? 0 : suspend_check(sched_current());
     rc = rc < 0 ? rc : response_gather(response);
     if (rc < 0) {
         return rc;

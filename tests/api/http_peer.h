@@ -30,6 +30,7 @@ struct peer_reply {
     size_t size;       // 0: up to the NUL
     enum peer_after after;
     size_t slice;      // bytes per write, each a moment after the other; 0: all at once
+    int slice_ms;      // between two of them
     int delay_ms;      // before the first byte
     const char *later; // sent `later_ms` after the answer
     int later_ms;
@@ -111,7 +112,7 @@ static inline bool peer_write(jg_stream *stream, const struct peer_reply *reply)
     }
     for (size_t done = 0; done < size; done += slice) {
         size_t count = size - done < slice ? size - done : slice;
-        if (jg_write(stream, reply->bytes + done, count) < 0 || jg_yield() < 0) {
+        if (jg_write(stream, reply->bytes + done, count) < 0 || jg_sleep(reply->slice_ms) < 0) {
             return false;
         }
     }

@@ -10,7 +10,8 @@
  * Why        edge-triggered: one epoll_ctl in a connection's life. See docs/decisions/epoll.md.
  * Quirks     a short read drains a socket, but the end of the stream may have come with the same
  *            event: after a hang-up flag the next read is always tried. Events carry a generation:
- *            a reused descriptor number must not wake for its predecessor.
+ *            a reused descriptor number must not wake for its predecessor. A number that comes new from
+ *            the kernel is forgotten first: somebody may have closed it without telling us.
  */
 #include "rt/op.h"
 
@@ -94,7 +95,7 @@ static int register_fd(struct epoll_backend *self, struct entry *entry, int fd) 
                                 .data.u64 = ((uint64_t)entry->generation << 32) | (uint32_t)fd};
     int rc = epoll_ctl(self->epoll_fd, EPOLL_CTL_ADD, fd, &event);
     if (rc != 0 && errno == EEXIST) {
-        // Closed behind our back and its number given out again while a duplicate lives.
+        // Given up and adopted again without being closed.
         rc = epoll_ctl(self->epoll_fd, EPOLL_CTL_MOD, fd, &event);
     }
     if (rc != 0) {
@@ -102,6 +103,29 @@ static int register_fd(struct epoll_backend *self, struct entry *entry, int fd) 
     }
     entry->registered = true;
     return 0;
+}
+
+static void complete(struct backend *backend, struct op **slot, intptr_t result) {
+    struct op *op = *slot;
+    *slot = NULL;
+    backend->pending--;
+    wake(&op->wait, result);
+}
+
+/* What is known about a number is no longer true: its descriptor is closed, or was closed by somebody
+ * else, as the kernel has given the number out again. */
+static void forget(struct epoll_backend *self, int fd) {
+    if ((size_t)fd >= self->entry_count) {
+        return;
+    }
+    struct entry *entry = &self->entries[fd];
+    if (entry->reader != NULL) {
+        complete(&self->backend, &entry->reader, -EBADF);
+    }
+    if (entry->writer != NULL) {
+        complete(&self->backend, &entry->writer, -EBADF);
+    }
+    *entry = (struct entry){.generation = entry->generation + 1};
 }
 
 static bool is_writer(const struct op *op) {
@@ -117,7 +141,7 @@ static size_t wanted(const struct op *op) {
 }
 
 /* Tries the call and learns from its answer. Returns false when it would block. */
-static bool attempt(struct entry *entry, struct op *op) {
+static bool attempt(struct epoll_backend *self, struct entry *entry, struct op *op) {
     intptr_t got = op_try(op);
     bool writer = is_writer(op);
     if (got == -EAGAIN) {
@@ -133,6 +157,8 @@ static bool attempt(struct entry *entry, struct op *op) {
         entry->readable = false; // drained: an edge will tell of more
     } else if (op->kind == OP_WRITE && got > 0 && (size_t)got < wanted(op)) {
         entry->writable = false;
+    } else if (op->kind == OP_ACCEPT && got >= 0) {
+        forget(self, (int)got);
     }
     op->wait.result = got;
     return true;
@@ -156,7 +182,7 @@ static bool epoll_submit(struct backend *backend, struct op *op) {
         return completed(op, -EBUSY);
     }
     bool worth = !entry->registered || (writer ? entry->writable : entry->readable);
-    if (worth && attempt(entry, op)) {
+    if (worth && attempt(self, entry, op)) {
         return true;
     }
     if (!entry->registered) {
@@ -168,13 +194,6 @@ static bool epoll_submit(struct backend *backend, struct op *op) {
     *slot = op;
     backend->pending++;
     return false;
-}
-
-static void complete(struct backend *backend, struct op **slot, intptr_t result) {
-    struct op *op = *slot;
-    *slot = NULL;
-    backend->pending--;
-    wake(&op->wait, result);
 }
 
 static void epoll_cancel(struct backend *backend, struct op *op) {
@@ -197,13 +216,13 @@ static void on_event(struct epoll_backend *self, const struct epoll_event *event
     }
     if (event->events & (EPOLLIN | ends)) {
         entry->readable = true;
-        if (entry->reader != NULL && attempt(entry, entry->reader)) {
+        if (entry->reader != NULL && attempt(self, entry, entry->reader)) {
             complete(&self->backend, &entry->reader, entry->reader->wait.result);
         }
     }
     if (event->events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) {
         entry->writable = true;
-        if (entry->writer != NULL && attempt(entry, entry->writer)) {
+        if (entry->writer != NULL && attempt(self, entry, entry->writer)) {
             complete(&self->backend, &entry->writer, entry->writer->wait.result);
         }
     }
@@ -261,17 +280,7 @@ static int64_t epoll_now_ns(struct backend *backend) {
 }
 
 static void epoll_close_fd(struct backend *backend, int fd) {
-    struct epoll_backend *self = of(backend);
-    if ((size_t)fd < self->entry_count) {
-        struct entry *entry = &self->entries[fd];
-        if (entry->reader != NULL) {
-            complete(backend, &entry->reader, -EBADF);
-        }
-        if (entry->writer != NULL) {
-            complete(backend, &entry->writer, -EBADF);
-        }
-        *entry = (struct entry){.generation = entry->generation + 1};
-    }
+    forget(of(backend), fd);
     close(fd);
 }
 
@@ -285,21 +294,30 @@ static void epoll_backend_close(struct backend *backend) {
 }
 
 static int epoll_socket_open(struct backend *backend, int family) {
-    (void)backend;
     int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    return fd < 0 ? -errno : fd;
+    if (fd < 0) {
+        return -errno;
+    }
+    forget(of(backend), fd);
+    return fd;
 }
 
 static int epoll_socket_pair(struct backend *backend, int out_fds[2]) {
-    (void)backend;
-    return socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, out_fds) != 0 ? -errno
-                                                                                            : 0;
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, out_fds) != 0) {
+        return -errno;
+    }
+    forget(of(backend), out_fds[0]);
+    forget(of(backend), out_fds[1]);
+    return 0;
 }
 
 static int epoll_adopt(struct backend *backend, int fd) {
-    (void)backend;
     int flags = fcntl(fd, F_GETFL);
-    return flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 ? -errno : 0;
+    if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0) {
+        return -errno;
+    }
+    forget(of(backend), fd);
+    return 0;
 }
 
 /* What was drained and has had no event since is idle: no system call needed to know. */

@@ -401,10 +401,48 @@ START_TEST(a_reused_number_does_not_wake_for_its_predecessor) {
 }
 END_TEST
 
+static void behind_body(void *arg) {
+    (void)arg;
+    int old[2];
+    int new[2];
+    struct job jobs[2];
+    struct reading stale;
+    struct reading fresh;
+    wire_pair(old);
+    start_reading(&jobs[0], &stale, old[0]); // known to the backend, and waited for
+    close(old[0]);                           // by somebody who does not know the backend
+    wire_pair(new);
+    ck_assert_int_eq(new[0], old[0]);
+    job_join(&jobs[0]);
+    ck_assert_int_eq(stale.result, -EBADF);
+    start_reading(&jobs[1], &fresh, new[0]);
+    ck_assert_int_eq(wire_write(new[1], "x", 1), 1);
+    job_join(&jobs[1]);
+    ck_assert_int_eq(fresh.result, 1);
+    // Adopted again without having been closed.
+    ck_assert_int_eq(ops()->adopt(backend_current(), new[0]), 0);
+    start_reading(&jobs[1], &fresh, new[0]);
+    ck_assert_int_eq(wire_write(new[1], "y", 1), 1);
+    job_join(&jobs[1]);
+    ck_assert_int_eq(fresh.result, 1);
+    wire_close_pair(new);
+    wire_close(old[1]);
+}
+
+// Where somebody closed a descriptor without telling us, its number would be deaf for ever. B4.
+START_TEST(a_number_closed_behind_our_back_is_known_anew) {
+    if (!on_backend("epoll")) {
+        fixture_skip("only epoll keeps notes about numbers that others can close");
+    }
+    world_each(behind_body, NULL);
+}
+END_TEST
+
 FIXTURE_MAIN("rt/op_conformance", a_read_waits_for_its_bytes, each_op_completes_once,
              poll_sees_bytes_and_leaves_them, a_closed_descriptor_is_an_error_at_once,
              a_cancelled_read_leaves_buffer_and_bytes,
              completion_and_cancel_in_one_turn_lose_nothing, a_completed_op_is_nowhere_any_more,
              accept_and_poll_can_be_cancelled, a_standing_cancel_refuses_before_anything_is_done,
              a_second_reader_is_refused, a_writer_waits_for_room, closing_wakes_who_waits,
-             a_reused_number_does_not_wake_for_its_predecessor)
+             a_reused_number_does_not_wake_for_its_predecessor,
+             a_number_closed_behind_our_back_is_known_anew)

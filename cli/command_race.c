@@ -60,6 +60,16 @@ static bool read_work(const char *text, struct race_settings *settings) {
     return is_good;
 }
 
+/* The floor can only make requests. Complains and returns false if it is asked for more. */
+static bool check_floor(const struct race_settings *settings) {
+    bool has_floor = memchr(settings->models.picked, MODEL_FLOOR, settings->models.count) != NULL;
+    if (has_floor && settings->work != MODEL_WORK_IO) {
+        output_complain("race", "--models: the floor only makes requests: leave it out, or --work");
+        return false;
+    }
+    return true;
+}
+
 static enum exit_code find_target(const struct race_options *options, struct race *race) {
     char error[TARGET_ERROR_SIZE];
     char shown[64];
@@ -100,7 +110,7 @@ static int run(const void *given) {
         .color = options->color,
         .file = options->file,
     };
-    if (!read_work(options->work, &race.settings)) {
+    if (!read_work(options->work, &race.settings) || !check_floor(&race.settings)) {
         return EXIT_USAGE;
     }
     enum exit_code code = find_target(options, &race);
@@ -234,7 +244,8 @@ const struct command command_race = {
     .summary = "the same requests under every concurrency model, and what each cost",
     .description =
         "Makes the same requests with one client function under several models: one after another, "
-        "with threads, with processes, with coroutines on one core. Each model runs in a fresh "
+        "with threads, with processes, with coroutines on one core. (\"multicore\" has one loop of "
+        "coroutines per core.) Each model runs in a fresh "
         "process; rounds are interleaved, the first one of each is not timed. The clock runs from "
         "go until the last answer is checked and every worker is joined; making the workers is "
         "shown apart.\n\n"

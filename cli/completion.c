@@ -243,7 +243,7 @@ static void print_fish_command(FILE *out, const struct command *command) {
 void completion_print_fish(FILE *out, const struct command *const *commands) {
     fputs("# fish completion of juggle; made by 'juggle completion fish'\n"
           "complete -c juggle -f\n"
-          "complete -c juggle -n __fish_use_subcommand -l version -d 'what was built in'\n"
+          "complete -c juggle -n __fish_use_subcommand -l version -d 'which version this is'\n"
           "complete -c juggle -s h -l help -d 'explain the command'\n",
           out);
     for (; *commands != NULL; commands++) {

@@ -10,6 +10,8 @@
  */
 #include "worker.h"
 
+#include <juggle.h>
+
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -278,9 +280,10 @@ int floor_run(const struct model_plan *plan, struct board *board) {
         free(connections);
         return -ENOMEM;
     }
-    f.request_size = (size_t)snprintf(f.request, sizeof(f.request),
-                                      "GET %s HTTP/1.1\r\nHost: %s\r\n\r\n", plan->target->path,
-                                      plan->target->authority);
+    f.request_size = (size_t)snprintf(
+        f.request, sizeof(f.request),
+        "GET %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: juggle/" JG_VERSION "\r\n\r\n",
+        plan->target->path, plan->target->authority);
     for (uint32_t i = 0; i < plan->concurrency; i++) {
         connections[i].fd = -1;
         board_raise(&board->arrived, UINT32_MAX);

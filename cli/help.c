@@ -174,6 +174,5 @@ void help_print_overview(FILE *out, const struct command *const *commands) {
     for (; *commands != NULL; commands++) {
         fprintf(out, "  %-12s%s\n", (*commands)->name, (*commands)->summary);
     }
-    fprintf(out, "\n'juggle COMMAND --help' explains a command, 'juggle --version' says what was "
-                 "built in.\n");
+    fprintf(out, "\n'juggle COMMAND --help' explains a command.\n");
 }

@@ -53,6 +53,7 @@ enum model_index {
     MODEL_THREADS,
     MODEL_PROCESSES,
     MODEL_COROUTINES,
+    MODEL_MULTICORE,
     MODEL_FLOOR,
     MODELS,
 };
@@ -70,6 +71,7 @@ int models_run_sync(const struct model_plan *plan, struct board *board);
 int models_run_threads(const struct model_plan *plan, struct board *board);
 int models_run_processes(const struct model_plan *plan, struct board *board);
 int models_run_coroutines(const struct model_plan *plan, struct board *board);
+int models_run_multicore(const struct model_plan *plan, struct board *board);
 int floor_run(const struct model_plan *plan, struct board *board);
 
 #endif

@@ -15,6 +15,7 @@
 #include <juggle.h>
 
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,6 +36,9 @@ const struct model models[MODELS] = {
                           .one_worker = "coroutine",
                           .is_one_core = true,
                           .run = models_run_coroutines},
+    [MODEL_MULTICORE] = {.name = "multicore",
+                         .one_worker = "coroutine",
+                         .run = models_run_multicore},
     [MODEL_FLOOR] = {.name = "floor",
                      .one_worker = "connection",
                      .is_one_core = true,
@@ -42,7 +46,8 @@ const struct model models[MODELS] = {
                      .run = floor_run},
 };
 
-const char *const model_names[] = {"sync", "threads", "processes", "coroutines", "floor", NULL};
+const char *const model_names[] = {"sync",      "threads", "processes", "coroutines",
+                                   "multicore", "floor",   NULL};
 
 uint32_t model_workers(const struct model *model, const struct model_plan *plan) {
     return model->is_sequential ? 1 : plan->concurrency;
@@ -168,44 +173,68 @@ int models_run_processes(const struct model_plan *plan, struct board *board) {
     return run_crew(plan, board, JG_WORKER_PROCESS);
 }
 
-// coroutines: one thread, one loop; a worker that waits makes room for the others.
+// coroutines: a thread and a loop; a worker that waits makes room for the others. multicore: one such
+// loop per core, each with its share of the workers.
 
 struct troupe {
     struct worker worker;
     jg_event go;
     jg_event release;
     jg_task **tasks;
-    uint32_t count;
+    uint32_t wanted; /* how many coroutines it should have */
+    uint32_t count;  /* how many it has */
+    bool leads;      /* it says go, as there is nobody above it */
 };
 
 static void suspend_until_go(const struct worker *worker) {
-    jg_event_wait(&((struct troupe *)worker->model)->go);
+    struct troupe *troupe = worker->model;
+    troupe->count++;
+    jg_event_wait(&troupe->go);
 }
 
 static void suspend_until_release(const struct worker *worker) {
     jg_event_wait(&((struct troupe *)worker->model)->release);
 }
 
-static void start_troupe(struct troupe *troupe, uint32_t wanted) {
+/* Spawns the workers and lets each run up to its gate. */
+static uint32_t start_troupe(struct troupe *troupe) {
     struct board *board = troupe->worker.board;
-    for (; troupe->count < wanted; troupe->count++) {
+    uint32_t spawned = 0;
+    for (; spawned < troupe->wanted; spawned++) {
         jg_task *task = jg_spawn(worker_run, &troupe->worker);
         if (task == NULL) {
             int rc = (int)jg_join(NULL);
-            board_explain(board, "only %u of %u coroutines could be started: %s", troupe->count,
-                          wanted, jg_error_detail(rc));
+            board_explain(board, "only %u of %u coroutines could be started: %s", spawned,
+                          troupe->wanted, jg_error_detail(rc));
             atomic_store(&board->error, rc);
             board_stop(board);
-            return;
+            break;
         }
-        troupe->tasks[troupe->count] = task;
+        troupe->tasks[spawned] = task;
     }
+    while (troupe->count < spawned) {
+        jg_yield();
+    }
+    return spawned;
+}
+
+static void begin_troupe(struct troupe *troupe) {
+    struct board *board = troupe->worker.board;
+    if (troupe->leads) {
+        board_ready(board);
+        board_go(board);
+    } else {
+        // Blocks the loop, in which everybody is waiting for this very moment.
+        block_until_go(&troupe->worker);
+    }
+    jg_event_set(&troupe->go);
 }
 
 /* Lets the parent read the memory of coroutines that all hold their answers. */
 static void hold_troupe(struct troupe *troupe) {
     struct board *board = troupe->worker.board;
-    while (atomic_load(&board->held) < troupe->count && atomic_load(&board->stop) == 0) {
+    uint32_t all = troupe->worker.plan->concurrency;
+    while (atomic_load(&board->held) < all && atomic_load(&board->stop) == 0) {
         jg_sleep(1);
     }
     board_raise(&board->plateau, 1);
@@ -217,38 +246,92 @@ static void hold_troupe(struct troupe *troupe) {
 
 static intptr_t lead_troupe(void *arg) {
     struct troupe *troupe = arg;
-    struct board *board = troupe->worker.board;
-    start_troupe(troupe, troupe->worker.plan->concurrency);
-    while (atomic_load(&board->arrived) < troupe->count) {
-        jg_yield();
-    }
-    board_ready(board);
-    board_go(board);
-    jg_event_set(&troupe->go);
+    uint32_t spawned = start_troupe(troupe);
+    begin_troupe(troupe);
     if (troupe->worker.plan->hold) {
         hold_troupe(troupe);
     }
-    for (uint32_t i = 0; i < troupe->count; i++) {
+    for (uint32_t i = 0; i < spawned; i++) {
         jg_join(troupe->tasks[i]);
     }
-    board_end(board);
     return 0;
 }
 
-int models_run_coroutines(const struct model_plan *plan, struct board *board) {
-    struct troupe troupe = {.worker = {.plan = plan,
-                                       .board = board,
-                                       .await_go = suspend_until_go,
-                                       .await_release = suspend_until_release,
-                                       .model = &troupe}};
-    troupe.tasks = calloc(plan->concurrency, sizeof(jg_task *));
-    if (troupe.tasks == NULL) {
-        return -ENOMEM;
-    }
-    intptr_t rc = jg_run(lead_troupe, &troupe);
+/* Runs a troupe on a loop of this thread. A worker's function. */
+static intptr_t run_loop(void *arg) {
+    struct troupe *troupe = arg;
+    struct board *board = troupe->worker.board;
+    intptr_t rc = jg_run(lead_troupe, troupe);
     if (rc < 0) {
         board_explain(board, "the loop could not run: %s", jg_error_detail(rc));
+        atomic_store(&board->error, (int)rc);
+        board_stop(board);
     }
+    return rc;
+}
+
+static int open_troupe(const struct model_plan *plan, struct board *board, uint32_t wanted,
+                       struct troupe *troupe) {
+    *troupe = (struct troupe){.worker = {.plan = plan,
+                                         .board = board,
+                                         .await_go = suspend_until_go,
+                                         .await_release = suspend_until_release,
+                                         .model = troupe},
+                              .wanted = wanted};
+    troupe->tasks = calloc(wanted, sizeof(jg_task *));
+    return troupe->tasks == NULL ? -ENOMEM : 0;
+}
+
+int models_run_coroutines(const struct model_plan *plan, struct board *board) {
+    struct troupe troupe;
+    int rc = open_troupe(plan, board, plan->concurrency, &troupe);
+    if (rc < 0) {
+        return rc;
+    }
+    troupe.leads = true;
+    run_loop(&troupe);
+    board_end(board);
     free(troupe.tasks);
-    return rc < 0 ? (int)rc : 0;
+    return board->error;
+}
+
+enum { LOOPS_MAX = 256 };
+
+/* One loop per core that this process may use, but no more than there are workers. */
+static uint32_t count_loops(uint32_t workers) {
+    cpu_set_t allowed;
+    int cores = sched_getaffinity(0, sizeof(allowed), &allowed) < 0 ? 1 : CPU_COUNT(&allowed);
+    uint32_t loops = cores > LOOPS_MAX ? LOOPS_MAX : (uint32_t)cores;
+    return loops < workers ? loops : workers;
+}
+
+int models_run_multicore(const struct model_plan *plan, struct board *board) {
+    static struct troupe troupes[LOOPS_MAX];
+    jg_worker *threads[LOOPS_MAX];
+    struct crew crew = {.board = board, .kind = JG_WORKER_THREAD, .workers = threads};
+    uint32_t loops = count_loops(plan->concurrency);
+    int rc = 0;
+    while (rc == 0 && crew.count < loops) {
+        uint32_t i = crew.count;
+        uint32_t share = plan->concurrency / loops + (i < plan->concurrency % loops);
+        rc = open_troupe(plan, board, share, &troupes[i]);
+        rc = rc < 0 ? rc : jg_worker_start(crew.kind, run_loop, &troupes[i], NULL, &threads[i]);
+        crew.count += rc == 0;
+    }
+    if (rc < 0) {
+        board_explain(board, "only %u of %u loops could be started: %s", crew.count, loops,
+                      strerror(-rc));
+        atomic_store(&board->error, rc);
+        board_stop(board);
+    }
+    while (!board_await(&board->arrived, plan->concurrency, LOOK_MS) &&
+           atomic_load(&board->stop) == 0) {}
+    board_ready(board);
+    board_go(board);
+    join_crew(&crew);
+    board_end(board);
+    for (uint32_t i = 0; i < loops; i++) {
+        free(troupes[i].tasks);
+    }
+    return board->error;
 }

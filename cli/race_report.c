@@ -31,26 +31,32 @@ static const struct table_column columns[COLUMNS] = {
 static const char scaled_mark[] = "\xe2\x80\xa0";            /* † */
 static const char winner_mark[] = "\xe2\x97\x80 least cost"; /* ◀ */
 
-/* Prints one line of text in `style`, wrapped at the terminal's width, indented by `indent`. */
+/* Finds how many bytes of `text`, cut at a blank, fit into `width` columns; at least one word. */
+static size_t line_length(const char *text, size_t width) {
+    size_t fitting = 0;
+    for (size_t at = 0, taken = 0;; at++) {
+        bool is_end = text[at] == ' ' || text[at] == '\0';
+        if (is_end && (taken <= width || fitting == 0)) {
+            fitting = at;
+        }
+        if (text[at] == '\0' || (taken > width && fitting > 0)) {
+            return fitting;
+        }
+        taken += ((unsigned char)text[at] & 0xC0) != 0x80;
+    }
+}
+
+/* Prints text in `style`, in lines as wide as the terminal, indented by `indent`. */
 static void print_wrapped(struct terminal *terminal, enum terminal_style style, unsigned indent,
                           const char *text) {
     size_t width = terminal->width == 0 || terminal->width > 100 ? 100 : terminal->width;
-    size_t column = 0;
+    width = width > indent + 20 ? width - indent - 1 : 20;
     while (*text != '\0') {
-        size_t length = strcspn(text, " ");
-        char word[256];
-        snprintf(word, sizeof(word), "%.*s", (int)length, text);
-        if (column > indent && column + 1 + text_width(word) >= width) {
-            terminal_print(terminal, TERMINAL_PLAIN, "\n");
-            column = 0;
-        }
-        const char *space = column > indent ? " " : "";
-        int padding = column == 0 ? (int)indent : 0;
-        terminal_print(terminal, style, "%*s%s%s", padding, "", space, word);
-        column += (size_t)padding + strlen(space) + text_width(word);
-        text += length + strspn(text + length, " ");
+        size_t length = line_length(text, width);
+        terminal_print(terminal, style, "%*s%.*s\n", (int)indent, "", (int)length, text);
+        text += length;
+        text += strspn(text, " ");
     }
-    terminal_print(terminal, TERMINAL_PLAIN, "\n");
 }
 
 __attribute__((format(printf, 3, 4))) static void

@@ -125,15 +125,17 @@ static void print_headings(const struct table *table, const struct layout *layou
 
 static void print_left_out(const struct table *table, const struct layout *layout,
                            struct terminal *terminal) {
-    const char *before = "  (too narrow for: ";
+    char names[TABLE_COLUMNS_MAX * TABLE_CELL_SIZE] = "";
+    size_t used = 0;
     for (unsigned c = 0; c < table->column_count; c++) {
-        if (!layout->shown[c]) {
-            terminal_print(terminal, TERMINAL_DIM, "%s%s", before, table->columns[c].heading);
-            before = ", ";
+        const char *heading = table->columns[c].heading;
+        if (!layout->shown[c] && heading[0] != '\0') {
+            used += (size_t)snprintf(names + used, sizeof(names) - used, "%s%s",
+                                     used > 0 ? ", " : "", heading);
         }
     }
-    if (before[0] == ',') {
-        terminal_print(terminal, TERMINAL_DIM, ")\n");
+    if (used > 0) {
+        terminal_print(terminal, TERMINAL_DIM, "  (too narrow for: %s)\n", names);
     }
 }
 

@@ -16,16 +16,16 @@
 START_TEST(all_models_make_all_requests) {
     struct served served = serve("--latency 2ms");
     int code = juggle_at(served.port, "race http://127.0.0.1:%d/ -n 60 -c 6 -r 2 --json "
-                                      "-m sync,threads,processes,coroutines,floor "
+                                      "-m sync,threads,processes,coroutines,multicore,floor "
                                       "--sync-requests 1000");
     ck_assert_msg(code == EXIT_GOOD, "%d: %s%s", code, err, out);
     ck_assert_str_eq(err, "");
-    ck_assert_uint_eq(count_in_out("\n      \"requests_ok\": 120,"), 5);
-    ck_assert_uint_eq(count_in_out("\n      \"requests_failed_total\": 0,"), 5);
-    ck_assert_uint_eq(count_in_out("\n      \"requests_aborted\": 0,"), 5);
-    ck_assert_uint_eq(count_in_out("\n          \"requests_ok\": 60,"), 10);
+    ck_assert_uint_eq(count_in_out("\n      \"requests_ok\": 120,"), 6);
+    ck_assert_uint_eq(count_in_out("\n      \"requests_failed_total\": 0,"), 6);
+    ck_assert_uint_eq(count_in_out("\n      \"requests_aborted\": 0,"), 6);
+    ck_assert_uint_eq(count_in_out("\n          \"requests_ok\": 60,"), 12);
     ck_assert_uint_ge(count_in_out("\n      \"in_flight_peak\": 6,"), 2);
-    ck_assert_uint_eq(count_in_out("\"samples\": 120,"), 5);
+    ck_assert_uint_eq(count_in_out("\"samples\": 120,"), 6);
     ck_assert_uint_eq(count_in_out("\"memory_bytes\": null"), 0);
     ck_assert_uint_eq(count_in_out("\"processes\": 7,"), 1);
     ck_assert_uint_eq(count_in_out("\"threads\": 7\n"), 2);
@@ -34,7 +34,7 @@ START_TEST(all_models_make_all_requests) {
     ck_assert_uint_eq(count_in_out("\"code\": 0,"), 1);
     ck_assert_int_eq(stop(served), EXIT_GOOD);
     // Two probes; per model six held requests and twice sixty; sync holds one.
-    ck_assert_ptr_nonnull(strstr(out, "served 627 requests on "));
+    ck_assert_ptr_nonnull(strstr(out, "served 753 requests on "));
 }
 END_TEST
 
@@ -162,6 +162,7 @@ START_TEST(wrong_settings_are_refused) {
         "race http://127.0.0.1/ --work cpu:1h",
         "race http://127.0.0.1/ --work io:1ms",
         "race http://127.0.0.1/ --models fork",
+        "race http://127.0.0.1/ --models floor --work mixed",
         "serve --port 65536",
         "serve --pin 4711",
         "serve --latency 100",

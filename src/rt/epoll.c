@@ -203,6 +203,12 @@ static void epoll_cancel(struct backend *backend, struct op *op) {
     complete(backend, slot, -ECANCELED);
 }
 
+static void serve_writer(struct epoll_backend *self, struct entry *entry) {
+    if (entry->writer != NULL && attempt(self, entry, entry->writer)) {
+        complete(&self->backend, &entry->writer, entry->writer->wait.result);
+    }
+}
+
 static void on_event(struct epoll_backend *self, const struct epoll_event *event) {
     size_t fd = (uint32_t)event->data.u64;
     uint32_t generation = (uint32_t)(event->data.u64 >> 32);
@@ -222,9 +228,7 @@ static void on_event(struct epoll_backend *self, const struct epoll_event *event
     }
     if (event->events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) {
         entry->writable = true;
-        if (entry->writer != NULL && attempt(self, entry, entry->writer)) {
-            complete(&self->backend, &entry->writer, entry->writer->wait.result);
-        }
+        serve_writer(self, entry);
     }
 }
 
@@ -320,6 +324,16 @@ static int epoll_adopt(struct backend *backend, int fd) {
     return 0;
 }
 
+/* A writer that waits for room on a Unix socket gets no event for this. */
+static int epoll_shutdown_write(struct backend *backend, int fd) {
+    struct epoll_backend *self = of(backend);
+    int rc = socket_shutdown_write(backend, fd);
+    if (rc == 0 && (size_t)fd < self->entry_count) {
+        serve_writer(self, &self->entries[fd]);
+    }
+    return rc;
+}
+
 /* What was drained and has had no event since is idle: no system call needed to know. */
 static int epoll_idle_ok(struct backend *backend, int fd) {
     const struct epoll_backend *self = of(backend);
@@ -345,7 +359,7 @@ static const struct backend_ops epoll_ops = {
     .listen = socket_listen,
     .local_address = socket_local_address,
     .adopt = epoll_adopt,
-    .shutdown_write = socket_shutdown_write,
+    .shutdown_write = epoll_shutdown_write,
     .idle_ok = epoll_idle_ok,
     .close_fd = epoll_close_fd,
 };

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* test_op_network.c – what travels between sockets, on every backend: bytes in order, ends, resets,
- * connecting, accepting.
+/* test_op_network.c – what travels between sockets, on every backend: bytes in order, ends, resets.
  */
 // Backends: epoll blocking sim
 #include "wire.h"
@@ -291,116 +290,51 @@ START_TEST(a_write_of_pieces_keeps_their_order) {
 }
 END_TEST
 
-// Connections.
+// Waiting for room.
 
-static void refused_body(void *arg) {
-    struct op_address address = *(const struct op_address *)arg;
-    int fd = wire_listen(&address, 1);
-    wire_close(fd);
-    ck_assert_int_eq(wire_connect(&address), -ECONNREFUSED);
-    fd = wire_listen(&address, 1); // the address is free again
-    wire_close(fd);
-}
-
-// Connecting where nobody listens would hang or crash.
-START_TEST(connecting_to_nobody_is_refused) {
-    struct op_address address = wire_inet(0);
-    world_each(refused_body, &address);
-    address = wire_inet6(0);
-    world_each(refused_body, &address);
-    address = wire_unix("juggle-test-refused");
-    world_each(refused_body, &address);
-}
-END_TEST
-
-struct client {
-    const struct op_address *address;
+struct filling {
     int fd;
-    char name;
+    intptr_t result;
 };
 
-static void connect_and_say(void *arg) {
-    struct client *client = arg;
-    client->fd = wire_connect(client->address);
-    ck_assert_int_ge(client->fd, 0);
-    ck_assert_int_eq(wire_write(client->fd, &client->name, 1), 1);
+static void fill(void *arg) {
+    static char block[64 * 1024];
+    struct filling *filling = arg;
+    do {
+        filling->result = wire_write(filling->fd, block, sizeof(block));
+    } while (filling->result > 0);
 }
 
-static void queue_body(void *arg) {
-    enum { CLIENTS = 5 };
-    struct op_address address = *(const struct op_address *)arg;
-    struct client clients[CLIENTS];
-    struct job jobs[CLIENTS];
-    bool seen[CLIENTS] = {false};
-    int listener = wire_listen(&address, CLIENTS);
-    for (int i = 0; i < CLIENTS; i++) {
-        clients[i] = (struct client){.address = &address, .name = (char)i};
-        job_start(&jobs[i], connect_and_say, &clients[i]);
+static void full_body(void *arg) {
+    void (*make)(int *) = *(void (*const *)(int *))arg;
+    for (int way = 0; way < 2; way++) {
+        int fds[2];
+        struct job job;
+        make(fds);
+        struct filling filling = {.fd = fds[0]};
+        job_start(&job, fill, &filling);
+        let_time_pass(); // it waits for room now
+        if (way == 0) {
+            wire_close(fds[1]);
+        } else {
+            ck_assert_int_eq(ops()->shutdown_write(backend_current(), fds[0]), 0);
+        }
+        job_join(&job);
+        ck_assert_msg(filling.result == -EPIPE || (way == 0 && filling.result == -ECONNRESET),
+                      "a writer that waited got %d", (int)filling.result);
+        if (way != 0) {
+            wire_close(fds[1]);
+        }
+        wire_close(fds[0]);
     }
-    for (int i = 0; i < CLIENTS; i++) {
-        char name = 0;
-        int server = wire_accept(listener);
-        ck_assert_int_ge(server, 0);
-        ck_assert_int_eq(wire_read(server, &name, 1), 1);
-        ck_assert(name >= 0 && name < CLIENTS && !seen[(int)name]);
-        seen[(int)name] = true;
-        wire_close(server);
+}
+
+// A writer that waits for room would not learn that nobody will make any.
+START_TEST(a_waiting_writer_learns_that_it_is_over) {
+    needs_loop(); // a blocked thread cannot be told apart from one that is about to block
+    for (int i = 0; i < PAIR_KINDS; i++) {
+        world_each(full_body, (void *)(uintptr_t)&pair_kinds[i]);
     }
-    for (int i = 0; i < CLIENTS; i++) {
-        job_join(&jobs[i]);
-        wire_close(clients[i].fd);
-    }
-    wire_close(listener);
-}
-
-// A connection would be lost between connect and accept, or handed out twice.
-START_TEST(each_connection_is_accepted_once) {
-    struct op_address address = wire_inet(0);
-    world_each(queue_body, &address);
-    address = wire_inet6(0);
-    world_each(queue_body, &address);
-    address = wire_unix("juggle-test-queue");
-    world_each(queue_body, &address);
-}
-END_TEST
-
-static void ports_body(void *arg) {
-    (void)arg;
-    struct op_address one = wire_inet(0);
-    struct op_address other = wire_inet(0);
-    int first = wire_listen(&one, 1);
-    int second = wire_listen(&other, 1);
-    const struct sockaddr_in *one_in = (const struct sockaddr_in *)(const void *)&one.storage;
-    const struct sockaddr_in *other_in = (const struct sockaddr_in *)(const void *)&other.storage;
-    ck_assert_uint_ne(ntohs(one_in->sin_port), 0);
-    ck_assert_uint_ne(ntohs(one_in->sin_port), ntohs(other_in->sin_port));
-    ck_assert_int_eq(ops()->listen(backend_current(), &one, 1), -EADDRINUSE);
-    wire_close(first);
-    wire_close(second);
-}
-
-// Port 0 would not pick a port, or the one that is taken.
-START_TEST(port_zero_picks_a_free_port) {
-    world_each(ports_body, NULL);
-}
-END_TEST
-
-static void abandoned_body(void *arg) {
-    (void)arg;
-    struct op_address address = wire_inet(0);
-    char byte;
-    int listener = wire_listen(&address, 4);
-    int client = wire_connect(&address);
-    ck_assert_int_ge(client, 0);
-    wire_close(listener);
-    intptr_t rc = wire_read(client, &byte, 1);
-    ck_assert_msg(rc == -ECONNRESET || rc == 0, "read after the listener closed: %d", (int)rc);
-    wire_close(client);
-}
-
-// Clients that nobody accepted would wait for ever when the listener closes.
-START_TEST(closing_a_listener_ends_who_was_not_accepted) {
-    world_each(abandoned_body, NULL);
 }
 END_TEST
 
@@ -440,6 +374,5 @@ FIXTURE_MAIN("rt/op_network", an_end_that_comes_with_bytes_is_seen,
              closing_with_bytes_unread_is_a_reset,
              writing_to_a_closed_peer_is_an_error_and_no_signal, idle_ok_sees_bytes_and_ends,
              a_megabyte_each_way_arrives_whole, bytes_one_by_one_arrive_whole,
-             a_write_of_pieces_keeps_their_order, connecting_to_nobody_is_refused,
-             each_connection_is_accepted_once, port_zero_picks_a_free_port,
-             closing_a_listener_ends_who_was_not_accepted, pipes_work_where_descriptors_are_real)
+             a_write_of_pieces_keeps_their_order, a_waiting_writer_learns_that_it_is_over,
+             pipes_work_where_descriptors_are_real)

@@ -4,8 +4,9 @@
  * Holds      nothing beyond struct server_connection, on the heap.
  * Invariant  the task never fails: whatever a peer or a handler does ends this connection only.
  * Called by  server.c.
- * Why        after an error the peer may still be sending. Closing at once would answer that with a
- *            reset, which can overtake our reply: so we end our side, and listen for a while.
+ * Why        when we end a connection the peer may still be sending. Closing at once would answer that
+ *            with a reset, which can overtake our reply: so we end our side, and listen for a while
+ *            (RFC 9112 §9.6).
  */
 #include "http/server.h"
 
@@ -142,7 +143,9 @@ static void handler_failed(struct jg_http_exchange *x, int rc) {
         refuse_for(x, rc);
     } else if (x->reply == REPLY_BEGUN && !x->chunked) {
         reset(x->connection);
+        return;
     }
+    x->connection->linger = x->write_error == 0;
 }
 
 /* Returns whether the connection goes on. */
@@ -162,6 +165,7 @@ static bool run_handler(struct server_connection *c, struct jg_http_exchange *x)
     }
     bool goes_on = x->keep && !x->close && x->write_error == 0 && server_exchange_drain(x);
     c->busy = false;
+    c->linger = x->write_error == 0;
     return goes_on && !server->stopping;
 }
 
@@ -169,6 +173,7 @@ static bool run_handler(struct server_connection *c, struct jg_http_exchange *x)
 
 static bool exchange(struct server_connection *c, struct jg_http_exchange *x) {
     char *data;
+    c->linger = false;
     ssize_t size = read_head(c, x, &data);
     if (unlikely(size <= 0)) {
         if (size < 0) {
@@ -188,11 +193,7 @@ static bool exchange(struct server_connection *c, struct jg_http_exchange *x) {
         server_reply_refuse(x, 501, "no tunnels here");
         return false;
     }
-    bool goes_on = run_handler(c, x);
-    if (unlikely(!goes_on)) {
-        c->linger = c->linger || !parse_body_done(&x->body) || jg_stream_peek(c->stream, &data) > 0;
-    }
-    return goes_on;
+    return run_handler(c, x);
 }
 
 static bool exchange_once(struct server_connection *c) {

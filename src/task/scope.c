@@ -66,9 +66,6 @@ static void show(struct jg_task *task) {
     struct coro *coro = &task->coro;
     bool used_up = coro->edge && coro->delivered;
     uint32_t bit = task->innermost->effective && !used_up ? ATTENTION_CANCEL : 0;
-    if (bit && !(coro->attention & ATTENTION_CANCEL)) {
-        coro->delivered = false;
-    }
     coro->attention = (coro->attention & ~(uint32_t)ATTENTION_CANCEL) | bit;
 }
 
@@ -99,6 +96,9 @@ static void spread_one(jg_scope *top) {
         bool effective = should_be_effective(scope);
         changed = effective != scope->effective;
         scope->effective = effective;
+        if (changed && effective) {
+            scope->task->coro.delivered = false; // also when a shield keeps it away for now
+        }
         if (scope != scope->task->innermost) {
             continue;
         }
@@ -200,7 +200,7 @@ void jg_scope_open(jg_scope *scope, int64_t deadline_ns, bool shield) {
         }
     }
     scope->effective = should_be_effective(scope);
-    if (scope->effective != scope->parent->effective) {
+    if (scope->effective && !scope->parent->effective) {
         task->coro.delivered = false;
     }
     show(task);

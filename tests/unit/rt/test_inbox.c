@@ -9,8 +9,6 @@
 #include <stdatomic.h>
 #include <sys/time.h>
 
-#define expect(condition) ((condition) ? (void)0 : ck_abort_msg("%s does not hold", #condition))
-
 enum { POSTS = 100000 / SLOWED };
 
 // The pieces, with a backend that only counts.

@@ -11,8 +11,6 @@
 #include <xmmintrin.h>
 #endif
 
-#define expect(condition) ((condition) ? (void)0 : ck_abort_msg("%s does not hold", #condition))
-
 #if defined(JUGGLE_SANITIZE_ADDRESS) || defined(JUGGLE_SANITIZE_THREAD)
 enum { SWITCHES = 100000 };
 #else

@@ -191,9 +191,9 @@ static void print_doubts(const struct race *race, const struct race_row *rows,
     }
     if (overflows > 0) {
         print_note(terminal, TERMINAL_WARN,
-                   "doubt: the server's queue of new connections was full %s times: raise its "
-                   "backlog",
-                   units_count(overflows).text);
+                   "doubt: a queue of new connections on this machine was full, %s time%s: if it "
+                   "was the server's, raise its backlog",
+                   units_count(overflows).text, overflows == 1 ? "" : "s");
     }
 }
 

@@ -112,10 +112,12 @@ static void compare(struct sentence *s, const struct race_row *row, const struct
     say(s, " ");
     say_name(s, row);
     if (!is_slow) {
+        bool is_plural = row->model->name[strlen(row->model->name) - 1] == 's';
+        say(s, "%s", is_plural ? " were " : " was ");
         say(s,
-            slower < 1 / 1.05 ? " were quicker (%s the time)"
-            : slower < 1.05   ? " were just as quick"
-                              : " were almost as quick (%s)",
+            slower < 1 / 1.05 ? "quicker (%s the time)"
+            : slower < 1.05   ? "just as quick"
+                              : "almost as quick (%s)",
             units_ratio(slower).text);
     }
     say_clauses(s, is_slow ? " " : " but ", &clauses);

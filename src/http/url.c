@@ -71,13 +71,10 @@ static bool starts_with(struct http_bytes bytes, char c) {
     return bytes.len > 0 && bytes.data[0] == c;
 }
 
-/* The index of the first byte of `bytes` that is in `set`; bytes.len if there is none. */
-static size_t find_any(struct http_bytes bytes, const char *set) {
-    size_t i = 0;
-    while (i < bytes.len && memchr(set, bytes.data[i], strlen(set)) == NULL) {
-        i++;
-    }
-    return i;
+/* The index of the first `byte` in `bytes`; bytes.len if there is none. */
+static size_t find(struct http_bytes bytes, char byte) {
+    const char *at = bytes.len > 0 ? memchr(bytes.data, byte, bytes.len) : NULL;
+    return at != NULL ? (size_t)(at - bytes.data) : bytes.len;
 }
 
 /* True if resolvers would read `label` as a number: digits, or 0x and hexadecimal digits. */
@@ -116,7 +113,7 @@ static enum url_error name_check(struct http_bytes host, enum url_host_kind *out
     struct http_bytes rest = host;
     struct http_bytes label = host;
     while (rest.len > 0) { // one dot may end the host
-        label = (struct http_bytes){rest.data, find_any(rest, ".")};
+        label = (struct http_bytes){rest.data, find(rest, '.')};
         if (label.len == 0 || label.len > 63) {
             return label.len == 0 ? URL_ERROR_HOST_LABEL : URL_ERROR_HOST_TOO_LONG;
         }
@@ -139,7 +136,7 @@ static enum url_error authority_split(struct http_bytes text, struct authority *
     enum url_error error;
     struct http_bytes rest;
     if (starts_with(text, '[')) {
-        size_t end = find_any(text, "]");
+        size_t end = find(text, ']');
         if (end == text.len) {
             return URL_ERROR_IPV6;
         }
@@ -148,7 +145,7 @@ static enum url_error authority_split(struct http_bytes text, struct authority *
         error = ipv6_check(out->host);
         rest = bytes_from(text, end + 1);
     } else {
-        out->host = (struct http_bytes){text.data, find_any(text, ":")};
+        out->host = (struct http_bytes){text.data, find(text, ':')};
         error = name_check(out->host, &out->kind);
         rest = bytes_from(text, out->host.len);
     }
@@ -259,7 +256,11 @@ static enum url_error socket_take(struct url *url, struct http_bytes text) {
 
 /* Takes the authority off the front of `rest`. */
 static enum url_error authority_take(struct url *url, struct http_bytes *rest) {
-    struct http_bytes text = {rest->data, find_any(*rest, "/?#")};
+    size_t end = 0;
+    while (end < rest->len && memchr("/?#", rest->data[end], 3) == NULL) {
+        end++;
+    }
+    struct http_bytes text = {rest->data, end};
     *rest = bytes_from(*rest, text.len);
     if (text.len > 0 && memchr(text.data, '@', text.len) != NULL) {
         return URL_ERROR_USERINFO;
@@ -282,12 +283,12 @@ static enum url_error target_take(struct url *url, struct http_bytes rest) {
     if (!chars_percent_ok(rest)) {
         return URL_ERROR_PERCENT;
     }
-    size_t fragment = find_any(rest, "#");
+    size_t fragment = find(rest, '#');
     if (fragment < rest.len && !chars_all(bytes_from(rest, fragment + 1), CHARS_TARGET)) {
         return URL_ERROR_CHARACTER;
     }
     struct http_bytes target = {rest.data, fragment};
-    size_t query = find_any(target, "?");
+    size_t query = find(target, '?');
     url->path = query > 0 ? (struct http_bytes){target.data, query} : bytes_of("/");
     url->query = bytes_from(target, query);
     return URL_ERROR_NONE;

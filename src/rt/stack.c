@@ -19,6 +19,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 enum {
@@ -65,8 +66,14 @@ void stack_force_guard(enum stack_guard_kind kind) {
     atomic_store(&guard_kind, (int)kind);
 }
 
+/* Believes it only when the kernel itself cannot write there: qemu-user says yes to any advice. */
+static bool light_works(char *guard) {
+    return !sanitize_on_valgrind() && madvise(guard, STACK_GUARD, MADV_GUARD_INSTALL_) == 0 &&
+           getrandom(guard, 1, GRND_NONBLOCK) < 0 && errno == EFAULT;
+}
+
 static enum stack_guard_kind probe_guard(char *guard) {
-    bool light = !sanitize_on_valgrind() && madvise(guard, STACK_GUARD, MADV_GUARD_INSTALL_) == 0;
+    bool light = light_works(guard);
     stack_force_guard(light ? STACK_GUARD_LIGHT : STACK_GUARD_MPROTECT);
     return light ? STACK_GUARD_LIGHT : STACK_GUARD_MPROTECT;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// mirror PORT – an HTTP server that answers every request with what it understood of it.
+// mirror.c – `mirror PORT`: an HTTP server that answers with what it understood of each request.
 #include <juggle.h>
 #include <juggle/http.h>
 #include <stdio.h>

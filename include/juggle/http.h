@@ -126,26 +126,26 @@ JG_API void jg_http_response_close(jg_http_response *response);
 
 typedef struct jg_http_exchange jg_http_exchange;
 
-/* Answers one request. Runs in the connection's task, so it may wait; requests of one connection are
- * answered one after another. If it returns 0 without having replied, the server sends 500; an error
- * it returns is reported (unless it is the connection's own) and ends the connection, with a 4xx or
- * 5xx if no reply was begun: that of what the request's body failed with, else 500. */
+/* Answers one request. Runs in the connection's task, so it may wait; requests of one connection
+ * are answered one after another. If it returns 0 without having replied, the server sends 500; an
+ * error it returns is reported (unless it is the connection's own) and ends the connection, with a
+ * 4xx or 5xx if no reply was begun: that of what the request's body failed with, else 500. */
 typedef int jg_http_handler(jg_http_exchange *exchange, void *arg);
 
-/* How a server behaves. All zero is the default, given in brackets. Times: -1 takes a limit away. */
+/* How a server behaves. All zero is the default, given in brackets. Times: -1 takes one away. */
 typedef struct jg_http_server_options {
     size_t connections; /* at most; further ones wait in the backlog [10,000] */
-    int64_t header_ms;  /* from a connection's start, later from a request's first byte, to the end of
-                           its head [10,000]: 408, or a silent end when nothing came */
+    int64_t header_ms;  /* for a request's head, from its first byte on or, if it is the first, from
+                           the connection's start [10,000]: 408, or a silent end if nothing came */
     int64_t idle_ms;    /* between requests, and between pieces of a body [30,000] */
     int64_t write_ms;   /* for a peer to take a write, or 128 KiB of it [30,000] */
-    int64_t grace_ms;   /* for requests under way, once it is stopped [0: they are cancelled at once] */
+    int64_t grace_ms;   /* for requests under way when the server is stopped [0: none] */
     size_t head_most;   /* bytes of a request's head, up to 64 KiB [16 KiB]: 431 */
     size_t target_most; /* bytes of its target, up to 64 KiB [8 KiB]: 414 */
     size_t fields_most; /* headers [100]: 431 */
     size_t body_most;   /* bytes jg_http_request_body gathers [1 MiB]: 413 */
-    const char *name;   /* the Server header, up to 128 bytes ["juggle/" JG_VERSION]; "" sends none.
-                           Kept */
+    const char *name;   /* the Server header, up to 128 bytes ["juggle/" JG_VERSION]; "" sends
+                           none. Kept */
 } jg_http_server_options;
 
 /* What a server has done; updated as it goes, exact when it has returned. */
@@ -159,12 +159,12 @@ typedef struct jg_http_server_stats {
 } jg_http_server_stats;
 
 /* Serves connections of a listener until it is cancelled or the listener is closed. Then idle
- * connections are closed, requests under way have `grace_ms` to finish, and what is left is cancelled;
- * all are awaited. At its limit of connections it notices a closed listener when the next one ends.
- * `options` and `stats` may be NULL; both are kept until it returns, like `arg`.
+ * connections are closed, requests under way have `grace_ms` to finish, and what is left is
+ * cancelled; all are awaited. At its limit of connections it notices a closed listener when the
+ * next one ends. `options` and `stats` may be NULL; both are kept until it returns, like `arg`.
  *
- * Returns  -ECANCELED; -EBADF when the listener was closed; -EINVAL for options out of range; -ENXIO
- *          without a loop; -ENOMEM; other errors of accepting. */
+ * Returns  -ECANCELED; -EBADF when the listener was closed; -EINVAL for options out of range;
+ *          -ENXIO without a loop; -ENOMEM; other errors of accepting. */
 JG_API JG_SUSPENDS int jg_http_serve(jg_listener *listener, jg_http_handler *handler, void *arg,
                                      const jg_http_server_options *options,
                                      jg_http_server_stats *stats);
@@ -175,8 +175,8 @@ JG_API const char *jg_http_method(const jg_http_exchange *exchange);
 JG_API const char *jg_http_path(const jg_http_exchange *exchange);
 JG_API const char *jg_http_query(const jg_http_exchange *exchange);
 
-/* Finds a header of the request by name, whatever its case: its value, the first if there are several;
- * NULL if there is none. Valid until the handler returns. */
+/* Finds a header of the request by name, whatever its case: its value, the first if there are
+ * several; NULL if there is none. Valid until the handler returns. */
 JG_API const char *jg_http_request_header(const jg_http_exchange *exchange, const char *name);
 
 /* Counts the headers of the request, and returns the index-th; names as they came. */
@@ -184,12 +184,12 @@ JG_API size_t jg_http_request_header_count(const jg_http_exchange *exchange);
 JG_API jg_http_header jg_http_request_header_at(const jg_http_exchange *exchange, size_t index);
 
 /* Reads the next piece of the request's body. A client that waits to be asked for it (Expect:
- * 100-continue) is asked by the first call. What is not read is dropped, or ends the connection if it
- * is much.
+ * 100-continue) is asked by the first call. What is not read is dropped, or ends the connection if
+ * it is much.
  *
- * Returns  bytes, 1..cap (>= 1); 0 at the body's end; -EPROTO, -EMSGSIZE for framing that breaks the
- *          grammar or a limit; -EPIPE when it was cut off; -ETIMEDOUT; -ECANCELED; errors of the
- *          stream. An error stays: the next call returns it again. */
+ * Returns  bytes, 1..cap (>= 1); 0 at the body's end; -EPROTO, -EMSGSIZE for framing that breaks
+ *          the grammar or a limit; -EPIPE when it was cut off; -ETIMEDOUT; -ECANCELED; errors of
+ *          the stream. An error stays: the next call returns it again. */
 JG_API JG_SUSPENDS ssize_t jg_http_request_read(jg_http_exchange *exchange, void *buf, size_t cap);
 
 /* Reads the rest of the request's body into memory; asked again, gives the same.
@@ -199,24 +199,25 @@ JG_API JG_SUSPENDS ssize_t jg_http_request_read(jg_http_exchange *exchange, void
 JG_API JG_SUSPENDS ssize_t jg_http_request_body(jg_http_exchange *exchange, const char **out_data);
 
 /* Adds a header to the reply; before it is begun. "Connection: close" ends the connection after the
- * reply. The server's own (Content-Length, Transfer-Encoding, Connection otherwise, Keep-Alive, Date,
- * Server, Trailer, Upgrade) are refused.
+ * reply. The server's own (Content-Length, Transfer-Encoding, Connection otherwise, Keep-Alive,
+ * Date, Server, Trailer, Upgrade) are refused.
  *
  * Returns  0; -EINVAL for those and for what may not stand in a header; -EMSGSIZE beyond 64 KiB;
  *          -ENOMEM; -EALREADY. */
 JG_API int jg_http_reply_header(jg_http_exchange *exchange, const char *name, const char *value);
 
-/* Sends the whole reply. `type` is its Content-Type, up to 256 bytes; NULL for none. To a HEAD request,
- * and with 204, 205 and 304, the body is not sent.
+/* Sends the whole reply. `type` is its Content-Type, up to 256 bytes; NULL for none. To a HEAD
+ * request, and with 204, 205 and 304, the body is not sent.
  *
- * Returns  0; -EALREADY when one was begun; -EINVAL for a status outside 200..999 or a bad type: then
- *          nothing was sent; errors of writing; -ETIMEDOUT when the peer does not take it; -ECANCELED. */
+ * Returns  0; -EALREADY when one was begun; -EINVAL for a status outside 200..999 or a bad type:
+ *          then nothing was sent; errors of writing; -ETIMEDOUT when the peer does not take it;
+ *          -ECANCELED. */
 JG_API JG_SUSPENDS int jg_http_reply(jg_http_exchange *exchange, int status, const char *type,
                                      const void *body, size_t body_size);
 
 /* Begins a reply whose size is not known, goes on with it, and ends it: chunked, or for an HTTP/1.0
- * peer up to the connection's end. Each call sends at once. A handler that returns 0 ends it too; one
- * that returns an error leaves it visibly cut off.
+ * peer up to the connection's end. Each call sends at once. A handler that returns 0 ends it too;
+ * one that returns an error leaves it visibly cut off.
  *
  * Returns  as jg_http_reply; -EINVAL when none was begun. */
 JG_API JG_SUSPENDS int jg_http_reply_begin(jg_http_exchange *exchange, int status,

@@ -2,7 +2,8 @@
 /* limit.c – see limit.h.
  *
  * Holds      nothing of its own.
- * Invariant  between open and close the timer has a place in the heap, so arming it again never fails.
+ * Invariant  between open and close the timer has a place in the heap, so arming it again never
+ *            fails.
  * Called by  see limit.h.
  * Why        see limit.h.
  */

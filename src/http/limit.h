@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
 /* limit.h – a time limit that is set for every wait and strikes almost never.
  *
- * Holds      struct limit: one timer, which stays armed from open to close, and the scope of the wait
- *            it limits now.
- * Invariant  the timer is armed at or before deadline_ns. It fires early, looks, and is armed again.
+ * Holds      struct limit: one timer, which stays armed from open to close, and the scope of the
+ *            wait it limits now.
+ * Invariant  the timer is armed at or before deadline_ns. It fires early, looks, and is armed
+ *            again.
  * Called by  the server, once per connection. Calls timers and scopes.
- * Why        a scope's own deadline arms and disarms a timer per wait. Here a wait that ends in time
- *            costs a store: a busy connection touches the timer heap once per idle time.
+ * Why        a scope's own deadline arms and disarms a timer per wait. Here a wait that ends in
+ *            time costs a store: a busy connection touches the timer heap once per idle time.
  * Quirks     one wait at a time.
  */
 #ifndef HTTP_LIMIT_H

@@ -4,9 +4,9 @@
  * Holds      struct server, on the heap, from jg_http_serve's start to its end.
  * Invariant  when jg_http_serve returns, no connection of it is open and no task of it alive.
  * Called by  user code.
- * Why        the group waits for the connections' tasks; none of them fails it, since each keeps its
- *            failure to itself. Each runs in a shield, so that a cancel of the server reaches them
- *            when the server says so: the idle at once, the busy when their grace is over.
+ * Why        the group waits for the connections' tasks; none of them fails it, since each keeps
+ *            its failure to itself. Each runs in a shield, so that a cancel of the server reaches
+ *            them when the server says so: the idle at once, the busy when their grace is over.
  */
 #include "http/server.h"
 
@@ -95,7 +95,8 @@ static int make_server(const jg_http_server_options *options, struct server **ou
     return 0;
 }
 
-/* Shortages, and errors of the connection that was to be accepted (accept(2)): the next may succeed. */
+/* Shortages, and errors of the connection that was to be accepted (accept(2)): the next may
+ * succeed. */
 static bool passes(int rc) {
     switch (-rc) {
     case ENOMEM:

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: MIT
 /* server.h – what the server_*.c files share: a server, its connections, one exchange.
  *
- * Holds      struct server, for as long as jg_http_serve runs; struct server_connection, one per open
- *            connection; struct jg_http_exchange, one request and its reply, on the connection task's
- *            stack.
- * Invariant  a connection is in its server's list, counted in stats.open and holds one of its places
- *            exactly as long as it exists. At most one reply is sent per request.
+ * Holds      struct server, for as long as jg_http_serve runs; struct server_connection, one per
+ *            open connection; struct jg_http_exchange, one request and its reply, on the connection
+ *            task's stack.
+ * Invariant  a connection is in its server's list, counted in stats.open and holds one of its
+ *            places exactly as long as it exists. At most one reply is sent per request.
  * Called by  server.c (accepts, stops), server_connection.c (one connection's life),
  *            server_exchange.c (the request), server_reply.c (the reply).
  * Why        a connection that waits has a task parked in a read and no buffer: a request's head is
- *            copied out of the stream's before the handler runs, so that a handler may wait, read the
- *            body and still look at the head. The copy, and everything down to the read, fits in the
- *            stack's first page.
+ *            copied out of the stream's before the handler runs, so that a handler may wait, read
+ *            the body and still look at the head. The copy, and everything down to the read, fits
+ *            in the stack's first page.
  * Quirks     heads above TEXT_INLINE bytes, or of more than FIELDS_INLINE fields, are allocated.
  */
 #ifndef HTTP_SERVER_H
@@ -126,7 +126,8 @@ bool server_exchange_drainable(const struct jg_http_exchange *exchange);
 
 // server_reply.c
 
-/* Answers in the server's own name and has the connection closed. Does nothing if a reply was begun. */
+/* Answers in the server's own name and has the connection closed. Does nothing if a reply was
+ * begun. */
 JG_SUSPENDS void server_reply_refuse(struct jg_http_exchange *exchange, int status,
                                      const char *text);
 

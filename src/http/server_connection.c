@@ -4,9 +4,9 @@
  * Holds      nothing beyond struct server_connection, on the heap.
  * Invariant  the task never fails: whatever a peer or a handler does ends this connection only.
  * Called by  server.c.
- * Why        when we end a connection the peer may still be sending. Closing at once would answer that
- *            with a reset, which can overtake our reply: so we end our side, and listen for a while
- *            (RFC 9112 §9.6).
+ * Why        when we end a connection the peer may still be sending. Closing at once would answer
+ *            that with a reset, which can overtake our reply: so we end our side, and listen for a
+ *            while (RFC 9112 §9.6).
  */
 #include "http/server.h"
 
@@ -72,8 +72,8 @@ static ssize_t fill_head(struct server_connection *c, struct jg_http_exchange *x
 
 /* Waits for the next request.
  *
- * Returns  the size of its head, which is at *out_data; 0 when the peer has ended; a negative error:
- *          of the head if x->head.error is set, else of the connection. */
+ * Returns  the size of its head, which is at *out_data; 0 when the peer has ended; a negative
+ *          error: of the head if x->head.error is set, else of the connection. */
 static ssize_t read_head(struct server_connection *c, struct jg_http_exchange *x, char **out_data) {
     size_t held = jg_stream_peek(c->stream, out_data);
     ssize_t size = held > 0 ? parse_head(&x->head, *out_data, held) : 0;

@@ -2,8 +2,8 @@
 /* server_exchange.c – the request as a handler sees it: head and body.
  *
  * Holds      nothing beyond struct jg_http_exchange.
- * Invariant  no byte behind the request is taken from the stream; what the framing says is the body is
- *            handed out exactly once.
+ * Invariant  no byte behind the request is taken from the stream; what the framing says is the body
+ *            is handed out exactly once.
  * Called by  handlers; server_connection.c.
  * Why        payload that is still in the socket goes straight into the handler's memory; only
  *            framing is read ahead.

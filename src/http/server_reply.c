@@ -2,12 +2,12 @@
 /* server_reply.c – the reply: its head, its framing, and sending it.
  *
  * Holds      struct message, one write being put together on the stack.
- * Invariant  what frames the reply (Content-Length, Transfer-Encoding, Connection) is written here and
- *            nowhere else, from the size of what is sent: a reply cannot have a wrong size.
+ * Invariant  what frames the reply (Content-Length, Transfer-Encoding, Connection) is written here
+ *            and nowhere else, from the size of what is sent: a reply cannot have a wrong size.
  * Called by  handlers; server_connection.c.
  * Why        head and body go out in one system call: copied together when small, else as pieces.
- * Quirks     a peer has write_ms for every SLICE bytes, so that one that takes a byte now and then does
- *            not keep us for ever, and a large body is no reason to end a slow connection.
+ * Quirks     a peer has write_ms for every SLICE bytes, so that one that takes a byte now and then
+ *            does not keep us for ever, and a large body is no reason to end a slow connection.
  */
 #include "http/server.h"
 
@@ -25,8 +25,8 @@ enum {
 /* How a reply's end is known. */
 enum framing { FRAMING_LENGTH, FRAMING_CHUNKED, FRAMING_CLOSE };
 
-/* One write. Small pieces are copied behind each other; from the first that does not fit on, all are
- * borrowed. */
+/* One write. Small pieces are copied behind each other; from the first that does not fit on, all
+ * are borrowed. */
 struct message {
     size_t len; // bytes of `room`, the first piece
     int count;  // pieces, that one included

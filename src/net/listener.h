@@ -2,8 +2,8 @@
 /* listener.h – what a listener is to those who accept for longer than one call.
  *
  * Holds      nothing.
- * Invariant  a listener that is held may be closed by anyone at any time: its memory stays until it is
- *            released.
+ * Invariant  a listener that is held may be closed by anyone at any time: its memory stays until it
+ *            is released.
  * Called by  jg_accept itself, http's server.
  * Why        closing the listener is how a server is told to stop, and it need not be inside
  *            jg_accept at that moment.

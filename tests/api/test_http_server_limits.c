@@ -4,7 +4,8 @@
  * Holds      nothing.
  * Invariant  a limit strikes at its time, give or take what the simulated network takes.
  * Called by  the test runner, on sim only.
- * Why        every limit here is seconds long: the virtual clock makes them microseconds, and exact.
+ * Why        every limit here is seconds long: the virtual clock makes them microseconds, and
+ *            exact.
  * Quirks     the network takes up to 20 ms, now and then.
  */
 // Backends: sim

@@ -4,8 +4,8 @@
  * Holds      one handler that does what the path asks for.
  * Invariant  none.
  * Called by  the test runner, on epoll and on many seeds of sim.
- * Why        whatever a handler does, a peer must be able to tell where the reply ends, and whether it
- *            got all of it.
+ * Why        whatever a handler does, a peer must be able to tell where the reply ends, and whether
+ *            it got all of it.
  * Quirks     none.
  */
 #include "fixtures/http_raw.h"

@@ -2,8 +2,8 @@
 /* test_server_memory.c – a server that runs out of memory at any moment.
  *
  * Holds      one scenario: a server, one connection, a request that makes it allocate all it can.
- * Invariant  whichever allocation fails, the server or its connection ends in order, nothing is lost,
- *            and once there is memory again the next request is served.
+ * Invariant  whichever allocation fails, the server or its connection ends in order, nothing is
+ *            lost, and once there is memory again the next request is served.
  * Called by  the test runner, on epoll and sim.
  * Why        error paths are run, not believed.
  * Quirks     the allocation that fails may be the client's, or the simulated network's.

@@ -5,8 +5,8 @@
  * Invariant  the server answers as many requests as the parser sees, then refuses or ends.
  * Called by  the test runner, on epoll and sim.
  * Why        a strict parser is of no use to a server that reads its result in another way.
- * Quirks     CONNECT is well-formed for the parser and refused by the server. Whether a body is asked
- *            for depends on when it comes.
+ * Quirks     CONNECT is well-formed for the parser and refused by the server. Whether a body is
+ *            asked for depends on when it comes.
  */
 // Backends: epoll sim
 #include "fixtures/http_raw.h"

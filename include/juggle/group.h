@@ -35,7 +35,7 @@ JG_API void jg_group_open(jg_group *group);
 /* Starts a task that belongs to the group and needs no join: the group waits for it and keeps its
  * failure. What it computes, it leaves in `arg`.
  *
- * Returns  0; -ECANCELED when the group is aborting or closed; -ENOMEM, -EAGAIN, -ENXIO. */
+ * Returns  0; -ECANCELED when the group is aborting or closed; else as jg_spawn. */
 #define jg_group_spawn(group, fn, arg) jg_group_spawn_at((group), (fn), (arg), #fn "\0" JG_HERE)
 JG_API int jg_group_spawn_at(jg_group *group, jg_fn *fn, void *arg, const char *site);
 

@@ -26,8 +26,8 @@ typedef struct jg_run_options {
  * resources (stacks, epoll, wake-up descriptor) are given back before it returns.
  *
  * Returns  the word `fn` returned; -ECANCELED if it was cancelled; -EBUSY when a loop already runs
- *          on this thread; -EINVAL for options out of range; -ENOMEM or -EMFILE when the loop could
- *          not be made.
+ *          on this thread, -ECHILD when that is a forked copy; -EINVAL for options out of range;
+ *          -ENOMEM or -EMFILE when the loop could not be made.
  * Threads  any thread; each has a loop of its own. */
 #define jg_run(fn, arg) jg_run_at((fn), (arg), NULL, #fn "\0" JG_HERE)
 #define jg_run_with(fn, arg, options) jg_run_at((fn), (arg), (options), #fn "\0" JG_HERE)

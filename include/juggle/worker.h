@@ -28,18 +28,35 @@ typedef struct jg_worker_options {
 
 /* Starts a worker that runs `fn(arg)`. Options may be NULL.
  *
- * Returns  0; -EAGAIN at the limit of threads or processes; -ENOMEM; -EMFILE.
+ * A thread has every signal blocked but those it raises itself (SIGSEGV and its kin): handlers run on
+ * the threads the program made.
+ *
+ * A process is a fork of the calling thread alone, also from inside a task; it runs on that thread's
+ * own stack, outside of any loop. Inherited: memory as it was, all open descriptors, and what other
+ * threads were in the middle of: a lock they held stays locked in the child. malloc, stdio and juggle
+ * are safe all the same; whatever else the child uses should be touched by no other thread while it is
+ * started. Changed: signals with a handler are back at their default and none is blocked; stdout and
+ * stderr forget what the parent has not written yet, so nothing comes out twice. When `fn` returns, what
+ * the child wrote to these two is flushed and the process ends at once: no atexit function runs, other
+ * FILEs are not flushed.
+ *
+ * Returns  0; -EAGAIN at the limit of threads or processes; -ENOMEM; -EINVAL for an unknown kind.
  * Owns     keeps `arg` until joined (a process has its own copy). Gives the worker: join it.
  * Threads  any thread. */
 JG_API int jg_worker_start(jg_worker_kind kind, jg_fn *fn, void *arg,
                            const jg_worker_options *options, jg_worker **out_worker);
 
-/* Waits until the worker has ended. In a task the loop goes on meanwhile. A cancel does not cut it
- * short: a thread cannot be stopped, and a process is waited for after jg_worker_kill.
+/* Waits until the worker has ended. In a task the loop goes on meanwhile (a simulated one keeps pace
+ * with the real clock). A cancel does not cut it short: a thread cannot be stopped, and a process is
+ * waited for after jg_worker_kill.
  *
- * Returns  the function's word; -EOWNERDEAD when a process ended without handing one back: the detail
- *          says how ("killed by signal 9", "exited with status 3").
- * Owns     takes the worker. */
+ * Returns  the function's word; with an error, jg_error_last() has the failure recorded in the worker.
+ *          -EOWNERDEAD when it ended without handing a word back: the detail says how ("worker process
+ *          123 was killed by signal 9 (Killed)", "... exited with status 3"). -ECHILD in a forked copy
+ *          of the process that started it, -EDEADLK where suspending is not possible: these two leave
+ *          the worker as it is.
+ * Owns     takes the worker.
+ * Threads  any thread of the process that started it; once. */
 JG_API JG_SUSPENDS intptr_t jg_worker_join(jg_worker *worker);
 
 /* Sends a signal to a process worker. Returns 0; -ESRCH when it has ended; -EOPNOTSUPP for a thread. */

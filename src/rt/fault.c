@@ -43,6 +43,9 @@ static void on_fault(int number, siginfo_t *info, void *context) {
         report(coro);
     }
     signal(number, SIG_DFL);
+    if (info->si_code <= 0) {
+        raise(number); // sent by somebody: no instruction will run into it again
+    }
 }
 
 static void install(void) {
@@ -94,4 +97,12 @@ void fault_unwatch(void) {
         mem_free(alternate);
         alternate = NULL;
     }
+}
+
+void fault_fork_begins(void) {
+    pthread_mutex_lock(&watch_lock);
+}
+
+void fault_fork_is_over(void) {
+    pthread_mutex_unlock(&watch_lock);
 }

@@ -29,13 +29,14 @@ struct loop_buffer {
 
 /* A forked child has a copy of the loop but shares its epoll: nothing there may use it. */
 static void poison_forked_child(void) {
+    fault_fork_is_over();
     if (sched_running != NULL && sched_running->loop != NULL) {
         sched_running->attention |= ATTENTION_FORKED;
     }
 }
 
 static void watch_forks(void) {
-    pthread_atfork(NULL, NULL, poison_forked_child);
+    pthread_atfork(fault_fork_begins, fault_fork_is_over, poison_forked_child);
 }
 
 static int open_backend(struct loop *loop, const struct loop_options *options) {
@@ -47,7 +48,7 @@ int loop_open(struct loop *loop, const struct loop_options *options) {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     struct coro *outer = sched_current();
     if (outer->loop != NULL) {
-        return -EBUSY;
+        return outer->attention & ATTENTION_FORKED ? -ECHILD : -EBUSY;
     }
     *loop = (struct loop){.budget_full = options->sim ? 1 : BUDGET,
                           .stack_size = options->stack_size,

@@ -43,7 +43,8 @@ struct loop_options {
     void (*on_stuck)(struct loop *loop);
 };
 
-/* Opens a loop on this thread. Returns 0; -EBUSY when it has one; -ENOMEM, -EMFILE. */
+/* Opens a loop on this thread. Returns 0; -EBUSY when it has one, -ECHILD when that stayed
+ * behind in a fork; -ENOMEM, -EMFILE. */
 int loop_open(struct loop *loop, const struct loop_options *options);
 
 /* Runs turns until `*done` is true. */

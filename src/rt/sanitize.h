@@ -55,9 +55,15 @@ static inline void sanitize_arrive(struct sanitize_fiber *self) {
     __sanitizer_finish_switch_fiber(self->fake_stack, NULL, NULL);
 }
 
+static inline void sanitize_forked(void) {}
+
 #elif defined(JUGGLE_SANITIZE_THREAD)
 
 #include <sanitizer/tsan_interface.h>
+
+void AnnotateIgnoreReadsBegin(const char *file, int line);
+void AnnotateIgnoreWritesBegin(const char *file, int line);
+void AnnotateIgnoreSyncBegin(const char *file, int line);
 
 struct sanitize_fiber {
     void *fiber;
@@ -99,6 +105,14 @@ static inline void sanitize_arrive(struct sanitize_fiber *self) {
     }
 }
 
+/* In the forked child of a process with several threads TSan looks away, as it cannot know what the
+ * others were at. It takes fibers for threads, and tells only the one that forked. */
+static inline void sanitize_forked(void) {
+    AnnotateIgnoreReadsBegin(__FILE__, __LINE__);
+    AnnotateIgnoreWritesBegin(__FILE__, __LINE__);
+    AnnotateIgnoreSyncBegin(__FILE__, __LINE__);
+}
+
 #else
 
 struct sanitize_fiber {
@@ -129,6 +143,8 @@ static inline void sanitize_leave(struct sanitize_fiber *from, struct sanitize_f
 static inline void sanitize_arrive(struct sanitize_fiber *self) {
     (void)self;
 }
+
+static inline void sanitize_forked(void) {}
 
 #endif
 

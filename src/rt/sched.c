@@ -213,6 +213,7 @@ struct new_life {
 static void begin_anew(void *record) {
     struct new_life *life = record;
     sanitize_arrive(&life->coro.sanitize);
+    sanitize_forked();
     life->entry(life->arg);
     check_misuse("a forked child came back");
 }
@@ -225,11 +226,12 @@ void sched_after_fork(void (*entry)(void *arg), void *arg) {
     if (loop != NULL && self != &loop->self.coro) {
         // A task's stack is small. The thread's own is free below where the loop was left, and the
         // loop of this copy never goes on.
-        struct new_life life = {
+        uintptr_t below = (uintptr_t)loop->self.coro.sp - CHILD_STACK_GAP - sizeof(struct new_life);
+        struct new_life *life = (struct new_life *)(below & ~(uintptr_t)63);
+        *life = (struct new_life){
             .coro = {.sanitize = loop->self.coro.sanitize}, .entry = entry, .arg = arg};
-        uintptr_t below = ((uintptr_t)loop->self.coro.sp - CHILD_STACK_GAP) & ~(uintptr_t)63;
-        life.coro.sp = rt_switch_prepare((void *)below, begin_anew, &life);
-        coro_switch_last(self, &life.coro);
+        life->coro.sp = rt_switch_prepare(life, begin_anew, life);
+        coro_switch_last(self, &life->coro);
     }
     entry(arg);
     check_misuse("a forked child came back");

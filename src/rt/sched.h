@@ -71,7 +71,9 @@ void sched_yield_now(struct coro *self);
 /* Takes the next to run, for a coroutine that ends: it must switch there, for good. */
 struct coro *sched_take_next(struct loop *loop);
 
-/* Forgets loop and stand-in, in a forked child: from now on its calls block. */
-void sched_after_fork(void);
+/* In a forked child: forgets the loop, which stayed with the parent, and goes on with `entry(arg)`,
+ * which must not return, on the thread's own stack. From now on calls block, and a loop of its own may
+ * be opened. */
+_Noreturn void sched_after_fork(void (*entry)(void *arg), void *arg);
 
 #endif

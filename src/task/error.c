@@ -19,16 +19,13 @@
 #include <string.h>
 
 enum {
-    TEXT_SIZE = 256,
-    NAME_SIZE = 48,
     CAUSES_MOST = 8, // a chain longer than this loses its oldest
 };
 
 struct error_record {
-    jg_error error; // its strings point into the record, or at literals
+    jg_error error; // its strings point into `own`, or at literals
     struct error_record *cause;
-    char text[TEXT_SIZE];
-    char task[NAME_SIZE];
+    struct error_text own;
 };
 
 static _Atomic(jg_error_report_fn *) report_to;
@@ -52,13 +49,42 @@ static struct error_record *make_record(const struct jg_task *task, intptr_t cod
         return NULL;
     }
     record->cause = NULL;
-    record->text[0] = '\0';
-    snprintf(record->task, sizeof(record->task), "%s", task->coro.name);
+    record->own.text[0] = '\0';
+    snprintf(record->own.task, sizeof(record->own.task), "%s", task->coro.name);
     record->error = (jg_error){.code = code,
-                               .text = record->text,
+                               .text = record->own.text,
                                .where = where,
-                               .task = record->task,
+                               .task = record->own.task,
                                .spawned = task->spawned};
+    return record;
+}
+
+/* Copies a place, "src/a.c:12". What is too long loses its beginning. */
+static void write_place(const char *place, char *out_text, size_t size_bytes) {
+    size_t len = strlen(place);
+    size_t skip = len < size_bytes ? 0 : len + 1 - size_bytes;
+    memcpy(out_text, place + skip, len + 1 - skip);
+}
+
+void error_write(const struct error_record *record, struct error_text *out_text) {
+    *out_text = record->own;
+    out_text->code = record->error.code;
+    write_place(record->error.where, out_text->where, sizeof(out_text->where));
+    write_place(record->error.spawned, out_text->spawned, sizeof(out_text->spawned));
+}
+
+struct error_record *error_read(const struct error_text *text) {
+    struct error_record *record = mem_alloc(sizeof(*record));
+    if (record == NULL) {
+        return NULL;
+    }
+    record->cause = NULL;
+    record->own = *text;
+    record->error = (jg_error){.code = text->code,
+                               .text = record->own.text,
+                               .where = record->own.where,
+                               .task = record->own.task,
+                               .spawned = record->own.spawned};
     return record;
 }
 
@@ -93,13 +119,13 @@ struct error_record *error_take(struct jg_task *task) {
     return record;
 }
 
-struct error_record *error_of_end(struct jg_task *task) {
+struct error_record *error_take_for(struct jg_task *task, intptr_t code) {
     struct error_record *record = error_take(task);
-    if (record != NULL && record->error.code == task->result) {
+    if (record != NULL && record->error.code == code) {
         return record;
     }
     error_free(record); // of a failure the task got over
-    return make_record(task, task->result, "");
+    return make_record(task, code, "");
 }
 
 static void cut_chain(struct error_record *record) {
@@ -121,7 +147,7 @@ static intptr_t fail(const char *where, intptr_t code, bool because, const char 
         error_keep(task, NULL);
         return code;
     }
-    vsnprintf(record->text, sizeof(record->text), format, args);
+    vsnprintf(record->own.text, sizeof(record->own.text), format, args);
     if (because && task->error != NULL) {
         record->cause = error_take(task);
         record->error.cause = &record->cause->error;
@@ -159,8 +185,8 @@ const char *jg_error_name(intptr_t code) {
 
 const char *jg_error_detail(intptr_t code) {
     const struct error_record *record = task_current()->error;
-    if (record != NULL && record->error.code == code && record->text[0] != '\0') {
-        return record->text;
+    if (record != NULL && record->error.code == code && record->own.text[0] != '\0') {
+        return record->own.text;
     }
     static __thread char text[96];
     const char *meaning = code < 0 && code >= -4095 ? strerrordesc_np((int)-code) : NULL;

@@ -47,7 +47,7 @@ void group_task_ended(jg_group *group, struct jg_task *task) {
     must(group->live > 0);
     group->live--;
     if (!task->cancelled && jg_failed(task->result)) {
-        add_failure(group, task->result, error_of_end(task));
+        add_failure(group, task->result, error_take_for(task, task->result));
         abort_group(group);
     }
     if (group->live == 0 && group->waiter != NULL) {
@@ -63,9 +63,14 @@ int jg_group_spawn_at(jg_group *group, jg_fn *fn, void *arg, const char *site) {
     return task_start(fn, arg, &options, site, false, &task);
 }
 
-/* Waits for all tasks, whatever asks us to stop: the tasks are asked too. */
+/* Waits for all tasks, whatever asks us to stop: the tasks are asked too. In a forked child they stayed
+ * with the parent. */
 static void wait_all(jg_group *group) {
-    must(group->waiter == NULL && sched_current() == &group->scope.task->coro);
+    const struct coro *self = sched_current();
+    must(group->waiter == NULL && self == &group->scope.task->coro);
+    if (unlikely(self->attention & ATTENTION_FORKED)) {
+        return;
+    }
     while (group->live > 0) {
         struct wait wait = {.what = "group"};
         group->waiter = &wait;
@@ -105,7 +110,7 @@ intptr_t jg_group_close(jg_group *group, intptr_t result) {
     }
     bool by_hand = group->scope.requests > 0; // jg_group_cancel, or a task failed
     if (jg_failed(result) && result != -ECANCELED) {
-        add_failure(group, result, error_of_end(task));
+        add_failure(group, result, error_take_for(task, result));
     }
     if (jg_failed(result)) {
         abort_group(group);

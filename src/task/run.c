@@ -63,7 +63,7 @@ static intptr_t run_main(struct task_loop *loop, jg_fn *fn, void *arg, const cha
     loop->main = main_task;
     loop_run(&loop->loop, &loop->done);
     intptr_t result = main_task->result;
-    *out_error = jg_failed(result) ? error_of_end(main_task) : NULL;
+    *out_error = jg_failed(result) ? error_take_for(main_task, result) : NULL;
     main_task->held = false;
     error_free(error_take(main_task));
     coro_free(&main_task->coro);

@@ -38,7 +38,7 @@ static void release(struct jg_task *task) {
 /* Nobody has the handle: what it came to is dropped, and a failure is reported. */
 static void settle_unheld(struct jg_task *task) {
     if (task->group == NULL && !task->cancelled && jg_failed(task->result)) {
-        error_report(error_of_end(task));
+        error_report(error_take_for(task, task->result));
     }
     drop_result(task, task->result);
     release(task);
@@ -119,12 +119,17 @@ static int refuse(struct jg_task *spawner, const jg_spawn_options *options, void
 }
 
 /* Whether a task may be started now, and with how large a stack. */
-static int admit(struct loop *loop, const jg_spawn_options *options, size_t *out_stack_size) {
+static int admit(const struct coro *spawner, const jg_spawn_options *options,
+                 size_t *out_stack_size) {
+    const struct loop *loop = spawner->loop;
     if (loop == NULL) {
         return -ENXIO;
     }
+    if (unlikely(spawner->attention & ATTENTION_FORKED)) {
+        return -ECHILD; // the loop that would run it stayed with the parent
+    }
     const jg_group *group = options->group;
-    bool closing = ((struct task_loop *)(void *)loop)->closing && group == NULL;
+    bool closing = ((const struct task_loop *)(const void *)loop)->closing && group == NULL;
     if (closing || (group != NULL && (group->aborting || group->closed))) {
         return -ECANCELED;
     }
@@ -139,7 +144,7 @@ int task_start(jg_fn *fn, void *arg, const jg_spawn_options *options, const char
     struct coro *coro = NULL;
     size_t stack_size = 0;
     options = options != NULL ? options : &no_options;
-    int rc = admit(loop, options, &stack_size);
+    int rc = admit(&spawner->coro, options, &stack_size);
     if (likely(rc == 0)) {
         rc = coro_make(loop, stack_size, sizeof(struct jg_task), run_task, &coro);
     }
@@ -213,10 +218,10 @@ intptr_t jg_join(jg_task *task) {
     if (unlikely(task == NULL)) {
         return self->spawn_error;
     }
-    check_held(task, "join");
     if (task == self) {
         return -EDEADLK;
     }
+    check_held(task, "join");
     if (!task->done) {
         intptr_t rc = wait_for_end(self, task);
         if (rc < 0) {
@@ -225,7 +230,7 @@ intptr_t jg_join(jg_task *task) {
     }
     intptr_t result = task->result;
     if (unlikely(jg_failed(result))) {
-        error_keep(self, error_of_end(task));
+        error_keep(self, error_take_for(task, task->result));
     }
     task->held = false;
     release(task);

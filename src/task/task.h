@@ -85,12 +85,25 @@ void group_task_ended(jg_group *group, struct jg_task *task);
 int task_start(jg_fn *fn, void *arg, const jg_spawn_options *options, const char *site, bool held,
                struct jg_task **out_task);
 
+/* A failure without pointers, to cross into another process. */
+struct error_text {
+    intptr_t code;
+    char text[256];
+    char where[64];
+    char task[48];
+    char spawned[64];
+};
+
 /* Failures. error.c */
-struct error_record *error_take(struct jg_task *task);   // the record, no longer the task's
-struct error_record *error_of_end(struct jg_task *task); // made up if it recorded none
+struct error_record *error_take(struct jg_task *task); // the record, no longer the task's
+struct error_record *error_take_for(struct jg_task *task, intptr_t code); // made up if it has none
 void error_keep(struct jg_task *task, struct error_record *record); // takes; replaces the newest
 void error_free(struct error_record *record);
 const jg_error *error_public(const struct error_record *record);
 void error_report(struct error_record *record); // nobody retrieved it; takes it
+
+/* A failure as text, and a record made of one; NULL without memory. Causes are left out. */
+void error_write(const struct error_record *record, struct error_text *out_text);
+struct error_record *error_read(const struct error_text *text);
 
 #endif

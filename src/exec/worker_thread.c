@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: MIT
+/* worker_thread.c – a function on a thread of its own.
+ *
+ * Holds      nothing beyond the worker's record.
+ * Invariant  `ending` goes from NULL to "ended" exactly once; a joiner that put its own record there
+ *            before is told through its loop's inbox. Joiner and thread both swap, so neither can
+ *            miss the other.
+ * Called by  worker.c.
+ * Why        a task waits through the inbox while its loop goes on; then pthread_join, which has only
+ *            the thread's last steps to wait for. It also sees to it that the thread is through with
+ *            the loop's inbox before the loop can be closed.
+ * Quirks     a thread that leaves by pthread_exit runs its clean-up handlers: that is how its joiner
+ *            learns of it. All signals but those a thread raises itself are blocked, so that handlers
+ *            run where the program expects them.
+ */
+#include "exec/worker.h"
+
+#include "base/list.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static char ended; // its address, in `ending`: the thread has handed back all it will
+
+/* One task's wait for the end, on its stack. */
+struct end_wait {
+    struct inbox_item item; // first
+    struct wait wait;
+    struct loop *loop;
+};
+
+static void end_arrives(struct inbox_item *item) {
+    wake(&container_of(item, struct end_wait, item)->wait, 0);
+}
+
+/* The thread's last step, whichever way it ends. */
+static void tell_end(void *arg) {
+    struct jg_worker *worker = arg;
+    struct end_wait *waiting = atomic_exchange(&worker->ending, &ended);
+    if (waiting != NULL) {
+        inbox_post(waiting->loop, &waiting->item);
+    }
+}
+
+static void *run_thread(void *arg) {
+    struct jg_worker *worker = arg;
+    atomic_store_explicit(&worker->tid, gettid(), memory_order_relaxed);
+    pthread_setname_np(pthread_self(), worker->name);
+    struct jg_task *self = task_current();
+    self->coro.name = worker->name;
+    worker->word = -EOWNERDEAD;
+    pthread_cleanup_push(tell_end, worker);
+    intptr_t word = worker->fn(worker->arg);
+    if (jg_failed(word)) {
+        worker->error = error_take_for(self, word);
+    }
+    worker->word = word;
+    pthread_cleanup_pop(1);
+    return NULL;
+}
+
+static int set_stack_size(pthread_attr_t *attr, size_t wished_bytes) {
+    size_t least = (size_t)sysconf(_SC_THREAD_STACK_MIN);
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    size_t size = wished_bytes > least ? wished_bytes : least;
+    if (size > SIZE_MAX / 2) {
+        return -ENOMEM;
+    }
+    return -pthread_attr_setstacksize(attr, (size + page - 1) / page * page);
+}
+
+/* Everything but what a thread raises by its own doing. */
+static void fill_blocked(sigset_t *out_set) {
+    static const int own[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT};
+    sigfillset(out_set);
+    for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++) {
+        sigdelset(out_set, own[i]);
+    }
+}
+
+int worker_thread_start(struct jg_worker *worker, const jg_worker_options *options) {
+    pthread_attr_t attr;
+    sigset_t blocked;
+    fill_blocked(&blocked);
+    snprintf(worker->name, sizeof(worker->name), "%s",
+             options->name != NULL ? options->name : "jg-worker");
+    int rc = -pthread_attr_init(&attr);
+    if (rc < 0) {
+        return rc;
+    }
+    rc = -pthread_attr_setsigmask_np(&attr, &blocked);
+    if (rc == 0 && options->stack_size != 0) {
+        rc = set_stack_size(&attr, options->stack_size);
+    }
+    if (rc == 0) {
+        rc = -pthread_create(&worker->thread, &attr, run_thread, worker);
+    }
+    pthread_attr_destroy(&attr);
+    return rc;
+}
+
+/* Lets the loop go on until the thread has told its end. */
+static void wait_in_loop(struct jg_worker *worker, struct loop *loop) {
+    struct end_wait waiting = {
+        .item = {.deliver = end_arrives}, .wait = {.what = "worker thread"}, .loop = loop};
+    void *expected = NULL;
+    loop->external++;
+    if (atomic_compare_exchange_strong(&worker->ending, &expected, &waiting)) {
+        park(&waiting.wait);
+    }
+    loop->external--;
+}
+
+intptr_t worker_thread_join(struct jg_worker *worker) {
+    struct jg_task *self = task_current();
+    if (self->coro.loop != NULL) {
+        wait_in_loop(worker, self->coro.loop);
+    }
+    must(pthread_join(worker->thread, NULL) == 0);
+    if (worker->word == -EOWNERDEAD && worker->error == NULL) {
+        return jg_fail(-EOWNERDEAD, "worker thread %d left without handing back a word",
+                       (int)jg_worker_id(worker));
+    }
+    if (jg_failed(worker->word)) {
+        error_keep(self, worker->error);
+    }
+    return worker->word;
+}

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: MIT
+/* api.h – runs a test's body on the backend under test.
+ *
+ * Holds      nothing.
+ * Invariant  on epoll a body runs once, under sim with several seeds, each of which picks another order
+ *            of the ready tasks; as "blocking" it runs on the thread itself, without a loop.
+ * Called by  the tests of this directory.
+ * Why        what is promised holds in any order, so a test must not lean on one; where the order
+ *            itself is promised, the test is for epoll only.
+ */
+#ifndef TESTS_API_H
+#define TESTS_API_H
+
+#include "fixtures/fixture.h"
+
+#include <juggle.h>
+#include <string.h>
+
+#if defined(JUGGLE_SANITIZE_ADDRESS) || defined(JUGGLE_SANITIZE_THREAD)
+enum { API_SEEDS = 5, API_SLOWED = 10 };
+#else
+enum { API_SEEDS = 25, API_SLOWED = 1 };
+#endif
+
+static inline bool on_backend(const char *name) {
+    const char *under_test = fixture_backend();
+    return strcmp(under_test[0] == '\0' ? "epoll" : under_test, name) == 0;
+}
+
+/* Runs `body(arg)` on the backend under test, and fails the test if it returns an error. */
+static inline void run_body_with(jg_fn *body, void *arg, const char *site) {
+    if (on_backend("blocking")) {
+        ck_assert_int_eq(body(arg), 0);
+        return;
+    }
+    for (uint64_t i = 0; i < (on_backend("sim") ? API_SEEDS : 1); i++) {
+        const jg_run_options options = {.seed = fixture_seed() + i};
+        ck_assert_int_eq(jg_run_at(body, arg, &options, site), 0);
+    }
+}
+
+#define run_body(body) run_body_with((body), NULL, #body "\0" JG_HERE)
+
+/* The same, once, also under sim: for bodies that cost something. */
+static inline void run_once(jg_fn *body, void *arg) {
+    ck_assert_int_eq(on_backend("blocking") ? body(arg) : jg_run(body, arg), 0);
+}
+
+/* Ends the test as skipped where there is no loop. */
+static inline void needs_loop(void) {
+    if (on_backend("blocking")) {
+        fixture_skip("without a loop there are no tasks");
+    }
+}
+
+/* Ends the test as skipped where the order of ready tasks is drawn by lot. */
+static inline void needs_order(void) {
+    if (!on_backend("epoll")) {
+        fixture_skip("the simulation runs ready tasks in any order");
+    }
+}
+
+#endif

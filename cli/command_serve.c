@@ -57,7 +57,8 @@ static void print_percent_encoded(const char *text) {
     }
 }
 
-static void print_listening(const struct serving *serving) {
+/* Says where it listens; returns whether anybody could have read it. */
+static bool print_listening(const struct serving *serving) {
     const struct serve_settings *settings = serving->settings;
     printf("listening on ");
     if (settings->unix_path != NULL) {
@@ -69,7 +70,7 @@ static void print_listening(const struct serving *serving) {
         printf("http://%s%s%s:%d/\n", is_v6 ? "[" : "", settings->host, is_v6 ? "]" : "",
                jg_listener_port(serving->listener));
     }
-    fflush(stdout);
+    return fflush(stdout) == 0;
 }
 
 static void print_served(const struct serving *serving) {
@@ -104,30 +105,41 @@ static intptr_t watch_signals(void *arg) {
     return 0;
 }
 
-static int listen_somewhere(struct serving *serving) {
+/* Listens; complains if it cannot. */
+static enum exit_code listen_somewhere(struct serving *serving) {
     const struct serve_settings *settings = serving->settings;
-    char where[320];
-    int rc = 0;
-    if (settings->unix_path != NULL) {
-        snprintf(where, sizeof(where), "%s", settings->unix_path);
-        rc = jg_unix_listen(settings->unix_path, &serving->listener);
+    const char *path = settings->unix_path;
+    char shown[128];
+    int rc = path != NULL ? jg_unix_listen(path, &serving->listener)
+                          : jg_tcp_listen(settings->host, (int)settings->port, &serving->listener);
+    if (rc == 0) {
+        return EXIT_GOOD;
+    }
+    text_escape(path != NULL ? path : settings->host, shown, sizeof(shown));
+    if (path != NULL) {
+        output_complain("serve", "cannot listen on %s: %s", shown, strerror(-rc));
+    } else if (rc == -ENOENT || rc == -EINVAL) {
+        output_complain("serve", "--host: '%s' is not an address: write 127.0.0.1 or ::1", shown);
+        return EXIT_USAGE;
     } else {
-        snprintf(where, sizeof(where), "%s port %" PRIu64, settings->host, settings->port);
-        rc = jg_tcp_listen(settings->host, (int)settings->port, &serving->listener);
+        output_complain("serve", "cannot listen on %s port %" PRIu64 ": %s", shown, settings->port,
+                        strerror(-rc));
     }
-    if (rc < 0) {
-        output_complain("serve", "cannot listen on %s: %s", where, strerror(-rc));
-    }
-    return rc;
+    return EXIT_LOCAL_LIMIT;
 }
 
 static intptr_t serve(void *arg) {
     struct serving *serving = arg;
-    if (listen_somewhere(serving) < 0) {
-        serving->code = EXIT_LOCAL_LIMIT;
+    serving->code = (int)listen_somewhere(serving);
+    if (serving->code != EXIT_GOOD) {
         return 0;
     }
-    print_listening(serving);
+    if (!print_listening(serving)) {
+        // Nobody would find it. The end of the program complains about standard output.
+        jg_listener_close(serving->listener);
+        serving->code = EXIT_FAILED;
+        return 0;
+    }
     jg_task *watcher = jg_spawn(watch_signals, serving);
     int rc = standin_serve(&serving->standin, serving->listener);
     if (rc != -EBADF && rc != -ECANCELED) {
@@ -223,7 +235,7 @@ static const struct option_spec options[] = {
     {.name = "host",
      .kind = OPTION_TEXT,
      .value_name = "ADDRESS",
-     .help = "address to listen on",
+     .help = "address to listen on: 127.0.0.1, ::1, or 0.0.0.0 for all",
      .preset = "127.0.0.1",
      .offset = AT(host)},
     {.name = "unix",

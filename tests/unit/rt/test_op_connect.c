@@ -52,12 +52,12 @@ static void queue_body(void *arg) {
         job_start(&jobs[i], connect_and_say, &clients[i]);
     }
     for (int i = 0; i < CLIENTS; i++) {
-        char name = 0;
+        unsigned char name = 0;
         int server = wire_accept(listener);
         ck_assert_int_ge(server, 0);
         ck_assert_int_eq(wire_read(server, &name, 1), 1);
-        ck_assert(name >= 0 && name < CLIENTS && !seen[(int)name]);
-        seen[(int)name] = true;
+        ck_assert(name < CLIENTS && !seen[name]);
+        seen[name] = true;
         wire_close(server);
     }
     for (int i = 0; i < CLIENTS; i++) {

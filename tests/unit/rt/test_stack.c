@@ -249,7 +249,8 @@ START_TEST(short_address_space_gives_what_fits_then_an_error) {
         memset(stack.base, 1, stack.size);
         count++;
     }
-    ck_assert_int_eq(rc, -ENOMEM);
+    // -EAGAIN: without light guards a guard may be refused where the region was not.
+    ck_assert_msg(rc == -ENOMEM || rc == -EAGAIN, "in short address space: %d", rc);
     ck_assert_uint_ge(count, 40);
     stack_pool_fini(&pool);
 }

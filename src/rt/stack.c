@@ -42,7 +42,7 @@ struct stack_region {
     char *start;
     size_t stride; // guard + stack
     size_t count;
-    size_t cut; // stacks cut so far
+    size_t cut;             // stacks cut so far
     unsigned *valgrind_ids; // of the stacks cut; NULL without valgrind
 };
 

@@ -21,6 +21,7 @@ from . import memory, process, servers
 
 SLEEPERS = 1_000_000
 SLEEP_MS = 3000
+SLEEPERS_NEED_BYTES = 5 << 30
 BURST = 10_000
 BURST_DELAY_MS = 100
 SUBJECT_ORDER = ("juggle", "floor", "nginx", "wrk", "state_threads", "boost_fiber", "libuv",
@@ -94,12 +95,16 @@ def sleepers(setting):
     """A million tasks asleep for 3 s: seconds from the first spawn to the last join, and memory."""
 
     def once(subject):
+        memory.back(SLEEPERS_NEED_BYTES)
         peak = memory.Peak(exact=False)
         argv = [setting.program(f"{subject}_core"), "sleepers", SLEEPERS, SLEEP_MS]
         result = process.run_subject(argv, setting.client_core, watch=peak.look)
         return {"sleepers_wall": result["value"], "sleepers_memory": peak.bytes}
 
     suite = Suite("sleepers", {"sleepers_wall": "s", "sleepers_memory": "bytes"}, {})
+    if memory.available_bytes() < SLEEPERS_NEED_BYTES * 5 // 4:
+        suite.missing.append("sleepers: a million stacks need 6.7 GB of free memory")
+        return suite
     return available(suite, {
         s: (setting.program(f"{s}_core"), (), lambda s=s: once(s))
         for s in ("juggle", "go", "libuv")})

@@ -30,6 +30,22 @@ static void write_usage(struct jsonout *json, const struct cost_usage *usage) {
     jsonout_uint(json, "switches_involuntary", usage->switches_involuntary);
 }
 
+static void write_costs(struct jsonout *json, const struct race_row *row) {
+    static const char *const keys[] = {
+        "wall_s",    "wall_best_s",        "wall_worst_s",         "cpu_user_s",
+        "cpu_sys_s", "switches_voluntary", "switches_involuntary",
+    };
+    for (unsigned i = 0; !row->measured && i < sizeof(keys) / sizeof(keys[0]); i++) {
+        jsonout_null(json, keys[i]);
+    }
+    if (row->measured) {
+        jsonout_double(json, "wall_s", seconds(row->wall_ns), 6);
+        jsonout_double(json, "wall_best_s", seconds(row->wall_best_ns), 6);
+        jsonout_double(json, "wall_worst_s", seconds(row->wall_worst_ns), 6);
+        write_usage(json, &row->run);
+    }
+}
+
 static void write_memory(struct jsonout *json, const struct race_row *row) {
     if (!row->memory_known) {
         jsonout_null(json, "memory_bytes");
@@ -119,14 +135,7 @@ static void write_model(struct jsonout *json, const struct race *race,
     jsonout_uint(json, "cores", row.cores);
     jsonout_bool(json, "extrapolated", row.is_scaled);
     jsonout_uint(json, "measured_requests", row.real_requests);
-    if (row.measured) {
-        jsonout_double(json, "wall_s", seconds(row.wall_ns), 6);
-        jsonout_double(json, "wall_best_s", seconds(row.wall_best_ns), 6);
-        jsonout_double(json, "wall_worst_s", seconds(row.wall_worst_ns), 6);
-        write_usage(json, &row.run);
-    } else {
-        jsonout_null(json, "wall_s");
-    }
+    write_costs(json, &row);
     jsonout_begin_object(json, "create");
     jsonout_double(json, "wall_s", seconds(row.create_ns), 6);
     write_usage(json, &row.create);

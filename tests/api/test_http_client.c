@@ -413,7 +413,7 @@ static void upload_body(struct peer *peer) {
     ck_assert_uint_eq(peer->last_size - (size_t)(body - peer->last), LARGE);
     ck_assert_mem_eq(body, large->data, LARGE);
 
-    struct source empty = {0};
+    struct source empty = {.data = ""};
     const jg_http_request none = {
         .method = "POST", .url = peer->url, .source = source_next, .source_arg = &empty};
     finish(send_ok(client, &none));

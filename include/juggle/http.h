@@ -189,7 +189,7 @@ JG_API jg_http_header jg_http_request_header_at(const jg_http_exchange *exchange
  *
  * Returns  bytes, 1..cap (>= 1); 0 at the body's end; -EPROTO, -EMSGSIZE for framing that breaks
  *          the grammar or a limit; -EPIPE when it was cut off; -ETIMEDOUT; -ECANCELED; errors of
- *          the stream. An error stays: the next call returns it again. */
+ *          the stream. An error ends the body for good, but for -ECANCELED: then no byte is lost. */
 JG_API JG_SUSPENDS ssize_t jg_http_request_read(jg_http_exchange *exchange, void *buf, size_t cap);
 
 /* Reads the rest of the request's body into memory; asked again, gives the same.

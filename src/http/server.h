@@ -81,8 +81,9 @@ struct jg_http_exchange {
     const char *path; // inside `text`, but for the "/" that an absolute target may lack
     const char *query;
     struct headers headers; // added to the reply
-    char *gathered;         // the body, once jg_http_request_body has read it; or NULL
+    char *gathered;         // the body, as far as jg_http_request_body has read it; or NULL
     size_t gathered_size;
+    size_t gathered_cap;
     int body_error;  // what reading the body failed with, or 0
     int write_error; // what sending failed with, or 0
     uint8_t reply;   // enum server_reply
@@ -126,8 +127,7 @@ bool server_exchange_drainable(const struct jg_http_exchange *exchange);
 
 // server_reply.c
 
-/* Answers in the server's own name and has the connection closed. Does nothing if a reply was
- * begun. */
+/* Answers in the server's own name and has the connection closed. No reply may have been begun. */
 JG_SUSPENDS void server_reply_refuse(struct jg_http_exchange *exchange, int status,
                                      const char *text);
 

@@ -154,6 +154,9 @@ static int fail_reading(struct jg_http_exchange *x, ssize_t rc) {
         return fail_body(
             x, (int)jg_fail(-EPIPE, "request body: %s", parse_error_text(HTTP_ERROR_TRUNCATED)));
     }
+    if (rc == -ECANCELED) {
+        return (int)rc; // no byte was taken: who takes the cancel back may read on
+    }
     if (rc == -ETIMEDOUT) {
         return fail_body(x, (int)jg_fail(-ETIMEDOUT, "request body: nothing came for %lld ms",
                                          (long long)x->connection->server->options.idle_ms));
@@ -236,21 +239,21 @@ ssize_t jg_http_request_read(jg_http_exchange *exchange, void *buf, size_t cap) 
     return got;
 }
 
-/* Makes room behind `size` gathered bytes for one more and a zero. */
-static int gather_room(struct jg_http_exchange *x, size_t size, size_t *cap) {
-    size_t most = x->connection->server->options.body_most +
-                  2; // one byte more shows it is too much
-    if (*cap - size >= 2) {
+/* Makes room behind the gathered bytes for one more and a zero. */
+static int gather_room(struct jg_http_exchange *x) {
+    // One byte more than it may have shows that it is too much.
+    size_t most = x->connection->server->options.body_most + 2;
+    if (x->gathered_cap - x->gathered_size >= 2) {
         return 0;
     }
-    size_t wanted = *cap == 0 ? GATHER_FIRST : *cap * 2;
+    size_t wanted = x->gathered_cap == 0 ? GATHER_FIRST : x->gathered_cap * 2;
     wanted = wanted < most ? wanted : most;
     char *gathered = mem_resize(x->gathered, wanted);
     if (gathered == NULL) {
         return fail_body(x, (int)jg_fail(-ENOMEM, "no memory for a request body"));
     }
     x->gathered = gathered;
-    *cap = wanted;
+    x->gathered_cap = wanted;
     return 0;
 }
 
@@ -259,42 +262,40 @@ static int too_large(struct jg_http_exchange *x) {
                                      x->connection->server->options.body_most));
 }
 
-static ssize_t gather(struct jg_http_exchange *x) {
+/* Reads on until all of the body is gathered. Returns 0 or a negative error. */
+static int gather(struct jg_http_exchange *x) {
     size_t most = x->connection->server->options.body_most;
-    size_t cap = 0;
-    size_t size = 0;
     if (x->body.kind == HTTP_BODY_LENGTH && x->body.remaining > most) {
         return too_large(x);
     }
-    for (;;) {
-        int rc = gather_room(x, size, &cap);
+    while (!parse_body_done(&x->body)) {
+        int rc = gather_room(x);
         if (rc < 0) {
             return rc;
         }
-        ssize_t got = jg_http_request_read(x, x->gathered + size, cap - size - 1);
-        if (got <= 0) {
-            x->gathered[size] = '\0';
-            x->gathered_size = size;
-            return got;
+        size_t room = x->gathered_cap - x->gathered_size - 1;
+        ssize_t got = jg_http_request_read(x, x->gathered + x->gathered_size, room);
+        if (got < 0) {
+            return (int)got;
         }
-        size += (size_t)got;
-        if (size > most) {
+        x->gathered_size += (size_t)got;
+        if (x->gathered_size > most) {
             return too_large(x);
         }
     }
+    return 0;
 }
 
 ssize_t jg_http_request_body(jg_http_exchange *exchange, const char **out_data) {
-    if (exchange->body_error != 0) {
-        return exchange->body_error;
+    int rc = exchange->body_error != 0 ? exchange->body_error : gather(exchange);
+    if (rc < 0) {
+        return rc;
     }
-    if (exchange->gathered == NULL && !parse_body_done(&exchange->body)) {
-        ssize_t rc = gather(exchange);
-        if (rc < 0) {
-            return rc;
-        }
+    *out_data = "";
+    if (exchange->gathered != NULL) {
+        exchange->gathered[exchange->gathered_size] = '\0';
+        *out_data = exchange->gathered;
     }
-    *out_data = exchange->gathered != NULL ? exchange->gathered : "";
     return (ssize_t)exchange->gathered_size;
 }
 

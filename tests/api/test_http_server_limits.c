@@ -165,6 +165,47 @@ static intptr_t stalled_body(void *arg) {
     return 0;
 }
 
+static int cancels;
+
+/* Does not want to wait longer than 100 ms at a time. */
+static int read_impatiently(jg_http_exchange *x, void *arg) {
+    (void)arg;
+    const char *body;
+    ssize_t size = -ETIMEDOUT;
+    while (size == -ETIMEDOUT) {
+        JG_TIMEOUT(100, size) {
+            size = jg_http_request_body(x, &body);
+        }
+        cancels += size == -ETIMEDOUT;
+    }
+    return size < 0 ? (int)size : jg_http_reply(x, 200, NULL, body, (size_t)size);
+}
+
+static intptr_t impatient_body(void *arg) {
+    (void)arg;
+    struct raw_server server = {0};
+    cancels = 0;
+    raw_start(&server, read_impatiently);
+    jg_stream *stream = raw_connect(&server);
+    raw_send(stream, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
+    static const char rest[] = "3\r\nabc\r\n2;x\r\nde\r\n0\r\n\r\n";
+    for (size_t i = 0; i < sizeof(rest) - 1; i++) {
+        raw_send_bytes(stream, &rest[i], 1);
+        jg_sleep(150);
+    }
+    raw_expect(stream, RAW_OK "Content-Length: 5\r\n\r\nabcde");
+    ck_assert_int_ge(cancels, (int)sizeof(rest) / 2);
+    jg_stream_close(stream);
+    raw_stop(&server);
+    return 0;
+}
+
+// A handler with a time limit of its own would lose the bytes that had come.
+START_TEST(cancelled_reads_can_go_on) {
+    raw_run(impatient_body);
+}
+END_TEST
+
 // A body that stops coming would hold its handler for ever.
 START_TEST(stalled_bodies_end) {
     raw_run(stalled_body);
@@ -175,6 +216,19 @@ enum { LARGE = 1000000 };
 static char large[LARGE];
 static int write_result;
 static int64_t write_took_ms;
+
+static int write_pieces(jg_http_exchange *x, void *arg) {
+    (void)arg;
+    int rc = jg_http_reply_begin(x, 200, NULL);
+    for (int i = 0; i < 100 && rc == 0; i++) {
+        rc = jg_http_reply_write(x, large, LARGE);
+    }
+    // What could not be sent stays unsent.
+    ck_assert_int_eq(jg_http_reply_write(x, "more", 4), rc);
+    ck_assert_int_eq(jg_http_reply_end(x), rc);
+    write_result = rc;
+    return 0;
+}
 
 static int write_large(jg_http_exchange *x, void *arg) {
     (void)arg;
@@ -207,6 +261,28 @@ static intptr_t unread_body(void *arg) {
     raw_stop(&server);
     return 0;
 }
+
+static intptr_t unread_pieces_body(void *arg) {
+    (void)arg;
+    struct raw_server server = {0};
+    raw_start(&server, write_pieces);
+    jg_stream *stream = raw_connect(&server);
+    raw_send(stream, RAW_GET RAW_GET);
+    while (server.stats.open > 0 || server.stats.connections == 0) {
+        jg_sleep(100);
+    }
+    ck_assert_int_eq(write_result, -ETIMEDOUT);
+    ck_assert_uint_eq(server.stats.requests, 1);
+    jg_stream_close(stream);
+    raw_stop(&server);
+    return 0;
+}
+
+// A handler that does not look would write on for ever, or into the next reply.
+START_TEST(failed_writes_stay_failed) {
+    raw_run(unread_pieces_body);
+}
+END_TEST
 
 // A peer that never reads would hold its handler for ever.
 START_TEST(peers_that_do_not_read_end) {
@@ -366,6 +442,7 @@ START_TEST(slow_peers_do_not_slow_others) {
 END_TEST
 
 FIXTURE_MAIN("api/http_server_limits", heads_have_their_time, idle_connections_end,
-             limits_can_be_taken_away, stalled_bodies_end, peers_that_do_not_read_end,
-             slow_readers_get_their_time, refused_peers_see_the_refusal,
-             connections_beyond_the_limit_wait, slow_peers_do_not_slow_others)
+             limits_can_be_taken_away, stalled_bodies_end, cancelled_reads_can_go_on,
+             peers_that_do_not_read_end, failed_writes_stay_failed, slow_readers_get_their_time,
+             refused_peers_see_the_refusal, connections_beyond_the_limit_wait,
+             slow_peers_do_not_slow_others)

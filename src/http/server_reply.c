@@ -322,19 +322,17 @@ int jg_http_reply_end(jg_http_exchange *exchange) {
 // For the server.
 
 void server_reply_refuse(struct jg_http_exchange *x, int status, const char *text) {
-    if (x->reply != REPLY_NONE) {
-        return;
-    }
+    must(x->reply == REPLY_NONE);
     struct server_connection *c = x->connection;
     char body[128];
     size_t len = strnlen(text, sizeof(body) - 1);
     memcpy(body, text, len);
     body[len] = '\n';
-    c->server->stats->rejected++;
     c->linger = true;
     x->close = true;
     headers_fini(&x->headers); // they belong to a reply that did not come about
-    jg_http_reply(x, status, "text/plain", body, len + 1);
+    int rc = jg_http_reply(x, status, "text/plain", body, len + 1);
+    c->server->stats->rejected += rc != -ECANCELED;
 }
 
 int server_reply_continue(struct jg_http_exchange *x) {

@@ -228,6 +228,17 @@ static int refuse_to_read(jg_http_exchange *x, void *arg) {
 #define NO RAW_OK "Content-Length: 2\r\n\r\nno"
 #define NO_CLOSE RAW_OK RAW_CLOSE "Content-Length: 2\r\n\r\nno"
 
+/* A body of unknown size that turns out to be too much ends the connection. */
+static void check_endless(const struct raw_server *server) {
+    static char request[128 * 1024];
+    int at = snprintf(request, sizeof(request),
+                      "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+                      "11170\r\n%70000d\r\n0\r\n\r\n" RAW_GET,
+                      0);
+    ck_assert_int_lt(at, (int)sizeof(request));
+    raw_check(server, request, NO);
+}
+
 static intptr_t unread_body(void *arg) {
     (void)arg;
     struct raw_server server = {0};
@@ -240,6 +251,7 @@ static intptr_t unread_body(void *arg) {
     raw_check(&server,
               "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n" RAW_GET, NO);
     raw_check(&server, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\ncut", NO);
+    check_endless(&server);
     raw_stop(&server);
     return 0;
 }
@@ -316,6 +328,11 @@ static intptr_t pieces_body(void *arg) {
               "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
               "a\r\n0123456789\r\n1;e\r\na\r\n0\r\n\r\n",
               RAW_OK "Content-Length: 11\r\n\r\n0123456789a");
+    char *answer = raw_ask(&server,
+                           "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+                           "2\r\nab\r\nx\r\n");
+    ck_assert_int_eq(strncmp(answer, "HTTP/1.1 400 ", 13), 0);
+    free(answer);
     raw_stop(&server);
     return 0;
 }

@@ -85,6 +85,12 @@ static int begin_and_fail(jg_http_exchange *x) {
     return -EIO;
 }
 
+static int begin_without_body(jg_http_exchange *x) {
+    ck_assert_int_eq(jg_http_reply_begin(x, 204, NULL), 0);
+    ck_assert_int_eq(jg_http_reply_write(x, "not sent", 8), 0);
+    return jg_http_reply_end(x);
+}
+
 static int handle(jg_http_exchange *x, void *arg) {
     (void)arg;
     times_called++;
@@ -108,6 +114,9 @@ static int handle(jg_http_exchange *x, void *arg) {
     }
     if (strcmp(path, "/fail-half") == 0) {
         return begin_and_fail(x);
+    }
+    if (strcmp(path, "/no-content") == 0) {
+        return begin_without_body(x);
     }
     if (strcmp(path, "/silent") == 0) {
         return 0;
@@ -166,6 +175,8 @@ static intptr_t chunked_body(void *arg) {
               RAW_OK RAW_TEXT "Transfer-Encoding: chunked\r\nX-Own: 1\r\n\r\n" OK_OK);
     raw_check(&server, "GET /chunked HTTP/1.0\r\nConnection: keep-alive\r\n\r\n",
               RAW_OK RAW_TEXT RAW_CLOSE "X-Own: 1\r\n\r\nhello all of you");
+    raw_check(&server, GET("/no-content") GET("/"),
+              "HTTP/1.1 204 No Content\r\n" RAW_SERVER "\r\n" OK_OK);
     raw_check(&server, GET("/begin") GET("/"),
               RAW_OK "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n" OK_OK);
     raw_stop(&server);

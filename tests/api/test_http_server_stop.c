@@ -72,6 +72,7 @@ static intptr_t at_once_body(void *arg) {
     close_three(streams);
     ck_assert_uint_eq(server.stats.connections, 3);
     ck_assert_uint_eq(server.stats.requests, 2);
+    ck_assert_uint_eq(server.stats.rejected, 0);
     return 0;
 }
 
@@ -221,6 +222,11 @@ static char large[500000];
 
 static int reply_large(jg_http_exchange *x, void *arg) {
     (void)arg;
+    const char *body;
+    ssize_t size = jg_http_request_body(x, &body);
+    if (size < 0) {
+        return (int)size;
+    }
     return jg_http_reply(x, 200, NULL, large, sizeof(large));
 }
 
@@ -230,6 +236,16 @@ static void leave_early(const struct raw_server *server) {
     jg_stream *stream = raw_connect(server);
     raw_send(stream, RAW_GET RAW_GET);
     ck_assert_int_gt(jg_read(stream, some, sizeof(some)), 0);
+    jg_stream_close(stream);
+}
+
+/* Leaves in the middle of its request's body, with a reply unread: a reset. */
+static void leave_half_said(const struct raw_server *server) {
+    char some[10];
+    jg_stream *stream = raw_connect(server);
+    raw_send(stream, RAW_GET "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nx");
+    ck_assert_int_gt(jg_read(stream, some, sizeof(some)), 0);
+    raw_pause();
     jg_stream_close(stream);
 }
 
@@ -248,6 +264,7 @@ static intptr_t leaving_body(void *arg) {
     raw_start(&server, reply_large);
     for (int i = 0; i < 5; i++) {
         leave_early(&server);
+        leave_half_said(&server);
         jg_stream_close(raw_connect(&server));
     }
     jg_stream *stream = raw_connect(&server);

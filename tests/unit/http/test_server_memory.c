@@ -19,7 +19,7 @@ enum {
     HEADERS = 40, // more than fit the exchange
 };
 
-static char request[4096];
+static char request[24 * 1024];
 static int handled;
 
 static int handle(jg_http_exchange *x, void *arg) {
@@ -45,6 +45,8 @@ static void write_request(void) {
     int at = snprintf(request, sizeof(request),
                       "POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n"
                       "Transfer-Encoding: chunked\r\n");
+    // More than one read-ahead buffer holds.
+    at += snprintf(request + at, sizeof(request) - (size_t)at, "Long: %*d\r\n", 17000, 1);
     for (int i = 0; i < HEADERS; i++) {
         at += snprintf(request + at, sizeof(request) - (size_t)at, "H%d: %d\r\n", i, i);
     }
@@ -77,7 +79,7 @@ static void ignore_report(const jg_error *error) {
 }
 
 static bool run_once(uint64_t nth, bool from_then_on) {
-    struct raw_server server = {.handler = handle};
+    struct raw_server server = {.handler = handle, .options = {.head_most = 32768}};
     ck_assert_int_eq(jg_tcp_listen("127.0.0.1", 0, &server.listener), 0);
     jg_stream *stream = raw_connect(&server);
     raw_send(stream, request);

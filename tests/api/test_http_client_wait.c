@@ -153,6 +153,59 @@ START_TEST(cancel_ends_the_request_and_its_connection) {
 }
 END_TEST
 
+static ssize_t slow_source(void *arg, void *buf, size_t cap) {
+    int *left = arg;
+    memset(buf, 's', cap < 100 ? cap : 100);
+    int rc = jg_sleep(1);
+    return rc < 0 ? rc : --*left >= 0 ? 100 : 0;
+}
+
+static intptr_t upload_and_read(void *arg) {
+    struct peer *peer = arg;
+    int left = 3;
+    const jg_http_request request = {
+        .method = "PUT", .url = peer->url, .source = slow_source, .source_arg = &left};
+    jg_http_response *response;
+    int rc = jg_http_send(peer->arg, &request, &response);
+    if (rc < 0) {
+        return rc;
+    }
+    const char *data;
+    ssize_t size = jg_http_body(response, &data);
+    ck_assert(size == 5 || size == -ECANCELED);
+    jg_http_response_close(response);
+    return size < 0 ? size : 0;
+}
+
+static void cancel_any_time_body(struct peer *peer) {
+    jg_http_client *client = client_open(&(jg_http_client_options){.connections = 1});
+    peer->arg = client;
+    bool finished = false;
+    for (int64_t after_ns = 0; !finished; after_ns += on_backend("sim") ? 50000 : 500000) {
+        jg_task *task = jg_spawn(upload_and_read, peer);
+        ck_assert_int_eq(jg_sleep_until(jg_now() + after_ns), 0);
+        jg_cancel(task);
+        intptr_t rc = jg_join(task);
+        ck_assert_msg(rc == 0 || rc == -ECANCELED, "%s", jg_error_detail(rc));
+        finished = rc == 0;
+        if (after_ns % 1000000 == 0) {
+            jg_http_response_close(get_ok(client, peer->url)); // its one place is free again
+        }
+    }
+    jg_http_client_close(client);
+}
+
+// Some moment of an exchange would not be prepared to be its last. R2.
+START_TEST(cancel_is_safe_at_any_moment) {
+    needs_loop();
+    static const struct peer_reply reply = {
+        .bytes = OK_HEAD "Transfer-Encoding: chunked\r\n\r\n2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n",
+        .slice = 9,
+        .slice_ms = 1};
+    peer_run(&reply, 1, cancel_any_time_body, NULL);
+}
+END_TEST
+
 // Kept connections. R30, R33.
 
 static void unsolicited_body(struct peer *peer) {
@@ -428,7 +481,7 @@ END_TEST
 FIXTURE_MAIN("api/http_client_wait", each_time_limit_strikes_and_is_named,
              drip_ends_at_the_total_limit, callers_deadline_is_the_callers,
              cancelled_read_loses_nothing, cancel_ends_the_request_and_its_connection,
-             kept_connection_with_unsolicited_bytes_is_dropped,
+             cancel_is_safe_at_any_moment, kept_connection_with_unsolicited_bytes_is_dropped,
              kept_connection_closed_meanwhile_is_not_used, old_connections_are_not_reused,
              idle_connections_are_closed_in_time, no_free_connection_is_no_endless_wait,
              connections_go_to_who_waited_longest, given_up_requests_lose_no_place,

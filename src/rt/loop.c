@@ -15,6 +15,7 @@
 #include "base/mem.h"
 #include "rt/fault.h"
 
+#include <errno.h>
 #include <pthread.h>
 
 enum {
@@ -62,6 +63,7 @@ int loop_open(struct loop *loop, const struct loop_options *options) {
         return rc;
     }
     pthread_once(&once, watch_forks);
+    loop->errno_place = &errno;
     struct coro *self = &loop->self.coro;
     self->loop = loop;
     self->name = "loop";

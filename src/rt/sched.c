@@ -53,9 +53,13 @@ static inline struct coro *pop_next(struct loop *loop) {
     return next;
 }
 
+/* errno belongs to the thread; each task finds it as it left it (X1). */
 static inline void switch_to(struct coro *self, struct coro *next) {
+    int *place = self->loop->errno_place;
+    int kept = *place;
     sched_running = next;
     coro_switch(self, next);
+    *place = kept;
 }
 
 /* A wait nobody can end, as this thread has no loop: only a deadline is left. */

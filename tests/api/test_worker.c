@@ -29,10 +29,11 @@ static const bool sanitized = false;
 #endif
 
 #if defined(JUGGLE_SANITIZE_THREAD)
-/* TSan misses that a lock taken before a fork is let go of in the child, and that threads stay behind. */
+/* TSan misses that a lock taken before a fork is let go of in the child, and that threads stay behind;
+ * and each child would wait a second at its end for other threads to race. */
 const char *__tsan_default_options(void);
 const char *__tsan_default_options(void) {
-    return "report_mutex_bugs=0:report_thread_leaks=0";
+    return "atexit_sleep_ms=0:report_mutex_bugs=0:report_thread_leaks=0";
 }
 #endif
 

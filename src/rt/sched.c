@@ -216,8 +216,8 @@ struct new_life {
 
 static void begin_anew(void *record) {
     struct new_life *life = record;
-    sanitize_arrive(&life->coro.sanitize);
     sanitize_forked();
+    sanitize_arrive(&life->coro.sanitize);
     life->entry(life->arg);
     check_misuse("a forked child came back");
 }

@@ -16,6 +16,7 @@
 #include <juggle.h>
 #include <juggle/http.h>
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -141,35 +142,45 @@ enum exit_code preflight_limits(const struct race *race, char *out_text) {
     return EXIT_GOOD;
 }
 
-/* Makes one request. Returns its cause, and the body's length. */
-static enum board_cause probe_once(jg_http_client *client, const struct race *race,
-                                   struct board *board, int64_t *out_bytes) {
+/* What came of one request. */
+struct probe {
+    int error;              /* of the client; 0: there was an answer */
+    enum board_cause cause; /* BOARD_CAUSES: a good one */
+    int64_t bytes;
+};
+
+static struct probe probe_once(jg_http_client *client, const struct race *race,
+                               struct board *board) {
     jg_http_response *response = NULL;
-    int error = jg_http_get(client, race->target.url, &response);
-    enum board_cause cause = worker_judge(error, response, -1, board, out_bytes);
+    struct probe probe = {.error = jg_http_get(client, race->target.url, &response)};
+    probe.cause = worker_judge(probe.error, response, -1, board, &probe.bytes);
     jg_http_response_close(response);
-    return cause;
+    return probe;
 }
 
 enum exit_code preflight_probe(struct race *race, char *out_text) {
     const struct model_plan plan = {.timeout_ns = race->settings.timeout_ns};
     struct board *board = board_open();
     jg_http_client *client = NULL;
-    int64_t bytes[2] = {0, 0};
+    enum exit_code code = EXIT_GOOD;
     race->body_bytes = -1;
     if (board == NULL || worker_open(&plan, &client) < 0) {
         snprintf(out_text, PREFLIGHT_TEXT_SIZE, "not enough memory");
         return EXIT_LOCAL_LIMIT;
     }
-    enum board_cause first = probe_once(client, race, board, &bytes[0]);
-    bool is_unreachable = first == BOARD_CONNECT || first == BOARD_TIMEOUT;
-    if (is_unreachable) {
+    struct probe first = probe_once(client, race, board);
+    if (first.error == -EINVAL) {
+        snprintf(out_text, PREFLIGHT_TEXT_SIZE, "%s", board_explanation(board));
+        code = EXIT_USAGE;
+    } else if (first.cause == BOARD_CONNECT || first.cause == BOARD_TIMEOUT) {
         snprintf(out_text, PREFLIGHT_TEXT_SIZE, "unreachable: %s", board_explanation(board));
-    } else if (first == BOARD_CAUSES &&
-               probe_once(client, race, board, &bytes[1]) == BOARD_CAUSES && bytes[0] == bytes[1]) {
-        race->body_bytes = bytes[0];
+        code = EXIT_UNREACHABLE;
+    } else if (first.cause == BOARD_CAUSES) {
+        struct probe second = probe_once(client, race, board);
+        bool is_alike = second.cause == BOARD_CAUSES && second.bytes == first.bytes;
+        race->body_bytes = is_alike ? first.bytes : -1;
     }
     jg_http_client_close(client);
     board_close(board);
-    return is_unreachable ? EXIT_UNREACHABLE : EXIT_GOOD;
+    return code;
 }

@@ -26,8 +26,8 @@ uint64_t preflight_workers_most(const struct race *race);
 
 /* Makes two requests, and from now on expects bodies of that length if both are as long.
  *
- * Returns  EXIT_GOOD, also when the answer is a bad one: the race will count it; EXIT_UNREACHABLE with
- *          one line in `out_text`.
+ * Returns  EXIT_GOOD, also when the answer is a bad one: the race will count it; with one line in
+ *          `out_text` EXIT_USAGE for a URL that the client refuses, or EXIT_UNREACHABLE.
  */
 enum exit_code preflight_probe(struct race *race, char *out_text);
 

@@ -165,6 +165,16 @@ static struct race_settings settings_of(const struct demo_options *options) {
     };
 }
 
+/* With fewer in flight there are fewer requests, too: the demo is to take as long as ever. */
+static void take_what_there_is(struct race_settings *settings, uint64_t most) {
+    if (settings->concurrency > most) {
+        double share = (double)most / (double)settings->concurrency;
+        uint64_t requests = (uint64_t)((double)settings->requests * share);
+        settings->requests = requests > most ? requests : most;
+        settings->concurrency = most;
+    }
+}
+
 static enum exit_code race_server(const struct demo_options *options,
                                   const struct demo_server *server) {
     static struct race race;
@@ -177,7 +187,13 @@ static enum exit_code race_server(const struct demo_options *options,
         return EXIT_UNREACHABLE;
     }
     uint64_t most = preflight_workers_most(&race);
-    race.settings.concurrency = race.settings.concurrency < most ? race.settings.concurrency : most;
+    if (most == 0) {
+        char text[PREFLIGHT_TEXT_SIZE];
+        enum exit_code refusal = preflight_limits(&race, text);
+        output_complain("demo", "%s", text);
+        return refusal;
+    }
+    take_what_there_is(&race.settings, most);
     if (!options->json) {
         print_heading(options, server, &race);
     }

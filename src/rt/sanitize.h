@@ -18,6 +18,9 @@
 #include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>
 
+/* Instrumented frames are several times as large. */
+#define SANITIZE_STACK_FACTOR 4
+
 struct sanitize_fiber {
     void *fake_stack;
     const void *bottom;
@@ -146,6 +149,10 @@ static inline void sanitize_arrive(struct sanitize_fiber *self) {
 
 static inline void sanitize_forked(void) {}
 
+#endif
+
+#if !defined(SANITIZE_STACK_FACTOR)
+#define SANITIZE_STACK_FACTOR 1
 #endif
 
 #if defined(JUGGLE_HAVE_VALGRIND)

@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { STACK_DEFAULT = 64 * 1024 };
+enum { STACK_DEFAULT = 64 * 1024 * SANITIZE_STACK_FACTOR };
 
 /* Nothing can ever happen again. Only the simulated world can know that. */
 static void report_stuck(struct loop *loop) {

@@ -356,11 +356,8 @@ static int gather_grow(jg_http_response *response) {
     if (response->data_len + 1 < response->data_cap) {
         return 0;
     }
-    if (response->data_len > most) {
-        return -EMSGSIZE;
-    }
     size_t cap = response->data_cap == 0 ? first_cap(response) : response->data_cap * 2;
-    // One byte more than may be: a body that is too large shows by filling it.
+    // One byte more than may be: a body that is too large fills it before its end can be seen.
     cap = most < SIZE_MAX - 2 && cap > most + 2 ? most + 2 : cap;
     char *data = mem_resize(response->data, cap);
     if (data == NULL) {
@@ -376,11 +373,24 @@ static int too_large(const jg_http_response *response) {
                         response->origin->label, response->client->body_most);
 }
 
+/* Whether it is known before the next read that it cannot be gathered. */
+static bool is_too_large(const jg_http_response *response) {
+    uint64_t left = response->body.kind == HTTP_BODY_LENGTH ? response->body.remaining : 0;
+    size_t have = response->data_len + response->ahead_len - response->ahead_at;
+    return have > response->client->body_most || left > response->client->body_most - have;
+}
+
+/* Whether all that will ever come has been read. */
+static bool is_complete(const jg_http_response *response) {
+    return response->connection == NULL && response->error == 0 &&
+           response->ahead_at == response->ahead_len;
+}
+
 static int gather(jg_http_response *response) {
-    for (;;) {
-        int rc = gather_grow(response);
+    do {
+        int rc = is_too_large(response) ? too_large(response) : gather_grow(response);
         if (rc < 0) {
-            return rc == -EMSGSIZE ? too_large(response) : rc;
+            return rc;
         }
         size_t room = response->data_cap - response->data_len - 1;
         ssize_t got = jg_http_read(response, response->data + response->data_len, room);
@@ -388,21 +398,15 @@ static int gather(jg_http_response *response) {
             return (int)got;
         }
         response->data_len += (size_t)got;
-        if (got == 0 || (response->connection == NULL && response->error == 0 &&
-                         response->ahead_at == response->ahead_len)) {
-            break;
-        }
-    }
-    if (response->data_len > response->client->body_most) {
-        return too_large(response);
-    }
+    } while (!is_complete(response));
     response->data[response->data_len] = '\0';
     return 0;
 }
 
 /* All of it came with the head. */
 static bool gather_in_place(jg_http_response *response) {
-    if (response->connection != NULL || response->error != 0 || response->data_cap > 0) {
+    if (response->connection != NULL || response->error != 0 || response->data_cap > 0 ||
+        is_too_large(response)) {
         return false;
     }
     response->data = response->ahead + response->ahead_at;
@@ -412,19 +416,9 @@ static bool gather_in_place(jg_http_response *response) {
     return true;
 }
 
-/* Whether it is known beforehand that it cannot be gathered. */
-static bool announced_too_large(const jg_http_response *response) {
-    uint64_t left = response->body.kind == HTTP_BODY_LENGTH ? response->body.remaining : 0;
-    size_t have = response->data_len + response->ahead_len - response->ahead_at;
-    return have > response->client->body_most || left > response->client->body_most - have;
-}
-
 int response_gather(jg_http_response *response) {
     if (response->gathered) {
         return 0;
-    }
-    if (announced_too_large(response)) {
-        return too_large(response);
     }
     int rc = gather_in_place(response) ? 0 : gather(response);
     response->gathered = rc == 0;

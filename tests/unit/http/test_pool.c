@@ -358,10 +358,12 @@ static intptr_t idle_program(void *arg) {
     pool_release(fifth, false);
     ck_assert_uint_eq(pool->open, 3);
 
-    ck_assert_int_eq(jg_sleep(985), 0); // c[1] has been idle for a second, the others not
-    ck_assert_uint_lt(pool->open, 3);
-    ck_assert_uint_ge(pool->open, 1);
-    ck_assert_int_eq(jg_sleep(100), 0);
+    int64_t second_ns = clock_add_ms(c[1]->idle_ns, 1000);
+    ck_assert_int_eq(jg_sleep_until(second_ns - JG_MS), 0);
+    ck_assert_uint_eq(pool->open, 3);
+    ck_assert_int_eq(jg_sleep(2), 0); // c[1] has been idle for a second, the others not
+    ck_assert_uint_eq(pool->open, 2);
+    ck_assert_int_eq(jg_sleep(1000), 0);
     ck_assert_uint_eq(pool->open, 0);
 
     make_idle(origin, c, 1);

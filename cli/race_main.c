@@ -90,6 +90,9 @@ static int run_with_progress(struct race *race, const struct race_output *output
     progress_init(&progress, &errors, output->quiet);
     interrupt_begin();
     int rc = race_run(race, &progress);
+    // From now on ^C ends the program at once: whoever is to read the report may not be reading.
+    while (interrupt_wait(0) != 0) {}
+    interrupt_end();
     if (rc < 0) {
         output_complain(race->settings.command, "cannot start a process: %s", strerror(-rc));
     }

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
-// echo PORT – sends back what it gets, to any number of peers at once; a quiet one is dropped after 30 s.
+/* echo.c PORT – sends back what it gets, to any number of peers at once.
+ *
+ * A peer that is quiet for 30 s is dropped.
+ */
 #include <juggle.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// fetch URL... – gets every URL at the same time, none for longer than two seconds.
+/* fetch.c URL... – gets every URL at the same time, none for longer than two seconds. */
 #include <juggle.h>
 #include <juggle/http.h>
 #include <stdio.h>

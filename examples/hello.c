@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
-// hello – two tasks take turns on one core: the order of the lines shows where control changed hands.
+/* hello.c – two tasks take turns on one core.
+ *
+ * The order of the lines shows where control changed hands.
+ */
 #include <juggle.h>
 #include <stdio.h>
 

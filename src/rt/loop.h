@@ -20,7 +20,7 @@ struct loop {
     struct coro *ready_last;
     int budget;             // resumes left before the loop looks for completions
     int budget_full;        // what each turn starts with; 1 under sim, which chooses every step
-    int *errno_place; // of this thread: asked for once, as asking is a call
+    int *errno_place;       // of this thread: asked for once, as asking is a call
     union coro_record self; // the loop as a coroutine, on the thread's own stack
     struct timers timers;
     struct stack_pool stacks;

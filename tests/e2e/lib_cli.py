@@ -146,11 +146,11 @@ def environment(**changes):
     return {name: value for name, value in plain.items() if value is not None}
 
 
-def start(*args, env=None, stdout=subprocess.PIPE, stderr=subprocess.PIPE, prefix=(), **more):
-    """Starts juggle in a session of its own."""
-    return subprocess.Popen([*prefix, JUGGLE, *map(str, args)], stdin=subprocess.DEVNULL,
-                            stdout=stdout, stderr=stderr, env=env or environment(),
-                            start_new_session=True, **more)
+def start(*args, env=None, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+          prefix=(), **more):
+    """Starts juggle, after the words of `prefix`, in a session of its own."""
+    return subprocess.Popen([*prefix, JUGGLE, *map(str, args)], stdin=stdin, stdout=stdout, stderr=stderr,
+                            env=env or environment(), start_new_session=True, **more)
 
 
 def finish(process, limit, args=()):

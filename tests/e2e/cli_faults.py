@@ -1,0 +1,493 @@
+# SPDX-License-Identifier: MIT
+"""cli_faults.py – servers that misbehave, signals, killed workers, output that cannot be written.
+
+If this fails, a bad run looks like a good one, cannot be stopped, or leaves something behind.
+"""
+import array
+import contextlib
+import fcntl
+import os
+import pty
+import signal
+import sys
+import termios
+import threading
+import time
+
+sys.dont_write_bytecode = True
+from lib_cli import (FAILED, GOOD, INTERRUPTED, MODELS, SLOWER, TERMINATED, UNREACHABLE, Suite, check,
+                     check_report, children, descendants, equal, finish, is_alive, race, run, serving, start,
+                     within)
+from lib_peers import BODY, Peer, answer, read_request, reset
+
+suite = Suite("e2e/cli_faults")
+
+EVERY = (*MODELS, "multicore", "floor")
+
+
+def race_peer(behave, *args, good=1, models=EVERY, **more):
+    """Races against a peer; gives the peer, the run, and the models of its report by name."""
+    with Peer(behave, good) as peer:
+        ended, report = race(peer.url, "-m", ",".join(models), "-n", "12", "-c", "3", "-r", "1", "-T", "10s",
+                             *args, **more)
+    return peer, ended, check_report(report, models, ended)
+
+
+def all_failed(ended, models, causes):
+    """Nothing succeeded, everything is counted, under one of `causes`."""
+    equal(ended.code, FAILED, str(ended))
+    equal(ended.err, "", "complaints")
+    for name, model in models.items():
+        failed = sum(model["requests_failed"][cause] for cause in causes)
+        check(failed == model["requests_failed_total"] > 0, f"{name}: causes", model["requests_failed"])
+        equal((model["requests_ok"], model["wall_s"], model["latency"]), (0, None, None), f"{name}: figures")
+        check(model["first_failure"], f"{name}: no word on what went wrong")
+
+
+# Servers that misbehave.
+
+@suite.test
+def answers_garbage():
+    for garbage in (b"SSH-2.0-OpenSSH_9.2\r\n", b"\x00\xff\x15\x03\x01" * 50, b"HTTP/1.1 OK\r\n\r\n",
+                    b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n", b"HTTP/1.1 200 OK\r\n\x00: y\r\n\r\n",
+                    b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhelloo",
+                    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n", b"\n" * 1000):
+        def behave(connection, peer, garbage=garbage):
+            if read_request(connection):
+                connection.sendall(garbage)
+
+        _, ended, models = race_peer(behave, models=("threads", "coroutines", "floor"))
+        # The floor takes less care of why: it is no client, only the least that one can cost.
+        all_failed(ended, {"floor": models.pop("floor")}, ("protocol", "closed", "length"))
+        all_failed(ended, models, ("protocol",))
+
+
+@suite.test
+def truncates():
+    """A body that ends too early is never a success, however its length was announced."""
+    for head in (b"Content-Length: 100\r\n\r\n", b"Transfer-Encoding: chunked\r\n\r\n64\r\n"):
+        def behave(connection, peer, head=head):
+            if read_request(connection):
+                connection.sendall(b"HTTP/1.1 200 OK\r\n" + head + b"x" * 50)
+
+        _, ended, models = race_peer(behave)
+        all_failed(ended, models, ("closed", "protocol"))
+
+
+@suite.test
+def truncates_without_a_length():
+    """A body that ends with the connection, and earlier than it did at first."""
+    def behave(connection, peer):
+        if read_request(connection):
+            body = BODY if peer.count() <= 2 else BODY[:50]
+            connection.sendall(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + body)
+
+    _, ended, models = race_peer(behave, good=0, models=MODELS)
+    all_failed(ended, models, ("length",))
+
+
+@suite.test
+def closes_at_once():
+    def close(connection, peer):
+        peer.count()
+
+    def close_after_request(connection, peer):
+        read_request(connection)
+
+    def reset_after_request(connection, peer):
+        read_request(connection)
+        reset(connection)
+
+    for behave in (close, close_after_request, reset_after_request):
+        _, ended, models = race_peer(behave)
+        all_failed(ended, models, ("closed",))
+
+
+@suite.test
+def says_500():
+    for status in ("500 Internal Server Error", "404 Not Found", "302 Found", "503 Busy"):
+        def behave(connection, peer, status=status):
+            while read_request(connection):
+                answer(connection, status=status)
+
+        _, ended, models = race_peer(behave, good=0)
+        all_failed(ended, models, ("status",))
+        check(all(status[:3] in model["first_failure"] for model in models.values()), "which status?")
+
+
+@suite.test
+def stalls():
+    """No answer at all, or one byte now and then: both end after the time limit of a request."""
+    def stall(connection, peer):
+        while connection.recv(4096):
+            pass
+
+    def drip(connection, peer):
+        if read_request(connection):
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n")
+            while not peer.stopping.wait(0.02):
+                connection.sendall(b"x")
+
+    for behave in (stall, drip):
+        begin = time.monotonic()
+        _, ended, models = race_peer(behave, "-T", "100ms", "-n", "3")
+        all_failed(ended, models, ("timeout",))
+        check(time.monotonic() - begin < 8 * SLOWER, "time limits of 100 ms took", time.monotonic() - begin)
+
+
+@suite.test
+def stalls_from_the_start():
+    def stall(connection, peer):
+        while connection.recv(4096):
+            pass
+
+    with Peer(stall) as peer:
+        ended = run("race", peer.url, "-T", "150ms", limit=5)
+    equal((ended.code, ended.out, ended.err.count("\n")), (UNREACHABLE, "", 1), str(ended))
+    check("unreachable" in ended.err, str(ended))
+
+
+@suite.test
+def never_ends():
+    """Heads and bodies without an end are cut off, not collected."""
+    def endless_body(connection, peer):
+        if read_request(connection):
+            connection.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+            while True:
+                connection.sendall(b"10000\r\n" + b"x" * 65536 + b"\r\n")
+
+    def endless_head(connection, peer):
+        if read_request(connection):
+            connection.sendall(b"HTTP/1.1 200 OK\r\n")
+            while True:
+                connection.sendall(b"X-Header: and another one\r\n" * 100)
+
+    for behave in (endless_body, endless_head):
+        _, ended, models = race_peer(behave, "-T", "300ms", "-n", "3", models=("threads", "coroutines"))
+        all_failed(ended, models, ("timeout", "protocol"))
+
+
+@suite.test
+def fails_now_and_then():
+    """Every third answer is a 500: the others are good, and both are counted."""
+    def behave(connection, peer):
+        while read_request(connection):
+            answer(connection, status="500 Oops" if peer.count() % 3 == 0 else "200 OK")
+
+    _, ended, models = race_peer(behave, "-n", "30", "--sync-requests=30")
+    equal(ended.code, FAILED, str(ended))
+    for name, model in models.items():
+        equal((model["requests_ok"], model["requests_failed"]["status"]), (20, 10), name)
+        check(model["wall_s"] > 0, f"{name}: no figures of what succeeded")
+
+
+@suite.test
+def dies_on_the_way():
+    """The server goes away in the middle of the first timed round; the race ends, and says so."""
+    def behave(connection, peer):
+        while read_request(connection):
+            if peer.count() == 60:
+                peer.die()
+            answer(connection)
+
+    peer, ended, models = race_peer(behave, "-n", "200", "-c", "5", "--sync-requests=200")
+    equal(ended.code, FAILED, str(ended))
+    check(sum(model["requests_ok"] for model in models.values()) <= 60, "more answers than were given")
+    check(peer.requests >= 60, "it did not die")
+    for name, model in models.items():
+        check(model["requests_failed_total"] > 0, f"{name}: no failures")
+        equal(model["requests_failed_total"],
+              model["requests_failed"]["connect"] + model["requests_failed"]["closed"], f"{name}: causes")
+    check(models["floor"]["requests_ok"] == 0 and models["floor"]["requests_failed"]["connect"] > 0, "the last")
+
+
+@suite.test
+def the_table_says_what_failed():
+    def behave(connection, peer):
+        while read_request(connection):
+            answer(connection, status="500 Oops")
+
+    with Peer(behave) as peer:
+        ended = run("race", peer.url, "-n", "12", "-c", "3", "-r", "1")
+    equal((ended.code, ended.err), (FAILED, ""), str(ended))
+    for name in MODELS:
+        check(f"{name}: 12 of 12 requests failed: status other than 2xx; the first: status 500" in ended.out,
+              name, ended.out)
+    check(ended.out.count("no answers") == 4 and "least cost" not in ended.out, str(ended))
+    check("nan" not in ended.out.lower() and "inf " not in ended.out.lower(), str(ended))
+
+
+@suite.test
+def what_failed_cannot_write_to_the_terminal():
+    """Bytes of the server do not reach the user's terminal as they are."""
+    def behave(connection, peer):
+        if read_request(connection):
+            connection.sendall(b"HTTP/1.1 200 \x1b[2J\x1b]0;pwned\x07\r\n\x1b[31m\r\n\r\n")
+
+    with Peer(behave) as peer:
+        ended = run("race", peer.url, "-n", "3", "-c", "1", "-r", "1", "-m", "coroutines")
+    check("\x1b" not in ended.out and "\x07" not in ended.out, str(ended))
+
+
+# Signals.
+
+@contextlib.contextmanager
+def stalling_race(*args, good=1, **more):
+    """A race that is in its timed round, and whose server has stopped answering."""
+    def behave(connection, peer):
+        while read_request(connection):
+            if peer.count() > 40:
+                peer.stopping.wait(60)
+                return
+            answer(connection)
+
+    with Peer(behave, good) as peer:
+        process = start("race", peer.url, "-n", "1k", "-c", "8", "-T", "60s", *args, **more)
+        try:
+            within(10, lambda: peer.requests > 40, "the race is under way")
+            yield process
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait(timeout=10)
+
+
+def interrupt(process, numbers, limit):
+    """Sends signals; returns the run, which must be over within `limit` seconds."""
+    begin = time.monotonic()
+    for number in numbers:
+        process.send_signal(number)
+    ended = finish(process, limit)
+    check(time.monotonic() - begin <= limit * SLOWER, f"took {time.monotonic() - begin:.2f} s to stop")
+    return ended
+
+
+@suite.test
+def interrupted_once():
+    """^C gives the report of what was measured until then, marked, within a second."""
+    for model in ("sync", "threads", "processes", "coroutines", "multicore", "floor"):
+        with stalling_race("-m", model, "--json") as process:
+            ended = interrupt(process, [signal.SIGINT], 1)
+        report = ended.json()
+        made = check_report(report, (model,), ended)[model]
+        equal((ended.code, report["interrupted"], ended.err), (INTERRUPTED, True, ""), model)
+        check(made["requests_ok"] > 0, f"{model}: nothing of what was answered", made["requests_issued"])
+        check(made["requests_issued"] < 1000, f"{model}: issued", made["requests_issued"])
+
+
+@suite.test
+def interrupted_with_a_table():
+    with stalling_race("-m", "threads,coroutines") as process:
+        ended = interrupt(process, [signal.SIGINT], 1)
+    equal((ended.code, ended.err), (INTERRUPTED, ""), str(ended))
+    check("Interrupted: this is what was measured until then." in ended.out, str(ended))
+    check("not run" in ended.out and "least cost" not in ended.out, str(ended))
+
+
+@suite.test
+def interrupted_twice():
+    """The second ^C does not wait for anybody."""
+    with stalling_race("--json") as process:
+        ended = interrupt(process, [signal.SIGINT, signal.SIGINT], 1)
+    check(ended.code in (INTERRUPTED, -signal.SIGINT), str(ended))
+
+
+@suite.test
+def terminated():
+    with stalling_race("--json") as process:
+        ended = interrupt(process, [signal.SIGTERM], 1)
+    equal((ended.code, ended.json()["exit"]["code"]), (TERMINATED, TERMINATED), str(ended))
+
+
+@suite.test
+def interrupted_before_anything_is_measured():
+    """While it still looks at its target there is nothing to report."""
+    def stall(connection, peer):
+        peer.count()
+        while connection.recv(4096):
+            pass
+
+    with Peer(stall) as peer:
+        process = start("race", peer.url, "-T", "60s")
+        within(5, lambda: peer.requests == 1, "it looks at its target")
+        ended = interrupt(process, [signal.SIGINT], 1)
+    check(ended.code in (INTERRUPTED, -signal.SIGINT) and ended.out == "", str(ended))
+
+
+@suite.test
+def interrupted_while_it_writes():
+    """A reader that does not read, as a pager that waits, makes nobody immortal."""
+    readable, writable = os.pipe()
+    fcntl.fcntl(writable, fcntl.F_SETPIPE_SZ, 4096)
+    try:
+        with serving("--latency=0") as url:
+            process = start("race", url, "-n", "1", "-c", "1", "-r", "20", "--json", stdout=writable)
+            within(15, lambda: pending(readable) == 4096, "the pipe is full")
+            for number in (signal.SIGINT, signal.SIGINT):
+                process.send_signal(number)
+            within(1, lambda: process.poll() is not None, "^C ends it")
+            process.communicate()
+            check(process.returncode in (INTERRUPTED, -signal.SIGINT), "code", process.returncode)
+    finally:
+        os.close(readable)
+        os.close(writable)
+
+
+def pending(pipe):
+    count = array.array("i", [0])
+    fcntl.ioctl(pipe, termios.FIONREAD, count)
+    return count[0]
+
+
+@suite.test
+def interrupted_at_a_terminal():
+    """The ^C key goes to the whole group of processes: the measured ones must not mind."""
+    terminal, ours = pty.openpty()
+
+    def take_terminal():
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+    with stalling_race("-m", "processes", "--json", preexec_fn=take_terminal, stdin=ours) as process:
+        os.write(terminal, b"\x03")
+        ended = finish(process, 1)
+    os.close(terminal)
+    os.close(ours)
+    equal((ended.code, ended.json()["interrupted"]), (INTERRUPTED, True), str(ended))
+
+
+@suite.test
+def killed_itself():
+    """SIGKILL leaves no chance to clean up, yet nothing runs on."""
+    for args in (["-m", "processes"], ["-m", "threads"]):
+        with stalling_race(*args) as process:
+            family = descendants(process.pid)
+            check(family, "no processes of the race")
+            process.kill()
+            process.wait(timeout=10)
+            within(3, lambda: not any(is_alive(pid) for pid in family), "the race's processes have ended")
+            process.communicate()
+    process = start("demo", "-n", "1M")
+    family = within(10, lambda: len(descendants(process.pid)) >= 2 and descendants(process.pid), "the demo runs")
+    process.kill()
+    process.communicate(timeout=10)
+    within(3, lambda: not any(is_alive(pid) for pid in family), "the demo's processes have ended")
+
+
+@suite.test
+def demo_interrupted():
+    for numbers, code in (([signal.SIGINT], INTERRUPTED), ([signal.SIGTERM], TERMINATED)):
+        process = start("demo", "-n", "1M", "-c", "100", "--json")
+        within(10, lambda: len(descendants(process.pid)) >= 2, "the demo runs")
+        ended = interrupt(process, numbers, 1.5)
+        equal((ended.code, ended.json()["interrupted"]), (code, True), str(ended))
+
+
+# Workers that die.
+
+@suite.test
+def a_worker_is_killed():
+    """One worker process is killed: it is counted, what it had in flight is aborted, the rest goes on."""
+    crews = set()
+
+    def timed_worker():
+        """Finds a worker of the second crew: the first one only warms up."""
+        for leader in children(process.pid):
+            crew = children(leader)
+            if len(crew) == 8:
+                crews.add(leader)
+                return crew[3] if len(crews) == 2 else None
+        return None
+
+    with serving("--latency=50ms") as url:
+        process = start("race", url, "-n", "80", "-c", "8", "-r", "2", "-m", "processes,coroutines", "--json")
+        os.kill(within(10, timed_worker, "a worker of a timed round"), signal.SIGKILL)
+        ended = finish(process, 15)
+    models = check_report(ended.json(), ("processes", "coroutines"), ended)
+    processes = models["processes"]
+    equal((ended.code, ended.err), (FAILED, ""), str(ended))
+    equal(processes["workers_died"], 1, "workers that died")
+    check(processes["requests_aborted"] <= 1, "aborted", processes["requests_aborted"])
+    equal(processes["requests_issued"], 2 * 80, "issued in both rounds")
+    equal(processes["requests_ok"] + processes["requests_aborted"], 2 * 80, "the others went on")
+    check("killed" in processes["first_failure"].lower() or "signal" in processes["first_failure"],
+          "what happened", processes["first_failure"])
+    equal(models["coroutines"]["requests_ok"], 2 * 80, "the next model")
+
+
+@suite.test
+def a_leader_is_killed():
+    """The process of a whole model is killed: its round is lost, the others go on."""
+    for model in ("processes", "threads", "coroutines"):
+        killed = threading.Event()
+
+        def behave(connection, peer, killed=killed):
+            while read_request(connection):
+                if peer.count() > 40:
+                    killed.wait(60)
+                answer(connection)
+
+        with Peer(behave, good=1) as peer:
+            process = start("race", peer.url, "-m", f"{model},floor", "-n", "100", "-c", "8", "-r", "1", "--json")
+            within(10, lambda: peer.requests > 40, "the timed round is under way")
+            leader = children(process.pid)[0]
+            family = [leader, *descendants(leader)]
+            os.kill(leader, signal.SIGKILL)
+            killed.set()
+            ended = finish(process, 10)
+        within(1, lambda: not any(is_alive(pid) for pid in family), "its processes have ended")
+        models = check_report(ended.json(), (model, "floor"), ended)
+        equal((ended.code, ended.err), (FAILED, ""), str(ended))
+        check("signal 9" in models[model]["first_failure"], "what happened", models[model]["first_failure"])
+        check(models[model]["requests_aborted"] > 0, f"{model}: nothing aborted")
+        equal(models["floor"]["requests_ok"], 100, "the next model")
+
+
+# Output that cannot be written.
+
+@suite.test
+def output_is_full():
+    with serving("--latency=0") as url:
+        args = ("race", url, "-n", "4", "-c", "2", "-r", "1")
+        for more in ([], ["--json"]):
+            with open("/dev/full", "wb") as full:
+                ended = run(*args, *more, stdout=full)
+            equal((ended.code, ended.err.count("\n")), (FAILED, 1), str(ended))
+            check("No space left" in ended.err, str(ended))
+        ended = run(*args, "-o", "/dev/full")
+        equal((ended.code, ended.err.count("\n")), (FAILED, 1), str(ended))
+        check("/dev/full" in ended.err and "coroutines" in ended.out, str(ended))
+    for args in (["--help"], ["help", "race"], ["--version"], ["completion", "bash"], ["demo", "--help"]):
+        with open("/dev/full", "wb") as full:
+            ended = run(*args, stdout=full)
+        equal((ended.code, ended.err.count("\n")), (FAILED, 1), str(ended))
+
+
+@suite.test
+def output_is_closed():
+    with serving("--latency=0") as url:
+        for args in (["race", url, "-n", "4", "-c", "2", "-r", "1"], ["--help"], ["completion", "zsh"],
+                     ["race", url, "-n", "4", "-c", "2", "-r", "1", "--json"]):
+            ended = run(*args, prefix=("sh", "-c", 'exec "$@" >&-', "sh"))
+            equal((ended.code, ended.err.count("\n")), (FAILED, 1), str(ended))
+        ended = run("race", url, "-n", "4", "-c", "2", "-r", "1", prefix=("sh", "-c", 'exec "$@" 2>&- <&-', "sh"))
+        equal(ended.code, GOOD, str(ended))
+
+
+@suite.test
+def reader_goes_away():
+    """`juggle ... | head -1`: no crash, no hang, no complaint, no SIGPIPE."""
+    with serving("--latency=0") as url:
+        for args in (["race", url, "-n", "4", "-c", "2", "-r", "20"], ["--help"], ["completion", "bash"],
+                     ["race", url, "-n", "4", "-c", "2", "-r", "20", "--json"]):
+            process = start(*args)
+            process.stdout.readline()
+            process.stdout.close()
+            err = process.stderr.read()
+            process.stderr.close()
+            process.wait(timeout=10)
+            check(process.returncode in (GOOD, FAILED), "code", args, process.returncode)
+            equal(err, b"", "complaints")
+
+
+if __name__ == "__main__":
+    sys.exit(suite.main())

@@ -1,0 +1,651 @@
+// SPDX-License-Identifier: MIT
+/* test_task.c – tasks: what each keeps for itself, what limits meet, and misuse that is named.
+ *
+ * Holds      nothing between tests.
+ * Invariant  each case holds on epoll and on any seed.
+ * Called by  ctest, on epoll and sim.
+ * Why        SEMANTICS X1, X5, X7, X11 and the handles: what only C can get wrong.
+ */
+#define FIXTURE_LIMIT 20
+#include "api/api.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#if defined(JUGGLE_SANITIZE_ADDRESS) || defined(JUGGLE_SANITIZE_THREAD)
+static const bool sanitized = true;
+#else
+static const bool sanitized = false;
+#endif
+
+static intptr_t nothing(void *arg) {
+    (void)arg;
+    return 0;
+}
+
+static intptr_t sleep_long(void *arg) {
+    (void)arg;
+    return jg_sleep(60000);
+}
+
+// X1: errno.
+
+static intptr_t keep_errno(void *arg) {
+    int own = (int)(intptr_t)arg;
+    for (int i = 0; i < 20; i++) {
+        errno = own;
+        if (i % 3 == 0) {
+            jg_yield();
+        } else {
+            jg_sleep(i % 3);
+        }
+        if (errno != own) {
+            return jg_fail(-EPROTO, "errno became %d instead of %d", errno, own);
+        }
+    }
+    return 0;
+}
+
+static intptr_t x01_body(void *arg) {
+    (void)arg;
+    int rc = 0;
+    errno = 99;
+    JG_GROUP(group, rc) {
+        for (intptr_t i = 1; i <= 10; i++) {
+            jg_group_spawn(group, keep_errno, (void *)i);
+        }
+    }
+    ck_assert_int_eq(errno, 99);
+    return rc;
+}
+
+// One task's errno would turn up in another, between its system call and its look at errno.
+START_TEST(x01_errno_is_per_task) {
+    run_body(x01_body);
+}
+END_TEST
+
+// X5: stack overflow.
+
+static volatile char sink;
+
+static __attribute__((noinline)) int dig(int depth) {
+    volatile char frame[512];
+    frame[0] = (char)depth;
+    int below = depth < INT32_MAX ? dig(depth + 1) : 0;
+    sink = frame[0]; // used after the call: no tail call
+    return below + 1;
+}
+
+static intptr_t dig_deep(void *arg) {
+    (void)arg;
+    return dig(0);
+}
+
+static intptr_t overflow_body(void *arg) {
+    const jg_spawn_options options = {.name = "mole", .stack_size = (size_t)(intptr_t)arg};
+    return jg_join(jg_spawn_with(dig_deep, NULL, &options));
+}
+
+static void overflow(void *arg) {
+    jg_run(overflow_body, arg);
+}
+
+// A stack overflow would corrupt memory silently, or die without saying whose stack was too small.
+START_TEST(x05_stack_overflow_is_named) {
+    if (sanitized) {
+        fixture_skip("the sanitizer reports faults itself");
+    }
+    fixture_expect_signal(overflow, NULL, SIGSEGV,
+                          "stack overflow in task mole: its stack has 64 KiB");
+    fixture_expect_signal(overflow, (void *)(intptr_t)100000, SIGSEGV,
+                          "stack overflow in task mole: its stack has 128 KiB");
+}
+END_TEST
+
+static intptr_t use_a_megabyte(void *arg) {
+    (void)arg;
+    volatile char room[1000 * 1000];
+    for (size_t i = 0; i < sizeof(room); i += 512) {
+        room[i] = 3;
+    }
+    jg_yield();
+    return room[512];
+}
+
+static intptr_t stack_size_body(void *arg) {
+    (void)arg;
+    const jg_spawn_options options = {.stack_size = 1024 * 1024 + 300 * 1024};
+    jg_task *tasks[4];
+    for (int i = 0; i < 4; i++) {
+        tasks[i] = jg_spawn_with(use_a_megabyte, NULL, &options);
+    }
+    for (int i = 0; i < 4; i++) {
+        ck_assert_int_eq(jg_join(tasks[i]), 3);
+    }
+    const jg_spawn_options vast = {.stack_size = SIZE_MAX / 2};
+    ck_assert_ptr_null(jg_spawn_with(nothing, NULL, &vast));
+    ck_assert_int_eq(jg_join(NULL), -EINVAL);
+    return 0;
+}
+
+// A task would not get the stack it asked for.
+START_TEST(stack_size_is_what_was_asked_for) {
+    run_body(stack_size_body);
+}
+END_TEST
+
+// X7: limits.
+
+static void count_drop(void *word) {
+    ++*(int *)word;
+}
+
+static void limit_address_space(size_t more_bytes) {
+    size_t pages = 0;
+    FILE *statm = fopen("/proc/self/statm", "r");
+    ck_assert_int_eq(fscanf(statm, "%zu", &pages), 1);
+    fclose(statm);
+    rlim_t limit = pages * (size_t)sysconf(_SC_PAGESIZE) + more_bytes;
+    const struct rlimit limits = {limit, RLIM_INFINITY};
+    ck_assert_int_eq(setrlimit(RLIMIT_AS, &limits), 0);
+}
+
+static int spawn_until_refused(jg_group *group) {
+    for (int spawned = 0; spawned < 10000000; spawned++) {
+        int rc = jg_group_spawn(group, sleep_long, NULL);
+        if (rc < 0) {
+            ck_assert_int_eq(rc, -ENOMEM);
+            return spawned;
+        }
+    }
+    return -1;
+}
+
+static intptr_t limit_body(void *arg) {
+    (void)arg;
+    int rc = 0;
+    int dropped = 0;
+    limit_address_space((size_t)64 << 20);
+    JG_GROUP(group, rc) {
+        int spawned = spawn_until_refused(group);
+        ck_assert_int_gt(spawned, 100);
+        const jg_spawn_options options = {.drop_arg = count_drop};
+        ck_assert_ptr_null(jg_spawn_with(nothing, &dropped, &options));
+        ck_assert_int_eq(jg_join(NULL), -ENOMEM);
+        ck_assert_int_eq(dropped, 1);
+        ck_assert_int_eq(jg_sleep(1), 0); // what runs goes on
+        jg_group_cancel(group);
+    }
+    ck_assert_int_eq(rc, 0);
+    ck_assert_int_eq(jg_join(jg_spawn(nothing, NULL)), 0); // and there is room again
+    const struct rlimit none = {RLIM_INFINITY, RLIM_INFINITY};
+    ck_assert_int_eq(setrlimit(RLIMIT_AS, &none), 0);
+    return 0;
+}
+
+// At the memory limit a spawn would crash or abort, leak, or take the running tasks down.
+START_TEST(x07_spawn_at_the_memory_limit) {
+    if (sanitized) {
+        fixture_skip("a sanitizer's shadow needs all of the address space");
+    }
+    run_once(limit_body, NULL);
+}
+END_TEST
+
+static intptr_t must_not_run(void *arg) {
+    (void)arg;
+    ck_abort_msg("a task ran although its loop could not be made");
+    return 0;
+}
+
+// A loop that cannot be made would crash, or leak a descriptor.
+START_TEST(x07_run_without_descriptors) {
+    struct rlimit before;
+    ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
+    int next = dup(0);
+    close(next);
+    for (int room = 0; room < 2; room++) {
+        const struct rlimit full = {(rlim_t)(next + room), before.rlim_max};
+        ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &full), 0);
+        if (room == 0 || on_backend("epoll")) {
+            ck_assert_int_eq(jg_run(must_not_run, NULL), -EMFILE);
+        }
+    }
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
+    ck_assert_int_eq(jg_run(nothing, NULL), 0);
+}
+END_TEST
+
+// X11: a spin on a cancel.
+
+struct spinner {
+    bool began;
+    bool stop;
+    int refusals;
+};
+
+static intptr_t spin(void *arg) {
+    struct spinner *spinner = arg;
+    spinner->began = true;
+    while (!spinner->stop) {
+        if (jg_sleep(1) == -ECANCELED) {
+            spinner->refusals++;
+        }
+    }
+    return 4;
+}
+
+static intptr_t x11_body(void *arg) {
+    (void)arg;
+    struct spinner spinner = {.refusals = 0};
+    jg_task *task = jg_spawn(spin, &spinner);
+    while (!spinner.began) {
+        jg_yield();
+    }
+    jg_cancel(task);
+    for (int i = 0; i < 30; i++) {
+        ck_assert_int_eq(jg_sleep(1), 0); // the loop is alive
+    }
+    while (spinner.refusals <= 1000) {
+        jg_sleep(1);
+    }
+    spinner.stop = true;
+    ck_assert_int_eq(jg_join(task), 4);
+    return 0;
+}
+
+static int count_text(const char *text, const char *part) {
+    int count = 0;
+    for (const char *at = strstr(text, part); at != NULL; at = strstr(at + 1, part)) {
+        count++;
+    }
+    return count;
+}
+
+/* What the body writes to stderr. */
+static void run_hearing(jg_fn *body, char *out_text, size_t size_bytes) {
+    int heard = memfd_create("stderr", MFD_CLOEXEC);
+    int saved = dup(STDERR_FILENO);
+    ck_assert_int_ge(heard, 0);
+    dup2(heard, STDERR_FILENO);
+    run_once(body, NULL);
+    dup2(saved, STDERR_FILENO);
+    ssize_t got = pread(heard, out_text, size_bytes - 1, 0);
+    out_text[got < 0 ? 0 : got] = '\0';
+    close(heard);
+    close(saved);
+}
+
+// A task that ignores its cancel would take the loop for itself, and nobody would know which it is.
+START_TEST(x11_spin_on_a_cancel_is_named_once) {
+    char heard[2000];
+    run_hearing(x11_body, heard, sizeof(heard));
+    ck_assert_msg(count_text(heard, "task spin ignores -ECANCELED") == 1, "heard: %s", heard);
+}
+END_TEST
+
+static intptr_t patient(void *arg) {
+    bool *began = arg;
+    *began = true;
+    for (int i = 0; i < 4000; i++) {
+        jg_yield();         // refused each time
+        if (i % 500 == 0) { // and now and then some waiting that is not
+            JG_SHIELD {
+                jg_yield();
+            }
+        }
+    }
+    return 6;
+}
+
+static intptr_t no_spin_body(void *arg) {
+    (void)arg;
+    bool began = false;
+    jg_task *task = jg_spawn(patient, &began);
+    while (!began) {
+        jg_yield();
+    }
+    jg_cancel(task);
+    ck_assert_int_eq(jg_join(task), 6);
+    return 0;
+}
+
+// Clean-up that meets the cancel a few hundred times would be called a spin.
+START_TEST(x11_clean_up_is_no_spin) {
+    char heard[2000];
+    run_hearing(no_spin_body, heard, sizeof(heard));
+    ck_assert_str_eq(heard, "");
+}
+END_TEST
+
+// Time.
+
+static intptr_t past_body(void *arg) {
+    (void)arg;
+    int64_t before = jg_now();
+    ck_assert_int_eq(jg_sleep(-5), 0);
+    ck_assert_int_eq(jg_sleep(INT64_MIN), 0);
+    ck_assert_int_eq(jg_sleep_until(0), 0);
+    ck_assert_int_eq(jg_sleep_until(INT64_MIN), 0);
+    ck_assert_int_eq(jg_sleep_until(before), 0);
+    ck_assert_int_lt(jg_now() - before, 10 * JG_S);
+    int rc = 0;
+    JG_TIMEOUT(INT64_MAX, rc) {
+        JG_TIMEOUT(5, rc) {
+            rc = jg_sleep(INT64_MAX); // the end of time, not its beginning
+        }
+        ck_assert_int_eq(rc, -ETIMEDOUT);
+        ck_assert_int_eq(jg_sleep(1), 0);
+        rc = 0;
+    }
+    ck_assert_int_eq(rc, 0);
+    return 0;
+}
+
+// A negative delay would wait for ever, or a very long one would be over at once.
+START_TEST(s50f_negative_delay_is_now) {
+    run_body(past_body);
+}
+END_TEST
+
+static intptr_t fall_asleep(void *arg) {
+    return jg_sleep_until(*(int64_t *)arg);
+}
+
+struct order {
+    int64_t when_ns;
+    int next;
+    int seen[8];
+};
+
+struct sleeper {
+    struct order *order;
+    int number;
+};
+
+static intptr_t sleep_in_order(void *arg) {
+    struct sleeper *sleeper = arg;
+    jg_sleep_until(sleeper->order->when_ns);
+    sleeper->order->seen[sleeper->order->next++] = sleeper->number;
+    return 0;
+}
+
+static intptr_t fifo_body(void *arg) {
+    (void)arg;
+    struct order order = {.when_ns = jg_now() + 20 * JG_MS};
+    struct sleeper sleepers[8];
+    JG_GROUP(group) {
+        for (int i = 0; i < 8; i++) {
+            sleepers[i] = (struct sleeper){&order, i};
+            jg_group_spawn(group, sleep_in_order, &sleepers[i]);
+        }
+    }
+    for (int i = 0; i < 8; i++) {
+        ck_assert_int_eq(order.seen[i], i);
+    }
+    return 0;
+}
+
+// Sleepers with the same deadline would wake in any order.
+START_TEST(s50b_equal_deadlines_wake_in_order) {
+    needs_order();
+    run_body(fifo_body);
+}
+END_TEST
+
+// Handles and names.
+
+static intptr_t name_body(void *arg) {
+    (void)arg;
+    ck_assert_str_eq(jg_task_name(jg_self()), "name_body");
+    jg_task *plain = jg_spawn(sleep_long, NULL);
+    jg_task *named = jg_spawn_with(sleep_long, NULL, (&(jg_spawn_options){.name = "sleepy"}));
+    ck_assert_str_eq(jg_task_name(plain), "sleep_long");
+    ck_assert_str_eq(jg_task_name(named), "sleepy");
+    jg_cancel(plain);
+    jg_cancel(named);
+    ck_assert_int_eq(jg_join(plain), -ECANCELED);
+    ck_assert_int_eq(jg_join(named), -ECANCELED);
+    jg_detach(NULL);
+    return 0;
+}
+
+static intptr_t name_run(void *arg) {
+    return jg_run(name_body, arg);
+}
+
+// Reports would name the wrong task.
+START_TEST(tasks_have_names) {
+    ck_assert_int_eq(name_run(NULL), 0);
+}
+END_TEST
+
+static intptr_t give_text(void *arg) {
+    (void)arg;
+    return jg_fail(-ENOENT, "no such %s", "thing");
+}
+
+static intptr_t fail_because(void *arg) {
+    intptr_t rc = jg_join(jg_spawn(give_text, arg));
+    return jg_fail_because(-EIO, "reading failed with %d", (int)rc);
+}
+
+static intptr_t detail_body(void *arg) {
+    (void)arg;
+    ck_assert_int_eq(jg_join(jg_spawn(fail_because, NULL)), -EIO);
+    const jg_error *error = jg_error_last();
+    ck_assert_str_eq(error->text, "reading failed with -2");
+    ck_assert_str_eq(error->task, "fail_because");
+    ck_assert_ptr_nonnull(strstr(error->spawned, "test_task.c:"));
+    ck_assert_ptr_nonnull(error->cause);
+    ck_assert_int_eq(error->cause->code, -ENOENT);
+    ck_assert_str_eq(error->cause->text, "no such thing");
+    ck_assert_str_eq(error->cause->task, "give_text");
+    ck_assert_str_eq(jg_error_detail(-EPERM), "EPERM: Operation not permitted");
+    jg_error_clear();
+    ck_assert_ptr_null(jg_error_last());
+    return 0;
+}
+
+// Whoever joins a failed task would see a number and no reason.
+START_TEST(failure_travels_with_its_cause) {
+    run_body(detail_body);
+}
+END_TEST
+
+static intptr_t drop_body(void *arg) {
+    (void)arg;
+    static int dropped;
+    dropped = 0;
+    const jg_spawn_options options = {.drop_result = count_drop};
+    jg_task *joined = jg_spawn_with(nothing, NULL, &options);
+    ck_assert_int_eq(jg_join(joined), 0);
+    ck_assert_int_eq(dropped, 0); // handed over
+    return 0;
+}
+
+static intptr_t give_word(void *arg) {
+    return (intptr_t)arg;
+}
+
+static intptr_t dropped_body(void *arg) {
+    int dropped = 0;
+    const jg_spawn_options options = {.drop_result = count_drop};
+    drop_body(arg);
+    jg_detach(jg_spawn_with(give_word, &dropped, &options)); // before it ended
+    jg_sleep(1);
+    ck_assert_int_eq(dropped, 1);
+    jg_task *late = jg_spawn_with(give_word, &dropped, &options);
+    while (!jg_done(late)) {
+        jg_yield();
+    }
+    jg_detach(late); // afterwards
+    ck_assert_int_eq(dropped, 2);
+    return 0;
+}
+
+// What a task gives would leak when nobody takes it, or be freed under who took it.
+START_TEST(dropped_words_are_disposed_of_once) {
+    run_body(dropped_body);
+}
+END_TEST
+
+// Misuse.
+
+static intptr_t join_twice(void *arg) {
+    jg_task *task = jg_spawn(sleep_long, arg);
+    jg_cancel(task);
+    jg_task *other = jg_spawn(sleep_long, arg);
+    jg_join(task);
+    jg_cancel(other);
+    return jg_join(task);
+}
+
+static intptr_t join_it(void *task) {
+    return jg_join(task);
+}
+
+static intptr_t join_from_two(void *arg) {
+    jg_task *task = jg_spawn(sleep_long, arg);
+    jg_spawn(join_it, task);
+    jg_spawn(join_it, task);
+    return jg_sleep(60000);
+}
+
+static intptr_t detach_and_join(void *arg) {
+    jg_task *task = jg_spawn(sleep_long, arg);
+    jg_detach(task);
+    return jg_join(task);
+}
+
+static intptr_t end_in_scope(void *arg) {
+    jg_scope *scope = arg;
+    jg_scope_open(scope, JG_NEVER, false);
+    return 0;
+}
+
+static intptr_t end_in_scope_body(void *arg) {
+    (void)arg;
+    jg_scope scope;
+    return jg_join(jg_spawn(end_in_scope, &scope));
+}
+
+static intptr_t end_in_group(void *arg) {
+    jg_group_open(arg);
+    return 0;
+}
+
+static intptr_t end_in_group_body(void *arg) {
+    (void)arg;
+    jg_group group;
+    return jg_join(jg_spawn(end_in_group, &group));
+}
+
+static intptr_t close_outer_first(void *arg) {
+    (void)arg;
+    jg_scope outer;
+    jg_scope inner;
+    jg_scope_open(&outer, JG_NEVER, false);
+    jg_scope_open(&inner, JG_NEVER, false);
+    return jg_scope_close(&outer, 0);
+}
+
+static intptr_t close_group_under_scope(void *arg) {
+    (void)arg;
+    jg_group group;
+    jg_scope inner;
+    jg_group_open(&group);
+    jg_scope_open(&inner, JG_NEVER, false);
+    return jg_group_close(&group, 0);
+}
+
+static intptr_t wait_for_nobody(void *arg) {
+    (void)arg;
+    jg_future future = {0};
+    return jg_future_wait(&future);
+}
+
+static void run_misuse(void *body) {
+    jg_run_at(*(jg_fn **)body, NULL, NULL, "misuse\0here");
+}
+
+static void expect_abort(jg_fn *body, const char *text) {
+    fixture_expect_abort(run_misuse, &body, text);
+}
+
+// A program that gives up a handle twice would corrupt whoever got its memory next.
+START_TEST(handles_used_twice_are_named) {
+    expect_abort(join_twice, "join of a task that was joined or detached before");
+    expect_abort(join_from_two, "join of a task that was joined or detached before");
+    expect_abort(detach_and_join, "join of a task that was joined or detached before");
+}
+END_TEST
+
+// A scope left open on a stack that is gone would be walked by the next cancel.
+START_TEST(open_scopes_are_named) {
+    expect_abort(end_in_scope_body,
+                 "task end_in_scope ended inside a scope or group it had opened");
+    expect_abort(end_in_group_body,
+                 "task end_in_group ended inside a scope or group it had opened");
+    expect_abort(close_outer_first, "a scope was closed that is not the newest of task misuse");
+    expect_abort(close_group_under_scope,
+                 "a group was closed that is not the newest scope of task misuse");
+}
+END_TEST
+
+// A simulated program in which nothing can ever happen again would hang.
+START_TEST(deadlock_is_named_under_sim) {
+    if (!on_backend("sim")) {
+        fixture_skip("only the simulation knows that nothing can come from outside");
+    }
+    expect_abort(wait_for_nobody, "task misuse (spawned at here) waits for: future");
+}
+END_TEST
+
+static intptr_t stats_body(void *arg) {
+    jg_loop_stats stats;
+    ck_assert_int_eq(jg_loop_stats_get(&stats), 0);
+    ck_assert_uint_eq(stats.live, 1);
+    ck_assert_uint_eq(stats.spawned, 1);
+    int64_t when_ns = jg_now() + 5 * JG_MS;
+    jg_task *tasks[3];
+    for (int i = 0; i < 3; i++) {
+        tasks[i] = jg_spawn(fall_asleep, &when_ns);
+    }
+    jg_loop_stats_get(&stats);
+    ck_assert_uint_eq(stats.live, 4);
+    ck_assert_uint_eq(stats.spawned, 4);
+    ck_assert_uint_ge(stats.stacks, 4);
+    ck_assert_uint_ge(stats.stack_mappings, 1);
+    for (int i = 0; i < 3; i++) {
+        ck_assert_int_eq(jg_join(tasks[i]), 0);
+    }
+    jg_loop_stats_get(&stats);
+    ck_assert_uint_eq(stats.live, 1);
+    ck_assert_str_eq(jg_backend(), on_backend("sim") ? "sim" : "epoll");
+    return (intptr_t)arg;
+}
+
+// Figures of a loop would be wrong, and lead whoever looks for a leak astray.
+START_TEST(stats_count_tasks_and_stacks) {
+    run_body(stats_body);
+    jg_loop_stats stats;
+    ck_assert_int_eq(jg_loop_stats_get(&stats), -ENXIO);
+    ck_assert_str_eq(jg_version(), JG_VERSION);
+}
+END_TEST
+
+FIXTURE_MAIN("api/task", x01_errno_is_per_task, x05_stack_overflow_is_named,
+             stack_size_is_what_was_asked_for, x07_spawn_at_the_memory_limit,
+             x07_run_without_descriptors, x11_spin_on_a_cancel_is_named_once,
+             x11_clean_up_is_no_spin, s50f_negative_delay_is_now,
+             s50b_equal_deadlines_wake_in_order, tasks_have_names, failure_travels_with_its_cause,
+             dropped_words_are_disposed_of_once, handles_used_twice_are_named,
+             open_scopes_are_named, deadlock_is_named_under_sim, stats_count_tasks_and_stacks)

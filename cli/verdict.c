@@ -126,7 +126,8 @@ static void compare(struct sentence *s, const struct race_row *row, const struct
 
 static void say_waiting(struct sentence *s, const struct race *race,
                         const struct race_row *winner) {
-    if (winner->model->is_one_core) {
+    bool overlaps = !winner->model->is_sequential && race->settings.concurrency > 1;
+    if (winner->model->is_one_core && overlaps) {
         say(s, "Waiting is not work: one core kept %s requests in the air.",
             units_count(race->settings.concurrency).text);
     } else {

@@ -71,6 +71,18 @@ START_TEST(another_winner_is_named) {
 }
 END_TEST
 
+// One request at a time is one request in the air: only many at once may be called overlapping.
+START_TEST(one_after_another_overlaps_nothing) {
+    struct race_row rows[] = {row(MODEL_SYNC, 10, 10, 10, 300),
+                              row(MODEL_COROUTINES, 13, 13, 10, 300)};
+    race.settings.concurrency = 4;
+    ck_assert_str_eq(verdict_of(rows, 2), "Here sync cost least. Coroutines took 1.30x as long and "
+                                          "used 1.30x the CPU.");
+    race.settings.concurrency = 1;
+    ck_assert_str_eq(verdict_of(&rows[1], 1), "Here coroutines cost least.");
+}
+END_TEST
+
 // On CPU work the ranking turns round, and the tool must say when not to use coroutines.
 START_TEST(working_is_won_by_cores) {
     race.settings.work = MODEL_WORK_CPU;
@@ -143,5 +155,5 @@ START_TEST(long_verdicts_are_cut) {
 END_TEST
 
 FIXTURE_MAIN("cli/verdict", waiting_is_won_by_the_cheapest, another_winner_is_named,
-             working_is_won_by_cores, doubtful_rows_do_not_win, zeros_and_unknowns_are_survived,
-             long_verdicts_are_cut)
+             one_after_another_overlaps_nothing, working_is_won_by_cores, doubtful_rows_do_not_win,
+             zeros_and_unknowns_are_survived, long_verdicts_are_cut)

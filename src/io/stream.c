@@ -87,6 +87,19 @@ static size_t held(const jg_stream *stream) {
     return stream->end - stream->start;
 }
 
+/* Around every call that may park: the stream may be closed meanwhile. */
+static void hold(jg_stream *stream) {
+    stream->holders++;
+}
+
+static void release(jg_stream *stream) {
+    must(stream->holders > 0);
+    stream->holders--;
+    if (unlikely(stream->fd < 0) && stream->holders == 0) {
+        mem_free(stream);
+    }
+}
+
 /* One read of the descriptor into `piece`, whose base may be NULL: see op.h. */
 static ssize_t read_once(jg_stream *stream, struct iovec *piece) {
     struct op op = {.kind = OP_READ,
@@ -112,14 +125,21 @@ static size_t take_held(jg_stream *stream, void *buf, size_t cap) {
     return count;
 }
 
-ssize_t jg_read(jg_stream *stream, void *buf, size_t cap) {
-    must(cap >= 1);
+static ssize_t read_some(jg_stream *stream, void *buf, size_t cap) {
     if (held(stream) == 0) {
         struct iovec piece = {buf, cap};
         return read_once(stream, &piece);
     }
     int rc = suspend_check(sched_current());
     return rc < 0 ? rc : (ssize_t)take_held(stream, buf, cap);
+}
+
+ssize_t jg_read(jg_stream *stream, void *buf, size_t cap) {
+    must(cap >= 1);
+    hold(stream);
+    ssize_t got = read_some(stream, buf, cap);
+    release(stream);
+    return got;
 }
 
 /* Makes room for at least one more byte behind what is held, at most `max` in all. */
@@ -153,6 +173,10 @@ static int make_room(jg_stream *stream, size_t max) {
 static ssize_t fill_empty(jg_stream *stream) {
     struct iovec piece = {NULL, 0};
     ssize_t got = read_once(stream, &piece);
+    if (got > 0 && stream->fd < 0) {
+        op_buffer_give(stream->backend->loop, piece.iov_base);
+        return -EBADF; // closed after the bytes had come: nobody is left to hold them
+    }
     if (got > 0) {
         stream->buffer = piece.iov_base;
         stream->cap = piece.iov_len;
@@ -171,6 +195,9 @@ static ssize_t fill_more(jg_stream *stream, size_t max) {
     }
     struct iovec piece = {stream->buffer + stream->end, stream->cap - stream->end};
     ssize_t got = read_once(stream, &piece);
+    if (stream->fd < 0) {
+        return -EBADF; // closed meanwhile, the buffer is gone
+    }
     if (got > 0) {
         stream->end += (size_t)got;
     }
@@ -178,12 +205,14 @@ static ssize_t fill_more(jg_stream *stream, size_t max) {
 }
 
 ssize_t jg_stream_fill(jg_stream *stream, size_t max, char **out_data) {
+    hold(stream);
     ssize_t got = stream->buffer == NULL ? fill_empty(stream) : fill_more(stream, max);
-    if (got <= 0) {
-        return got;
+    if (got > 0) {
+        *out_data = stream->buffer + stream->start;
+        got = (ssize_t)held(stream);
     }
-    *out_data = stream->buffer + stream->start;
-    return (ssize_t)held(stream);
+    release(stream);
+    return got;
 }
 
 size_t jg_stream_peek(jg_stream *stream, char **out_data) {
@@ -201,7 +230,7 @@ void jg_stream_take(jg_stream *stream, size_t len) {
 
 /* Puts bytes back that a read cut short had already handed out. */
 static void keep(jg_stream *stream, const char *data, size_t len) {
-    if (len == 0 || len + held(stream) > KEPT_MOST) {
+    if (len == 0 || len + held(stream) > KEPT_MOST || stream->fd < 0) {
         return;
     }
     char *buffer = mem_alloc(len + held(stream));
@@ -219,10 +248,10 @@ static void keep(jg_stream *stream, const char *data, size_t len) {
     stream->end = stream->cap = count;
 }
 
-ssize_t jg_read_exact(jg_stream *stream, void *buf, size_t len) {
+static ssize_t read_all(jg_stream *stream, void *buf, size_t len) {
     size_t have = 0;
     while (have < len) {
-        ssize_t got = jg_read(stream, (char *)buf + have, len - have);
+        ssize_t got = read_some(stream, (char *)buf + have, len - have);
         if (got <= 0) {
             keep(stream, buf, have);
             return got == 0 ? -EPIPE : got;
@@ -230,6 +259,13 @@ ssize_t jg_read_exact(jg_stream *stream, void *buf, size_t len) {
         have += (size_t)got;
     }
     return (ssize_t)have;
+}
+
+ssize_t jg_read_exact(jg_stream *stream, void *buf, size_t len) {
+    hold(stream);
+    ssize_t got = read_all(stream, buf, len);
+    release(stream);
+    return got;
 }
 
 /* Leaves out the first `count` bytes of the pieces. */
@@ -245,7 +281,7 @@ static void advance(struct iovec **pieces, int *count, size_t done) {
     }
 }
 
-ssize_t jg_writev(jg_stream *stream, struct iovec *pieces, int count) {
+static ssize_t write_all(jg_stream *stream, struct iovec *pieces, int count) {
     size_t done = 0;
     if (stream->broken) {
         return -EPIPE;
@@ -268,6 +304,13 @@ ssize_t jg_writev(jg_stream *stream, struct iovec *pieces, int count) {
         advance(&pieces, &count, (size_t)put);
     }
     return (ssize_t)done;
+}
+
+ssize_t jg_writev(jg_stream *stream, struct iovec *pieces, int count) {
+    hold(stream);
+    ssize_t put = write_all(stream, pieces, count);
+    release(stream);
+    return put;
 }
 
 ssize_t jg_write(jg_stream *stream, const void *buf, size_t len) {
@@ -300,7 +343,10 @@ void jg_stream_close(jg_stream *stream) {
     if (stream->buffer != NULL) {
         drop_buffer(stream);
     }
-    mem_free(stream);
+    stream->fd = -1;
+    if (stream->holders == 0) {
+        mem_free(stream);
+    }
 }
 
 int jg_stream_fd(const jg_stream *stream) {

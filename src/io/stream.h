@@ -3,6 +3,7 @@
  *
  * Holds      struct jg_stream: a descriptor and what was read ahead.
  * Invariant  buffer == NULL when nothing is read ahead; else data is [start, end) of capacity `cap`.
+ *            Closed while tasks are inside: its memory stays until the last of them has left.
  * Called by  net (makes streams), tls (later: layers on top), http (through the public calls).
  * Why        the buffer is borrowed from the loop when data comes and goes back when it is used up.
  */
@@ -15,7 +16,8 @@
 
 struct jg_stream {
     struct backend *backend; // that made the descriptor
-    int fd;
+    int fd;                  // -1 once closed
+    unsigned holders;        // tasks inside a call that may park on it
     bool socket;
     bool broken; // part of a write was sent and the rest was not: nothing may follow
     bool ended;  // the peer's end of stream was read

@@ -1,0 +1,428 @@
+// SPDX-License-Identifier: MIT
+/* test_stream.c – streams between tasks: closed while used, two readers, cancels, and fairness.
+ *
+ * Holds      nothing between tests.
+ * Invariant  no byte is lost or comes twice, whoever is cancelled.
+ * Called by  ctest, on epoll and sim.
+ * Why        SEMANTICS X2, X3, X8; RELIABILITY R4 and R13.
+ */
+#define FIXTURE_LIMIT 20
+#include "api/api.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
+struct reading {
+    bool began;
+    jg_stream *stream;
+    char buffer[64];
+    ssize_t got;
+};
+
+static intptr_t read_once(void *arg) {
+    struct reading *reading = arg;
+    reading->began = true;
+    reading->got = jg_read(reading->stream, reading->buffer, sizeof(reading->buffer));
+    return 0;
+}
+
+static intptr_t read_exactly(void *arg) {
+    struct reading *reading = arg;
+    reading->got = jg_read_exact(reading->stream, reading->buffer, 10);
+    return 0;
+}
+
+static intptr_t fill(void *arg) {
+    struct reading *reading = arg;
+    char *data;
+    reading->got = jg_stream_fill(reading->stream, 1000, &data);
+    return 0;
+}
+
+/* Spawns the task and lets it come to its wait. */
+static jg_task *spawn_and_wait(jg_fn *fn, void *arg) {
+    jg_task *task = jg_spawn(fn, arg);
+    jg_sleep(1);
+    return task;
+}
+
+// X2.
+
+static intptr_t close_body(void *arg) {
+    (void)arg;
+    jg_fn *const ways[] = {read_once, read_exactly, fill};
+    for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+        jg_stream *pair[2];
+        ck_assert_int_eq(jg_stream_pair(&pair[0], &pair[1]), 0);
+        struct reading reading = {.stream = pair[0]};
+        jg_task *task = spawn_and_wait(ways[i], &reading);
+        jg_stream_close(pair[0]);
+        ck_assert_int_eq(jg_join(task), 0);
+        ck_assert_int_eq(reading.got, -EBADF);
+        jg_stream_close(pair[1]);
+    }
+    return 0;
+}
+
+// A task that waits on a stream would wait for ever once it is closed, or come back to freed memory.
+START_TEST(x02_close_wakes_the_reader) {
+    run_body(close_body);
+}
+END_TEST
+
+static char flood[1 << 20];
+
+static intptr_t write_flood(void *arg) {
+    return jg_write(arg, flood, sizeof(flood));
+}
+
+static intptr_t close_writer_body(void *arg) {
+    (void)arg;
+    jg_stream *pair[2];
+    ck_assert_int_eq(jg_stream_pair(&pair[0], &pair[1]), 0);
+    jg_task *task = spawn_and_wait(write_flood, pair[0]);
+    ck_assert(!jg_done(task));
+    jg_stream_close(pair[0]);
+    ck_assert_int_eq(jg_join(task), -EBADF);
+    jg_stream_close(pair[1]);
+    return 0;
+}
+
+// The same for a task that waits for room to write.
+START_TEST(x02_close_wakes_the_writer) {
+    run_body(close_writer_body);
+}
+END_TEST
+
+static intptr_t late_close_body(void *arg) {
+    (void)arg;
+    jg_fn *const ways[] = {read_once, read_exactly, fill};
+    for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+        jg_stream *pair[2];
+        ck_assert_int_eq(jg_stream_pair(&pair[0], &pair[1]), 0);
+        struct reading reading = {.stream = pair[0]};
+        jg_task *task = spawn_and_wait(ways[i], &reading);
+        ck_assert_int_eq(jg_write(pair[1], "0123456789", 10), 10);
+        jg_stream_close(pair[0]); // perhaps after the bytes have come, and before the reader runs
+        ck_assert_int_eq(jg_join(task), 0);
+        bool some = i != 1 && reading.got > 0; // whatever had come
+        bool all = i == 1 && reading.got == 10;
+        ck_assert_msg(reading.got == -EBADF || some || all, "got %zd", reading.got);
+        jg_stream_close(pair[1]);
+    }
+    return 0;
+}
+
+// Bytes and a close in one tick would leak the buffer, or hand out one that is freed.
+START_TEST(x02_close_in_the_tick_of_the_bytes) {
+    run_body(late_close_body);
+}
+END_TEST
+
+static intptr_t reuse_body(void *arg) {
+    (void)arg;
+    jg_stream *old[2];
+    jg_stream *new[2];
+    int rounds = on_backend("sim") ? 20 : 2000 / API_SLOWED;
+    for (int i = 0; i < rounds; i++) {
+        ck_assert_int_eq(jg_stream_pair(&old[0], &old[1]), 0);
+        struct reading first = {.stream = old[0]};
+        jg_task *reader = jg_spawn(read_once, &first);
+        while (!first.began) {
+            jg_yield();
+        }
+        ck_assert_int_eq(jg_write(old[1], "old", 3), 3); // the event is on its way
+        jg_stream_close(old[0]);
+        ck_assert_int_eq(jg_stream_pair(&new[0], &new[1]), 0);
+        struct reading second = {.stream = new[0]};
+        jg_task *next = jg_spawn(read_once, &second);
+        jg_yield();
+        jg_yield();
+        ck_assert_int_eq(jg_write(new[1], "n", 1), 1);
+        ck_assert_int_eq(jg_join(next), 0);
+        ck_assert_int_eq(second.got, 1);
+        ck_assert_int_eq(second.buffer[0], 'n');
+        ck_assert_int_eq(jg_join(reader), 0);
+        ck_assert_msg(first.got == -EBADF || memcmp(first.buffer, "old", (size_t)first.got) == 0,
+                      "got %zd", first.got);
+        jg_stream_close(old[1]);
+        jg_stream_close(new[0]);
+        jg_stream_close(new[1]);
+    }
+    return 0;
+}
+
+// A descriptor's number that is used again would wake for its predecessor.
+START_TEST(x02_reused_number_is_not_woken) {
+    run_once(reuse_body, NULL);
+}
+END_TEST
+
+// X3.
+
+static intptr_t second_reader_body(void *arg) {
+    (void)arg;
+    jg_stream *pair[2];
+    char byte;
+    ck_assert_int_eq(jg_stream_pair(&pair[0], &pair[1]), 0);
+    struct reading reading = {.stream = pair[0]};
+    jg_task *task = spawn_and_wait(read_once, &reading);
+    ck_assert_int_eq(jg_read(pair[0], &byte, 1), -EBUSY);
+    ck_assert_int_eq(jg_write(pair[0], "there", 5), 5); // the other direction is free
+    ck_assert_int_eq(jg_write(pair[1], "abc", 3), 3);
+    ck_assert_int_eq(jg_join(task), 0);
+    ck_assert_int_gt(reading.got, 0);
+    ck_assert_mem_eq(reading.buffer, "abc", (size_t)reading.got);
+    jg_stream_close(pair[0]);
+    jg_stream_close(pair[1]);
+    return 0;
+}
+
+// Two readers of one stream would get each other's bytes, or one of them would never wake.
+START_TEST(x03_second_reader_is_busy) {
+    run_body(second_reader_body);
+}
+END_TEST
+
+static intptr_t second_writer_body(void *arg) {
+    (void)arg;
+    jg_stream *pair[2];
+    ck_assert_int_eq(jg_stream_pair(&pair[0], &pair[1]), 0);
+    jg_task *task = spawn_and_wait(write_flood, pair[0]);
+    ck_assert_int_eq(jg_write(pair[0], "x", 1), -EBUSY);
+    static char sunk[sizeof(flood)];
+    ck_assert_int_eq(jg_read_exact(pair[1], sunk, sizeof(sunk)), sizeof(sunk));
+    ck_assert_int_eq(jg_join(task), sizeof(flood));
+    ck_assert_int_eq(jg_write(pair[0], "x", 1), 1); // a busy write breaks nothing
+    jg_stream_close(pair[0]);
+    jg_stream_close(pair[1]);
+    return 0;
+}
+
+// Two writers would mix their bytes, and the first would be called broken for it.
+START_TEST(x03_second_writer_is_busy) {
+    run_body(second_writer_body);
+}
+END_TEST
+
+// R4.
+
+static intptr_t cancelled_read_body(void *arg) {
+    (void)arg;
+    jg_stream *pair[2];
+    char rest[16] = {0};
+    ck_assert_int_eq(jg_stream_pair(&pair[0], &pair[1]), 0);
+    struct reading reading = {.stream = pair[0]};
+    jg_task *task = jg_spawn(read_exactly, &reading);
+    ck_assert_int_eq(jg_write(pair[1], "0123", 4), 4);
+    jg_sleep(10);
+    ck_assert(!jg_done(task));
+    jg_cancel(task);
+    jg_join(task);
+    ck_assert_int_eq(reading.got, -ECANCELED);
+    ck_assert_int_eq(jg_write(pair[1], "456789", 6), 6);
+    ck_assert_int_eq(jg_read_exact(pair[0], rest, 10), 10);
+    ck_assert_str_eq(rest, "0123456789");
+    jg_stream_close(pair[0]);
+    jg_stream_close(pair[1]);
+    return 0;
+}
+
+// A read cut short would lose the bytes that had come.
+START_TEST(r04_cancelled_read_loses_no_byte) {
+    run_body(cancelled_read_body);
+}
+END_TEST
+
+static intptr_t cancelled_write_body(void *arg) {
+    (void)arg;
+    jg_stream *pair[2];
+    ck_assert_int_eq(jg_stream_pair(&pair[0], &pair[1]), 0);
+    jg_task *task = jg_spawn(write_flood, pair[0]);
+    while (jg_stream_sent(pair[0]) == 0) {
+        jg_sleep(1);
+    }
+    jg_cancel(task);
+    ck_assert_int_eq(jg_join(task), -ECANCELED);
+    uint64_t sent = jg_stream_sent(pair[0]);
+    ck_assert_uint_gt(sent, 0);
+    ck_assert_uint_lt(sent, sizeof(flood));
+    ck_assert_int_eq(jg_write(pair[0], "x", 1), -EPIPE);
+    ck_assert(!jg_stream_idle_ok(pair[0]));
+    ck_assert_int_eq(jg_stream_shutdown(pair[0]), 0);
+    char sink[4096];
+    ssize_t got;
+    while ((got = jg_read(pair[1], sink, sizeof(sink))) > 0) {}
+    ck_assert_int_eq(got, 0);
+    ck_assert_uint_eq(jg_stream_received(pair[1]), sent);
+    jg_stream_close(pair[0]);
+    jg_stream_close(pair[1]);
+    return 0;
+}
+
+// A write cut short would be followed by bytes that belong elsewhere.
+START_TEST(r04_cancelled_write_breaks_the_stream) {
+    run_body(cancelled_write_body);
+}
+END_TEST
+
+// S7 with bytes.
+
+static intptr_t bytes_win_body(void *arg) {
+    (void)arg;
+    jg_stream *pair[2];
+    ck_assert_int_eq(jg_stream_pair(&pair[0], &pair[1]), 0);
+    struct reading reading = {.stream = pair[0]};
+    jg_task *task = spawn_and_wait(read_once, &reading);
+    ck_assert_int_eq(jg_write(pair[1], "abc", 3), 3);
+    jg_yield(); // they may have been taken by now, or not
+    jg_cancel(task);
+    jg_join(task);
+    if (reading.got < 0) {
+        ck_assert_int_eq(reading.got, -ECANCELED);
+        reading.got = 0;
+    }
+    size_t rest = 3 - (size_t)reading.got;
+    ck_assert_int_eq(jg_read_exact(pair[0], reading.buffer + reading.got, rest), (ssize_t)rest);
+    ck_assert_mem_eq(reading.buffer, "abc", 3);
+    jg_stream_close(pair[0]);
+    jg_stream_close(pair[1]);
+    return 0;
+}
+
+// Bytes that come in the tick of a cancel would be lost.
+START_TEST(s07_bytes_and_cancel_in_one_tick) {
+    run_body(bytes_win_body);
+}
+END_TEST
+
+struct accepting {
+    jg_listener *listener;
+    jg_stream *stream;
+    int rc;
+};
+
+static intptr_t accept_once(void *arg) {
+    struct accepting *accepting = arg;
+    accepting->rc = jg_accept(accepting->listener, &accepting->stream);
+    return 0;
+}
+
+static intptr_t accept_wins_body(void *arg) {
+    (void)arg;
+    struct accepting accepting = {.rc = 1};
+    ck_assert_int_eq(jg_tcp_listen(NULL, 0, &accepting.listener), 0);
+    jg_task *task = spawn_and_wait(accept_once, &accepting);
+    jg_stream *client;
+    ck_assert_int_eq(jg_tcp_connect("127.0.0.1", jg_listener_port(accepting.listener), &client), 0);
+    jg_cancel(task);
+    jg_join(task); // cancelled, and yet it may have accepted
+    if (accepting.rc < 0) {
+        ck_assert_int_eq(accepting.rc, -ECANCELED);
+        ck_assert_int_eq(jg_accept(accepting.listener, &accepting.stream), 0); // still in the queue
+    }
+    ck_assert_int_eq(jg_write(client, "hi", 2), 2);
+    char text[2];
+    ck_assert_int_eq(jg_read_exact(accepting.stream, text, 2), 2);
+    jg_stream_close(client);
+    jg_stream_close(accepting.stream);
+    jg_listener_close(accepting.listener);
+    return 0;
+}
+
+// A connection accepted in the tick of a cancel would be lost, and leak.
+START_TEST(s07_accept_and_cancel_in_one_tick) {
+    run_body(accept_wins_body);
+}
+END_TEST
+
+// X8.
+
+struct storm {
+    bool stop;
+    uint64_t bytes;
+    uint64_t yields;
+    int late;
+};
+
+struct end {
+    struct storm *storm;
+    jg_stream *stream;
+};
+
+static intptr_t pour(void *arg) {
+    const struct end *end = arg;
+    ssize_t put = 0;
+    while (!end->storm->stop && put >= 0) {
+        put = jg_write(end->stream, flood, 4096);
+    }
+    jg_stream_shutdown(end->stream);
+    return 0;
+}
+
+static intptr_t drain(void *arg) {
+    const struct end *end = arg;
+    char sink[4096];
+    ssize_t got;
+    while ((got = jg_read(end->stream, sink, sizeof(sink))) > 0) {
+        end->storm->bytes += (uint64_t)got;
+    }
+    return 0;
+}
+
+static intptr_t ping(void *arg) {
+    struct storm *storm = arg;
+    while (!storm->stop) {
+        storm->yields++;
+        jg_yield();
+    }
+    return 0;
+}
+
+static intptr_t storm_body(void *arg) {
+    (void)arg;
+    struct storm storm = {.stop = false};
+    jg_stream *pairs[4][2];
+    struct end ends[4][2];
+    JG_GROUP(group) {
+        for (int i = 0; i < 4; i++) {
+            ck_assert_int_eq(jg_stream_pair(&pairs[i][0], &pairs[i][1]), 0);
+            for (int j = 0; j < 2; j++) {
+                ends[i][j] = (struct end){&storm, pairs[i][j]};
+                jg_group_spawn(group, j == 0 ? pour : drain, &ends[i][j]);
+            }
+            jg_group_spawn(group, ping, &storm);
+        }
+        for (int i = 0; i < 20; i++) {
+            uint64_t bytes = storm.bytes;
+            uint64_t yields = storm.yields;
+            ck_assert_int_eq(jg_sleep(1), 0); // comes back at all, though everybody is always ready
+            storm.late += storm.bytes == bytes && storm.yields == yields;
+        }
+        storm.stop = true;
+    }
+    ck_assert_uint_gt(storm.bytes, 0);
+    ck_assert_uint_gt(storm.yields, 0);
+    ck_assert_int_lt(storm.late, 10);
+    for (int i = 0; i < 4; i++) {
+        jg_stream_close(pairs[i][0]);
+        jg_stream_close(pairs[i][1]);
+    }
+    return 0;
+}
+
+// Sockets that are always ready would starve the timers, or tasks that are always ready the sockets.
+START_TEST(x08_busy_sockets_starve_nobody) {
+    if (on_backend("sim")) {
+        fixture_skip("virtual time stands still while anybody can run");
+    }
+    run_once(storm_body, NULL);
+}
+END_TEST
+
+FIXTURE_MAIN("api/stream", x02_close_wakes_the_reader, x02_close_wakes_the_writer,
+             x02_close_in_the_tick_of_the_bytes, x02_reused_number_is_not_woken,
+             x03_second_reader_is_busy, x03_second_writer_is_busy, r04_cancelled_read_loses_no_byte,
+             r04_cancelled_write_breaks_the_stream, s07_bytes_and_cancel_in_one_tick,
+             s07_accept_and_cancel_in_one_tick, x08_busy_sockets_starve_nobody)

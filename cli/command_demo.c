@@ -45,7 +45,7 @@ struct demo_options {
 /* The server in its process, told by the demo what to be. */
 struct demo_server {
     struct standin standin;
-    int port_fd; /* its port goes there */
+    int port_fd; /* its port goes there, or a negative errno */
     pid_t pid;
     int port;
     int core; /* the one it stays on; -1: any */
@@ -64,6 +64,7 @@ static intptr_t serve(void *arg) {
         return -EPIPE;
     }
     close(server->port_fd);
+    server->port_fd = -1;
     return standin_serve(&server->standin, listener);
 }
 
@@ -89,7 +90,12 @@ static _Noreturn void run_server(struct demo_server *server, pid_t parent) {
         setrlimit(RLIMIT_NOFILE, &files);
     }
     stay_on(server->core);
-    _exit(standin_open(&server->standin) < 0 || jg_run(serve, server) < 0 ? 1 : 0);
+    int rc = standin_open(&server->standin);
+    rc = rc < 0 ? rc : (int)jg_run(serve, server);
+    if (rc < 0 && server->port_fd >= 0) {
+        rc = write(server->port_fd, &rc, sizeof(rc)) == sizeof(rc) ? rc : -EPIPE;
+    }
+    _exit(rc < 0 ? 1 : 0);
 }
 
 /* The last core this process may use, if there is more than one: the server stays there. */
@@ -122,9 +128,12 @@ static int start_server(struct demo_server *server) {
     }
     int rc = server->pid < 0 ? -errno : 0;
     close(ends[1]);
-    if (rc == 0 && read(ends[0], &server->port, sizeof(server->port)) != sizeof(server->port)) {
-        waitpid(server->pid, NULL, 0);
-        rc = -EADDRNOTAVAIL;
+    if (rc == 0) {
+        bool is_there = read(ends[0], &server->port, sizeof(server->port)) == sizeof(server->port);
+        rc = !is_there ? -ECHILD : server->port < 0 ? server->port : 0;
+        if (rc < 0) {
+            waitpid(server->pid, NULL, 0);
+        }
     }
     close(ends[0]);
     return rc;

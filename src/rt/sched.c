@@ -63,12 +63,13 @@ static inline void switch_to(struct coro *self, struct coro *next) {
 }
 
 /* A wait nobody can end, as this thread has no loop: only a deadline is left. */
-static intptr_t park_without_loop(const struct coro *self) {
+static intptr_t park_without_loop(struct coro *self) {
     if (self->deadline_ns == JG_NEVER) {
         return -EDEADLK;
     }
     struct timespec until = {self->deadline_ns / JG_S, self->deadline_ns % JG_S};
     while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL) == EINTR) {}
+    self->refused++; // the scopes see by it that the deadline struck inside
     return -ECANCELED;
 }
 

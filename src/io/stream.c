@@ -87,13 +87,21 @@ static size_t held(const jg_stream *stream) {
     return stream->end - stream->start;
 }
 
-/* Around every call that may park: the stream may be closed meanwhile. */
-static void hold(jg_stream *stream) {
+/* Around every call that may park: the stream may be closed meanwhile, and nobody else may read, or
+ * write, between the pieces of one call. */
+static int hold(jg_stream *stream, bool *in_use) {
+    if (unlikely(*in_use)) {
+        int rc = suspend_check(sched_current());
+        return rc < 0 ? rc : -EBUSY;
+    }
+    *in_use = true;
     stream->holders++;
+    return 0;
 }
 
-static void release(jg_stream *stream) {
+static void release(jg_stream *stream, bool *in_use) {
     must(stream->holders > 0);
+    *in_use = false;
     stream->holders--;
     if (unlikely(stream->fd < 0) && stream->holders == 0) {
         mem_free(stream);
@@ -136,9 +144,12 @@ static ssize_t read_some(jg_stream *stream, void *buf, size_t cap) {
 
 ssize_t jg_read(jg_stream *stream, void *buf, size_t cap) {
     must(cap >= 1);
-    hold(stream);
+    int rc = hold(stream, &stream->reading);
+    if (rc < 0) {
+        return rc;
+    }
     ssize_t got = read_some(stream, buf, cap);
-    release(stream);
+    release(stream, &stream->reading);
     return got;
 }
 
@@ -205,13 +216,16 @@ static ssize_t fill_more(jg_stream *stream, size_t max) {
 }
 
 ssize_t jg_stream_fill(jg_stream *stream, size_t max, char **out_data) {
-    hold(stream);
+    int rc = hold(stream, &stream->reading);
+    if (rc < 0) {
+        return rc;
+    }
     ssize_t got = stream->buffer == NULL ? fill_empty(stream) : fill_more(stream, max);
     if (got > 0) {
         *out_data = stream->buffer + stream->start;
         got = (ssize_t)held(stream);
     }
-    release(stream);
+    release(stream, &stream->reading);
     return got;
 }
 
@@ -262,9 +276,12 @@ static ssize_t read_all(jg_stream *stream, void *buf, size_t len) {
 }
 
 ssize_t jg_read_exact(jg_stream *stream, void *buf, size_t len) {
-    hold(stream);
+    int rc = hold(stream, &stream->reading);
+    if (rc < 0) {
+        return rc;
+    }
     ssize_t got = read_all(stream, buf, len);
-    release(stream);
+    release(stream, &stream->reading);
     return got;
 }
 
@@ -307,9 +324,12 @@ static ssize_t write_all(jg_stream *stream, struct iovec *pieces, int count) {
 }
 
 ssize_t jg_writev(jg_stream *stream, struct iovec *pieces, int count) {
-    hold(stream);
+    int rc = hold(stream, &stream->writing);
+    if (rc < 0) {
+        return rc;
+    }
     ssize_t put = write_all(stream, pieces, count);
-    release(stream);
+    release(stream, &stream->writing);
     return put;
 }
 

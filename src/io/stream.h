@@ -19,6 +19,8 @@ struct jg_stream {
     int fd;                  // -1 once closed
     unsigned holders;        // tasks inside a call that may park on it
     bool socket;
+    bool reading; // a task is inside a call that reads, parked or about to come back
+    bool writing;
     bool broken; // part of a write was sent and the rest was not: nothing may follow
     bool ended;  // the peer's end of stream was read
     char *buffer;

@@ -206,6 +206,40 @@ START_TEST(x03_second_writer_is_busy) {
 }
 END_TEST
 
+static intptr_t fill_up(void *arg) {
+    char *data;
+    return jg_stream_fill(arg, 64, &data);
+}
+
+static intptr_t reader_of_held_body(void *arg) {
+    (void)arg;
+    jg_stream *pair[2];
+    char *data;
+    char bytes[8] = {0};
+    ck_assert_int_eq(jg_stream_pair(&pair[0], &pair[1]), 0);
+    ck_assert_int_eq(jg_write(pair[1], "abc", 3), 3);
+    while (jg_stream_peek(pair[0], &data) < 3) {
+        ck_assert_int_gt(jg_stream_fill(pair[0], 64, &data), 0);
+    }
+    jg_task *task = spawn_and_wait(fill_up, pair[0]);
+    ck_assert_int_eq(jg_read(pair[0], bytes, sizeof(bytes)), -EBUSY);
+    ck_assert_int_eq(jg_read_exact(pair[0], bytes, 3), -EBUSY);
+    ck_assert_int_eq(jg_stream_fill(pair[0], 64, &data), -EBUSY);
+    ck_assert_int_eq(jg_write(pair[1], "def", 3), 3);
+    ck_assert_int_gt(jg_join(task), 3);
+    ck_assert_int_eq(jg_read_exact(pair[0], bytes, 6), 6);
+    ck_assert_str_eq(bytes, "abcdef");
+    jg_stream_close(pair[0]);
+    jg_stream_close(pair[1]);
+    return 0;
+}
+
+// A second reader would take what is held, and with it the memory the first one's bytes come to.
+START_TEST(x03_second_reader_of_held_bytes_is_busy) {
+    run_body(reader_of_held_body);
+}
+END_TEST
+
 // R4.
 
 static intptr_t cancelled_read_body(void *arg) {
@@ -423,6 +457,7 @@ END_TEST
 
 FIXTURE_MAIN("api/stream", x02_close_wakes_the_reader, x02_close_wakes_the_writer,
              x02_close_in_the_tick_of_the_bytes, x02_reused_number_is_not_woken,
-             x03_second_reader_is_busy, x03_second_writer_is_busy, r04_cancelled_read_loses_no_byte,
+             x03_second_reader_is_busy, x03_second_writer_is_busy,
+             x03_second_reader_of_held_bytes_is_busy, r04_cancelled_read_loses_no_byte,
              r04_cancelled_write_breaks_the_stream, s07_bytes_and_cancel_in_one_tick,
              s07_accept_and_cancel_in_one_tick, x08_busy_sockets_starve_nobody)

@@ -135,10 +135,27 @@ static void spread(jg_scope *top) {
     loop->spreading = false;
 }
 
+/* Brings a new reason to stop into a scope. Under the edge rule each is delivered once, also where the
+ * scope was effective before and the tree does not change; behind a shield, when that is left. */
+static void spread_reason(jg_scope *scope, bool was_effective) {
+    struct jg_task *task = scope->task;
+    spread(scope);
+    if (!was_effective || !task->coro.edge) {
+        return;
+    }
+    task->coro.delivered = false;
+    for (const jg_scope *inner = task->innermost; inner != scope; inner = inner->parent) {
+        if (inner->shield) {
+            return;
+        }
+    }
+    hit(task);
+}
+
 static void deadline_strikes(jg_timer *timer) {
     jg_scope *scope = container_of(timer, jg_scope, timer);
     scope->expired = true;
-    spread(scope);
+    spread_reason(scope, scope->effective);
 }
 
 /* Without memory for the timer the limit counts as reached: a wait must not become endless. */
@@ -200,7 +217,7 @@ void jg_scope_open(jg_scope *scope, int64_t deadline_ns, bool shield) {
         }
     }
     scope->effective = should_be_effective(scope);
-    if (scope->effective && !scope->parent->effective) {
+    if (scope->due || (scope->effective && !scope->parent->effective)) {
         task->coro.delivered = false;
     }
     show(task);
@@ -264,13 +281,8 @@ intptr_t jg_scope_close(jg_scope *scope, intptr_t result) {
 }
 
 void scope_request(jg_scope *scope) {
-    bool again = scope->effective;
     scope->requests++;
-    spread(scope);
-    struct jg_task *task = scope->task;
-    if (again && task->coro.edge) {
-        hit(task); // the tree does not change, yet each request is delivered once
-    }
+    spread_reason(scope, scope->effective);
 }
 
 int scope_withdraw(jg_scope *scope) {
@@ -297,7 +309,11 @@ int jg_scope_reschedule(jg_scope *scope, int64_t deadline_ns) {
     if (!scope->due) {
         arm(scope);
     }
-    spread(scope);
+    if (scope->due) {
+        spread_reason(scope, scope->effective);
+    } else {
+        spread(scope);
+    }
     if (task->coro.loop == NULL) {
         task->coro.deadline_ns = nearest_deadline(task->innermost);
     }

@@ -165,6 +165,67 @@ START_TEST(s04_edge_delivers_each_request) {
 }
 END_TEST
 
+static intptr_t edge_timeout(void *arg) {
+    (void)arg;
+    ck_assert_int_eq(jg_sleep(10000), -ECANCELED);
+    int64_t begun_ns = jg_now();
+    JG_TIMEOUT(20) {
+        ck_assert_int_eq(jg_sleep(10000), -ECANCELED);
+    }
+    ck_assert_int_lt(jg_now() - begun_ns, 5 * JG_S);
+    JG_TIMEOUT(0) {
+        ck_assert_int_eq(jg_sleep(10000), -ECANCELED);
+    }
+    jg_scope scope;
+    jg_scope_open(&scope, JG_NEVER, false);
+    ck_assert_int_eq(jg_scope_reschedule(&scope, 0), 0);
+    ck_assert_int_eq(jg_sleep(10000), -ECANCELED);
+    ck_assert_int_eq(jg_scope_close(&scope, 0), 0);
+    return jg_sleep(1);
+}
+
+static intptr_t s04_edge_timeout_body(void *arg) {
+    (void)arg;
+    jg_task *task = jg_spawn_with(edge_timeout, NULL, (&(jg_spawn_options){.edge = true}));
+    jg_sleep(1);
+    jg_cancel(task);
+    ck_assert_int_eq(jg_join(task), 0);
+    return 0;
+}
+
+// After a swallowed cancel no time limit of an edge task would ever strike again.
+START_TEST(s04_edge_limits_strike_after_a_cancel) {
+    run_body(s04_edge_timeout_body);
+}
+END_TEST
+
+static intptr_t edge_shield(void *arg) {
+    (void)arg;
+    ck_assert_int_eq(jg_sleep(10000), -ECANCELED);
+    JG_SHIELD {
+        ck_assert_int_eq(jg_sleep(50), 0);
+    }
+    ck_assert_int_eq(jg_sleep(10000), -ECANCELED);
+    return jg_sleep(1);
+}
+
+static intptr_t s21_edge_shield_body(void *arg) {
+    (void)arg;
+    jg_task *task = jg_spawn_with(edge_shield, NULL, (&(jg_spawn_options){.edge = true}));
+    jg_sleep(1);
+    jg_cancel(task);
+    jg_sleep(1);
+    jg_cancel(task);
+    ck_assert_int_eq(jg_join(task), 0);
+    return 0;
+}
+
+// A second cancel of an edge task would break through its shield.
+START_TEST(s21_edge_cancels_stop_at_a_shield) {
+    run_body(s21_edge_shield_body);
+}
+END_TEST
+
 static intptr_t cancel_self(void *arg) {
     int *steps = arg;
     jg_cancel(jg_self());
@@ -348,7 +409,8 @@ END_TEST
 
 FIXTURE_MAIN("api/cancel", s01_cancel_before_first_run, s02_cancel_finished_task,
              s03_two_cancels_in_one_tick, s04_swallowed_cancel_level_and_edge,
-             s04_edge_delivers_each_request, s05_cancel_oneself,
+             s04_edge_delivers_each_request, s04_edge_limits_strike_after_a_cancel,
+             s21_edge_cancels_stop_at_a_shield, s05_cancel_oneself,
              s06_cancel_oneself_without_suspending, s07_completion_wins,
              s08_cancel_reaches_the_joined_task, s09_joined_task_cancelled_by_another,
              s10_uncancel_never_below_zero, s11_uncancel_before_suspending,

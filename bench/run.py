@@ -24,6 +24,8 @@ sys.dont_write_bytecode = True
 
 from harness import process, suites  # noqa: E402 (no byte code is to be written for these)
 
+ROUNDS = 5
+
 
 def arguments():
     parser = argparse.ArgumentParser(
@@ -35,7 +37,7 @@ def arguments():
                         help="also write [{bench, subject, unit, value}, ...]; - is stdout")
     parser.add_argument("--quick", action="store_true",
                         help="one round and no warm-up round: the same figures, noisier")
-    parser.add_argument("--rounds", type=int, metavar="N", help="rounds that count (default 5)")
+    parser.add_argument("--rounds", type=int, metavar="N", help=f"rounds that count (default {ROUNDS})")
     given = parser.parse_args()
     if given.rounds is not None and not 1 <= given.rounds <= 1000:
         parser.error("--rounds: a number from 1 to 1000")
@@ -69,7 +71,7 @@ def busy_share():
 def measure(suite, rounds, say):
     """Runs the suite's subjects in turn; returns {(bench, subject): values}, and the failures."""
     values, failures = {}, {}
-    warm_up_rounds = 1 if rounds > 1 else 0
+    warm_up_rounds = 1 if suite.warm_up and rounds > 1 else 0
     for number in range(rounds + warm_up_rounds):
         for subject, once in suite.runs.items():
             if subject in failures:
@@ -144,10 +146,11 @@ def run(parser, given, out):
     for line in dict.fromkeys(line for suite in selected for line in suite.missing):
         print(f"skipped: {line}", file=out)
     medians, failed = {}, []
+    rounds = given.rounds or (1 if given.quick else ROUNDS)
     print(f"{'bench':<18} {'subject':<14} {'median':>14}   {'lowest .. highest':<30} to juggle",
           file=out)
     for suite in selected:
-        values, failures = measure(suite, given.rounds or suite.rounds(given.quick), say)
+        values, failures = measure(suite, rounds, say)
         say("")
         print_suite(out, suite, values)
         for subject, why in failures.items():

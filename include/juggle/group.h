@@ -49,7 +49,8 @@ JG_API JG_SUSPENDS intptr_t jg_group_wait(jg_group *group);
  * counts as a failure and cancels the tasks first.
  *
  * Returns  the first failure's code in the order of failing; else -ECANCELED if asked from outside;
- *          else `result`. jg_error_last() has the errors. */
+ *          else `result`. jg_error_last() has the first failure; look at the others with
+ *          jg_group_error before closing. */
 JG_API JG_SUSPENDS intptr_t jg_group_close(jg_group *group, intptr_t result);
 
 /* Cancels every task of the group and the body; nobody failed, so closing returns 0. */
@@ -85,12 +86,14 @@ static inline jg_group_block jg_group_block_make(void *out, size_t out_size) {
     return block;
 }
 
-#define JG_GROUP_ONLY_(g) JG_GROUP_BLOCK_(g, NULL, 0)
-#define JG_GROUP_INTO_(g, rc) JG_GROUP_BLOCK_(g, &(rc), sizeof(rc))
-#define JG_GROUP_BLOCK_(g, out, out_size)                                                          \
-    JG_BLOCK_(jg_group_block, jg_group_block_make(out, out_size), jg_group_block_close,            \
-              jg_group_block_step(&JG_BLOCK_NAME_))                                                \
-    for (jg_group *g = &JG_BLOCK_NAME_.group; g != NULL; g = NULL)
+#define JG_GROUP_ONLY_(g) JG_GROUP_BLOCK_(JG_CAT_(jg_block_, __COUNTER__), g, NULL, 0)
+#define JG_GROUP_INTO_(g, rc)                                                                      \
+    JG_GROUP_BLOCK_(JG_CAT_(jg_block_, __COUNTER__), g, &(rc), JG_RESULT_SIZE_(rc))
+#define JG_GROUP_BLOCK_(name, g, out, out_size)                                                    \
+    for (jg_group_block name                                                                       \
+         __attribute__((cleanup(jg_group_block_close))) = jg_group_block_make(out, out_size);      \
+         jg_group_block_step(&name);)                                                              \
+        for (jg_group *g = &name.group; g != NULL; g = NULL)
 
 JG_END_DECLS
 

@@ -76,10 +76,8 @@ JG_API int64_t jg_deadline(void);
 #define JG_TIMEOUT(...) JG_PICK_(__VA_ARGS__, JG_TIMEOUT_INTO_, JG_TIMEOUT_ONLY_, ~)(__VA_ARGS__)
 
 /* A block that cancels and deadlines from outside do not reach: for clean-up that has to wait. Give
- * it a limit of its own with a JG_TIMEOUT inside. */
-#define JG_SHIELD                                                                                  \
-    JG_BLOCK_(jg_scope_block, jg_scope_block_make(NULL, 0), jg_scope_block_close,                  \
-              jg_shield_block_step(&JG_BLOCK_NAME_))
+ * it a limit of its own: `JG_SHIELD JG_TIMEOUT(1000) { jg_write(stream, bye, sizeof bye); }`. */
+#define JG_SHIELD JG_SCOPE_BLOCK_(JG_CAT_(jg_block_, __COUNTER__), NULL, 0, 0, true)
 
 /* The machinery of the blocks: a for loop that runs once and the compiler's cleanup attribute. All
  * below is private. */
@@ -93,32 +91,38 @@ typedef struct jg_block {
 typedef struct jg_scope_block {
     jg_block block;
     jg_scope scope;
+    int64_t limit_ms;
+    bool shield; /* no limit, but a shield */
 } jg_scope_block;
 
-JG_API bool jg_timeout_block_step(jg_scope_block *block, int64_t limit_ms);
-JG_API bool jg_shield_block_step(jg_scope_block *block);
+JG_API bool jg_scope_block_step(jg_scope_block *block);
 JG_API void jg_scope_block_close(jg_scope_block *block);
 
-static inline jg_scope_block jg_scope_block_make(void *out, size_t out_size) {
+static inline jg_scope_block jg_scope_block_make(void *out, size_t out_size, int64_t limit_ms,
+                                                 bool shield) {
     jg_scope_block block;
     __builtin_memset(&block, 0, sizeof(block));
     block.block.out = out;
     block.block.out_size = out_size;
+    block.limit_ms = limit_ms;
+    block.shield = shield;
     return block;
 }
 
 #define JG_PICK_(a, b, name, ...) name
 #define JG_CAT2_(a, b) a##b
 #define JG_CAT_(a, b) JG_CAT2_(a, b)
-#define JG_BLOCK_NAME_ JG_CAT_(jg_block_, __LINE__)
-#define JG_BLOCK_(type, make, close, step)                                                         \
-    for (type JG_BLOCK_NAME_ __attribute__((cleanup(close))) = make; step;)
+/* The size of a result variable; does not compile for one that is neither an int nor a long. */
+#define JG_RESULT_SIZE_(rc)                                                                        \
+    (sizeof(rc) + 0 * sizeof(char[sizeof(rc) == 4 || sizeof(rc) == 8 ? 1 : -1]))
+#define JG_SCOPE_BLOCK_(name, out, out_size, limit_ms, shield)                                     \
+    for (jg_scope_block name __attribute__((cleanup(jg_scope_block_close))) =                      \
+             jg_scope_block_make(out, out_size, limit_ms, shield);                                 \
+         jg_scope_block_step(&name);)
 #define JG_TIMEOUT_ONLY_(limit_ms)                                                                 \
-    JG_BLOCK_(jg_scope_block, jg_scope_block_make(NULL, 0), jg_scope_block_close,                  \
-              jg_timeout_block_step(&JG_BLOCK_NAME_, (limit_ms)))
+    JG_SCOPE_BLOCK_(JG_CAT_(jg_block_, __COUNTER__), NULL, 0, (limit_ms), false)
 #define JG_TIMEOUT_INTO_(limit_ms, rc)                                                             \
-    JG_BLOCK_(jg_scope_block, jg_scope_block_make(&(rc), sizeof(rc)), jg_scope_block_close,        \
-              jg_timeout_block_step(&JG_BLOCK_NAME_, (limit_ms)))
+    JG_SCOPE_BLOCK_(JG_CAT_(jg_block_, __COUNTER__), &(rc), JG_RESULT_SIZE_(rc), (limit_ms), false)
 
 JG_END_DECLS
 

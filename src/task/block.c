@@ -37,19 +37,12 @@ static bool leaves(jg_block *block) {
     return again;
 }
 
-bool jg_timeout_block_step(jg_scope_block *block, int64_t limit_ms) {
+bool jg_scope_block_step(jg_scope_block *block) {
     if (leaves(&block->block)) {
         return false;
     }
-    jg_scope_open(&block->scope, clock_add_ms(loop_now_ns(), limit_ms), false);
-    return true;
-}
-
-bool jg_shield_block_step(jg_scope_block *block) {
-    if (leaves(&block->block)) {
-        return false;
-    }
-    jg_scope_open(&block->scope, JG_NEVER, true);
+    int64_t deadline_ns = block->shield ? JG_NEVER : clock_add_ms(loop_now_ns(), block->limit_ms);
+    jg_scope_open(&block->scope, deadline_ns, block->shield);
     return true;
 }
 

@@ -5,6 +5,8 @@
  *            nothing read ahead it owns no buffer, so ten thousand idle streams cost little.
  * Invariant  one reader and one writer at a time (-EBUSY for the next). Cancelling a read loses no
  *            byte; a write cut short makes the stream refuse further writes.
+ * Threads    a stream or listener belongs to the loop, or the thread without one, that it was made on,
+ *            and is closed there, before jg_run returns: anything else is a named abort.
  * Why        SIGPIPE never happens: writes use MSG_NOSIGNAL.
  */
 #ifndef JUGGLE_STREAM_H
@@ -82,7 +84,8 @@ JG_API JG_SUSPENDS ssize_t jg_write(jg_stream *stream, const void *buf, size_t l
 JG_API JG_SUSPENDS ssize_t jg_writev(jg_stream *stream, struct iovec *pieces, int count);
 
 /* Reads ahead without taking: afterwards `*out_data` points at all bytes read ahead and not taken.
- * Waits for more than are there now; `max` bounds how many it may hold (-EMSGSIZE beyond).
+ * Waits for more than are there now; with `max` held already it is -EMSGSIZE. (The first read of an
+ * empty stream may bring up to 16 KiB, whatever `max`.)
  *
  * Returns  the number of bytes now held, 0 only at the end of the stream with none held; negative
  *          errors as jg_read; -ENODATA at the end of the stream with bytes held.
@@ -96,7 +99,7 @@ JG_API size_t jg_stream_peek(jg_stream *stream, char **out_data);
 JG_API void jg_stream_take(jg_stream *stream, size_t len);
 
 /* Tells whether an idle connection is still usable: no byte and no end has come that nobody asked
- * for. Costs one system call. */
+ * for. One system call. */
 JG_API bool jg_stream_idle_ok(jg_stream *stream);
 
 /* Counts bytes sent and received since it was opened. */

@@ -14,6 +14,7 @@
 #include "task/task.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -87,9 +88,16 @@ static size_t held(const jg_stream *stream) {
     return stream->end - stream->start;
 }
 
+static void check_place(const jg_stream *stream) {
+    if (unlikely(stream->backend != backend_current())) {
+        check_misuse("a stream is used outside the loop or thread it was made on");
+    }
+}
+
 /* Around every call that may park: the stream may be closed meanwhile, and nobody else may read, or
  * write, between the pieces of one call. */
 static int hold(jg_stream *stream, bool *in_use) {
+    check_place(stream);
     if (unlikely(*in_use)) {
         int rc = suspend_check(sched_current());
         return rc < 0 ? rc : -EBUSY;
@@ -309,7 +317,7 @@ static ssize_t write_all(jg_stream *stream, struct iovec *pieces, int count) {
                         .fd = stream->fd,
                         .socket = stream->socket,
                         .iov = pieces,
-                        .iov_count = count,
+                        .iov_count = count < IOV_MAX ? count : IOV_MAX,
                         .armed_ns = stream->armed_ns};
         ssize_t put = op_run(&op);
         if (put < 0) {
@@ -359,6 +367,7 @@ void jg_stream_close(jg_stream *stream) {
     if (stream == NULL) {
         return;
     }
+    check_place(stream);
     stream->backend->ops->close_fd(stream->backend, stream->fd);
     if (stream->buffer != NULL) {
         drop_buffer(stream);

@@ -8,8 +8,8 @@
  * Why        a list of origins, searched from the one used last: most programs talk to a few, and an
  *            origin without connections, waiters and cached URLs is freed.
  * Quirks     the connection used last is taken first, so that the rest can grow old and be closed.
- *            Without a loop there is no timer: old ones are closed when another is released, and
- *            within a millisecond of its last use a connection is taken unseen, to save the call.
+ *            Without a loop there is no timer: old ones are closed when another is released.
+ *            Within a millisecond of its last use a connection is taken unseen, to save the call.
  */
 #include "http/pool.h"
 
@@ -213,7 +213,7 @@ static bool is_fit(const struct connection *connection, int64_t now_ns) {
         too_old(connection->opened_ns, now_ns, pool->limits.age_ms)) {
         return false;
     }
-    bool unseen = pool->loop == NULL && now_ns - connection->idle_ns < UNSEEN_NS;
+    bool unseen = now_ns - connection->idle_ns < UNSEEN_NS;
     return unseen || jg_stream_idle_ok(connection->stream);
 }
 

@@ -334,18 +334,6 @@ static int epoll_shutdown_write(struct backend *backend, int fd) {
     return rc;
 }
 
-/* What was drained and has had no event since is idle: no system call needed to know. */
-static int epoll_idle_ok(struct backend *backend, int fd) {
-    const struct epoll_backend *self = of(backend);
-    if ((size_t)fd < self->entry_count) {
-        const struct entry *entry = &self->entries[fd];
-        if (entry->registered && !entry->readable) {
-            return 1;
-        }
-    }
-    return socket_idle_ok(backend, fd);
-}
-
 static const struct backend_ops epoll_ops = {
     .name = "epoll",
     .close = epoll_backend_close,
@@ -360,7 +348,7 @@ static const struct backend_ops epoll_ops = {
     .local_address = socket_local_address,
     .adopt = epoll_adopt,
     .shutdown_write = epoll_shutdown_write,
-    .idle_ok = epoll_idle_ok,
+    .idle_ok = socket_idle_ok,
     .close_fd = epoll_close_fd,
 };
 

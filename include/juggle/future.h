@@ -3,6 +3,7 @@
  *
  * Holds      by value in its owner: zero bytes are a pending future. Nothing is allocated to wait.
  * Invariant  set once; whoever waits then, or asks later, gets the same word.
+ * Threads    tasks of one loop only: setting it from another thread is a named abort.
  */
 #ifndef JUGGLE_FUTURE_H
 #define JUGGLE_FUTURE_H
@@ -34,7 +35,8 @@ JG_API int jg_future_set(jg_future *future, intptr_t result);
 /* Cancels a pending future: all who wait get -ECANCELED. Returns whether it was pending. */
 JG_API bool jg_future_cancel(jg_future *future);
 
-/* Waits for the word. Cancelling the waiter leaves the future as it is.
+/* Waits for the word; one that is there already is returned even while a cancel stands. Cancelling the
+ * waiter leaves the future as it is.
  *
  * Returns  the word; -ECANCELED when the future or the waiter was cancelled. */
 JG_API JG_SUSPENDS intptr_t jg_future_wait(jg_future *future);

@@ -129,7 +129,9 @@ size_t jg_http_request_header_count(const jg_http_exchange *exchange) {
 }
 
 jg_http_header jg_http_request_header_at(const jg_http_exchange *exchange, size_t index) {
-    must(index < exchange->head.field_count);
+    if (index >= exchange->head.field_count) {
+        return (jg_http_header){NULL, NULL};
+    }
     const struct http_field *field = &exchange->head.fields[index];
     return (jg_http_header){cut(exchange, field->name), cut(exchange, field->value)};
 }

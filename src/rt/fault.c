@@ -2,7 +2,8 @@
 /* fault.c – see fault.h.
  *
  * Holds      how many loops watch, under a lock; each thread's alternate stack.
- * Invariant  the handler calls only what is safe in a signal handler.
+ * Invariant  the handler calls only what works in a signal handler: write, signal, raise, and snprintf
+ *            of strings and integers, which in glibc takes no lock and no memory.
  * Called by  see fault.h.
  * Why        returning from the handler with the default action restored runs the faulting
  *            instruction again: the core file shows the fault, not the handler.
@@ -59,6 +60,16 @@ static void install(void) {
     installed = sigaction(SIGSEGV, &ours, NULL) == 0;
 }
 
+/* Takes the handler back, unless somebody has put another in its place. */
+static void uninstall(void) {
+    struct sigaction present;
+    if (sigaction(SIGSEGV, NULL, &present) == 0 && (present.sa_flags & SA_SIGINFO) != 0 &&
+        present.sa_sigaction == on_fault) {
+        signal(SIGSEGV, SIG_DFL);
+    }
+    installed = false;
+}
+
 static void give_alternate_stack(void) {
     stack_t present;
     if (sigaltstack(NULL, &present) != 0 || (present.ss_flags & SS_DISABLE) == 0) {
@@ -75,6 +86,19 @@ static void give_alternate_stack(void) {
     }
 }
 
+static void take_alternate_stack(void) {
+    stack_t present;
+    if (alternate == NULL) {
+        return;
+    }
+    if (sigaltstack(NULL, &present) == 0 && present.ss_sp == alternate) {
+        const stack_t none = {.ss_flags = SS_DISABLE};
+        sigaltstack(&none, NULL);
+    }
+    mem_free(alternate);
+    alternate = NULL;
+}
+
 void fault_watch(void) {
     give_alternate_stack();
     pthread_mutex_lock(&watch_lock);
@@ -87,16 +111,10 @@ void fault_watch(void) {
 void fault_unwatch(void) {
     pthread_mutex_lock(&watch_lock);
     if (--watching == 0 && installed) {
-        signal(SIGSEGV, SIG_DFL);
-        installed = false;
+        uninstall();
     }
     pthread_mutex_unlock(&watch_lock);
-    if (alternate != NULL) {
-        const stack_t none = {.ss_flags = SS_DISABLE};
-        sigaltstack(&none, NULL);
-        mem_free(alternate);
-        alternate = NULL;
-    }
+    take_alternate_stack();
 }
 
 void fault_fork_begins(void) {

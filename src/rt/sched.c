@@ -104,6 +104,9 @@ static void deliver(struct coro *coro) {
 void wake(struct wait *wait, intptr_t result) {
     struct coro *coro = wait->coro;
     must(coro->parked == wait);
+    if (unlikely(coro->loop != sched_current()->loop)) {
+        check_misuse("task %s is woken from another thread; only that of its loop may", coro->name);
+    }
     coro->parked = NULL;
     wait->result = result;
     if (result == -ECANCELED && (coro->attention & ATTENTION_CANCEL)) {
@@ -160,6 +163,14 @@ void sched_yield_now(struct coro *self) {
     yield_now(self, self->loop);
 }
 
+static int yield_without_loop(struct coro *self) {
+    if (self->deadline_ns != JG_NEVER && self->deadline_ns <= clock_now_ns()) {
+        return sched_refuse(self);
+    }
+    sched_yield();
+    return 0;
+}
+
 int jg_yield(void) {
     struct coro *self = sched_current();
     int rc = suspend_check(self);
@@ -167,8 +178,7 @@ int jg_yield(void) {
         return rc;
     }
     if (unlikely(self->loop == NULL)) {
-        sched_yield();
-        return 0;
+        return yield_without_loop(self);
     }
     self->refused_in_row = 0;
     yield_now(self, self->loop);

@@ -216,7 +216,7 @@ static void check_held(const struct jg_task *task, const char *call) {
 intptr_t jg_join(jg_task *task) {
     struct jg_task *self = task_current();
     if (unlikely(task == NULL)) {
-        return self->spawn_error;
+        return self->spawn_error != 0 ? self->spawn_error : -EINVAL;
     }
     if (task == self) {
         return -EDEADLK;

@@ -4,7 +4,8 @@
  * Holds      the kind of guard this kernel offers, found out once; the mprotect budget in use.
  * Invariant  a region is [guard|stack][guard|stack]…; stacks below `cut` have their guard.
  * Called by  see stack.h.
- * Why        a free stack's list node lies in its topmost bytes, the page that was touched anyway.
+ * Why        a free stack's list node lies in its topmost bytes, the page that was touched anyway;
+ *            only those whose pages went back to the kernel are listed outside.
  * Quirks     MADV_GUARD_INSTALL is 102, Linux 6.13+, missing in Debian 12's headers; valgrind does
  *            not know it. MADV_NOHUGEPAGE: with huge pages each parked task would cost 2 MiB.
  */
@@ -138,6 +139,7 @@ void stack_pool_fini(struct stack_pool *pool) {
             mem_free(region);
             region = older;
         }
+        mem_free(pool->cold[class].bases);
     }
     stack_pool_init(pool);
 }
@@ -213,50 +215,67 @@ static struct stack stack_of(struct stack_free *node, size_t size_bytes) {
     return (struct stack){(char *)(node + 1) - size_bytes, size_bytes};
 }
 
+/* Takes the newest of a list of free stacks. */
+static struct stack pop_free(struct stack_free **list, size_t *count, size_t size_bytes) {
+    struct stack_free *node = *list;
+    *list = node->next;
+    (*count)--;
+    return stack_of(node, size_bytes);
+}
+
 int stack_take(struct stack_pool *pool, size_t size_bytes, struct stack *out_stack) {
     size_t class = class_of(size_bytes);
+    struct stack_cold *cold = &pool->cold[class];
     if (unlikely(mem_refuse())) {
         return -ENOMEM;
     }
-    struct stack_free *node = pool->hot[class];
-    if (likely(node != NULL)) {
-        pool->hot[class] = node->next;
-        pool->hot_count--;
-        *out_stack = stack_of(node, size_bytes);
-        return 0;
+    if (likely(pool->hot[class] != NULL)) {
+        *out_stack = pop_free(&pool->hot[class], &pool->hot_count, size_bytes);
+    } else if (pool->surplus[class] != NULL) {
+        *out_stack = pop_free(&pool->surplus[class], &pool->surplus_count, size_bytes);
+    } else if (cold->count > 0) {
+        *out_stack = (struct stack){cold->bases[--cold->count], size_bytes};
+    } else {
+        return cut_stack(pool, size_bytes, out_stack);
     }
-    node = pool->cold[class];
-    if (node != NULL) {
-        pool->cold[class] = node->next;
-        *out_stack = stack_of(node, size_bytes);
-        return 0;
-    }
-    return cut_stack(pool, size_bytes, out_stack);
+    return 0;
 }
 
 void stack_give(struct stack_pool *pool, struct stack stack) {
     size_t class = class_of(stack.size);
     struct stack_free *node = free_node(stack);
-    node->next = pool->hot[class];
-    pool->hot[class] = node;
-    pool->hot_count++;
+    bool hot = likely(pool->hot_count < HOT_MOST);
+    struct stack_free **list = hot ? &pool->hot[class] : &pool->surplus[class];
+    node->next = *list;
+    *list = node;
+    pool->hot_count += hot;
+    pool->surplus_count += !hot;
 }
 
-/* Moves one stack from hot to cold: all its pages but the topmost, which holds the node, go back. */
-static void cool(struct stack_pool *pool, size_t class) {
-    struct stack_free *node = pool->hot[class];
-    struct stack stack = stack_of(node, STACK_MIN << class);
-    pool->hot[class] = node->next;
-    pool->hot_count--;
-    madvise(stack.base, stack.size - 4096, MADV_DONTNEED);
-    node->next = pool->cold[class];
-    pool->cold[class] = node;
+/* Gives the pages of one surplus stack back. Returns false without memory to note it down. */
+static bool cool(struct stack_pool *pool, size_t class) {
+    struct stack_cold *cold = &pool->cold[class];
+    if (cold->count == cold->cap) {
+        size_t cap = cold->cap == 0 ? HOT_MOST : cold->cap * 2;
+        char **bases = mem_resize(cold->bases, cap * sizeof(*bases));
+        if (bases == NULL) {
+            return false;
+        }
+        cold->bases = bases;
+        cold->cap = cap;
+    }
+    struct stack stack = pop_free(&pool->surplus[class], &pool->surplus_count, STACK_MIN << class);
+    madvise(stack.base, stack.size, MADV_DONTNEED);
+    cold->bases[cold->count++] = stack.base;
+    return true;
 }
 
 void stack_trim(struct stack_pool *pool, unsigned most) {
-    for (size_t class = 0; class < STACK_CLASSES && pool->hot_count > HOT_MOST; class ++) {
-        while (pool->hot[class] != NULL && pool->hot_count > HOT_MOST && most > 0) {
-            cool(pool, class);
+    for (size_t class = 0; class < STACK_CLASSES && pool->surplus_count > 0; class ++) {
+        while (pool->surplus[class] != NULL && most > 0) {
+            if (!cool(pool, class)) {
+                return;
+            }
             most--;
         }
     }

@@ -28,11 +28,20 @@ struct stack {
 struct stack_region;
 struct stack_free;
 
+/* Free stacks without a page: nothing can be noted on them, so they are listed here. */
+struct stack_cold {
+    char **bases;
+    size_t count;
+    size_t cap;
+};
+
 struct stack_pool {
-    struct stack_free *hot[STACK_CLASSES];       // freed last, pages still there
-    struct stack_free *cold[STACK_CLASSES];      // freed, pages given back
+    struct stack_free *hot[STACK_CLASSES];       // free, pages still there: the reserve
+    struct stack_free *surplus[STACK_CLASSES];   // the same, beyond the reserve: to be cooled
+    struct stack_cold cold[STACK_CLASSES];       // free, pages given back
     struct stack_region *regions[STACK_CLASSES]; // newest first; only the newest has stacks to cut
     size_t hot_count;
+    size_t surplus_count;
     size_t mapped_count; // stacks cut in all
     size_t region_count;
 };

@@ -280,15 +280,16 @@ START_TEST(trimming_gives_pages_back_beyond_a_reserve) {
     for (int i = 0; i < COUNT; i++) {
         stack_give(&pool, stacks[i]);
     }
-    stack_trim(&pool, 100);
-    ck_assert_uint_eq(pool.hot_count, COUNT - 100);
-    stack_trim(&pool, COUNT);
     size_t reserve = pool.hot_count;
     ck_assert_uint_lt(reserve, COUNT / 2);
+    ck_assert_uint_eq(pool.surplus_count, COUNT - reserve);
+    stack_trim(&pool, 100);
+    ck_assert_uint_eq(pool.surplus_count, COUNT - reserve - 100);
     stack_trim(&pool, COUNT);
+    ck_assert_uint_eq(pool.surplus_count, 0);
     ck_assert_uint_eq(pool.hot_count, reserve);
     for (int i = 0; i < COUNT; i++) {
-        cold += resident_pages(stacks[i]) <= 1;
+        cold += resident_pages(stacks[i]) == 0;
     }
     ck_assert_uint_eq(cold, COUNT - reserve);
     for (int i = 0; i < COUNT; i++) { // all of them can be had again, without a new one

@@ -21,6 +21,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 enum { LOOK_MS = 100 };
 
@@ -70,7 +71,7 @@ int models_run_sync(const struct model_plan *plan, struct board *board) {
         .plan = plan, .board = board, .await_go = pass_go, .await_release = hold_alone};
     worker_run(&worker);
     board_end(board);
-    return 0;
+    return board->error;
 }
 
 // threads and processes: each worker blocks by itself.
@@ -85,17 +86,21 @@ static void block_until_release(const struct worker *worker) {
     board_await(&worker->board->release, 1, -1);
 }
 
-static intptr_t run_in_process(void *worker) {
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    return worker_run(worker);
-}
-
 struct crew {
     struct board *board;
+    pid_t leader;
     jg_worker_kind kind;
     uint32_t count;
     jg_worker **workers;
 };
+
+static intptr_t run_in_process(void *arg) {
+    const struct worker *worker = arg;
+    const struct crew *crew = worker->model;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    // A leader that was killed before this will never say go.
+    return getppid() == crew->leader ? worker_run(arg) : 0;
+}
 
 /* Counts the worker processes that have ended already; their leader has not joined them yet. */
 static uint32_t count_dead(const struct crew *crew) {
@@ -141,11 +146,12 @@ static void join_crew(const struct crew *crew) {
 }
 
 static int run_crew(const struct model_plan *plan, struct board *board, jg_worker_kind kind) {
+    struct crew crew = {.board = board, .leader = getpid(), .kind = kind};
     struct worker worker = {.plan = plan,
                             .board = board,
                             .await_go = block_until_go,
-                            .await_release = block_until_release};
-    struct crew crew = {.board = board, .kind = kind};
+                            .await_release = block_until_release,
+                            .model = &crew};
     crew.workers = calloc(plan->concurrency, sizeof(*crew.workers));
     if (crew.workers == NULL) {
         return -ENOMEM;
@@ -162,7 +168,7 @@ static int run_crew(const struct model_plan *plan, struct board *board, jg_worke
     join_crew(&crew);
     board_end(board);
     free(crew.workers);
-    return 0;
+    return board->error;
 }
 
 int models_run_threads(const struct model_plan *plan, struct board *board) {

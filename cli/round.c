@@ -63,7 +63,9 @@ static _Noreturn void lead(const struct round_setup *setup, struct board *board,
     }
     pin_to(setup->cores);
     int rc = setup->model->run(setup->plan, board);
-    atomic_store(&board->error, rc < 0 ? rc : 0);
+    if (rc < 0) {
+        atomic_store(&board->error, rc);
+    }
     _exit(0);
 }
 

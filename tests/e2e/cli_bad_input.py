@@ -9,7 +9,7 @@ import socket
 import sys
 
 sys.dont_write_bytecode = True
-from lib_cli import (GOOD, LOCAL_LIMIT, SANITIZED, UNREACHABLE, USAGE, Suite, check, equal, race,
+from lib_cli import (GOOD, LOCAL_LIMIT, SANITIZED, UNREACHABLE, USAGE, Skip, Suite, check, equal, race,
                      run, serving)
 
 suite = Suite("e2e/cli_bad_input")
@@ -231,6 +231,21 @@ def ports_and_tasks():
     with serving("--latency=1ms") as url:
         for models_named in ("coroutines", "threads"):
             refused(LOCAL_LIMIT, "race", url, "-n", "1M", "-c", "1M", "-m", models_named, words=("-c 1000000",))
+
+
+@suite.test
+def address_space():
+    """Threads that cannot all be made: a report with the reason, no round of it, and the code for limits."""
+    if SANITIZED:
+        raise Skip("a sanitizer needs more address space than this test allows")
+    with serving("--latency=1ms") as url:
+        ended, report = race(url, "-n", "500", "-c", "500", "-m", "threads", "-r", "5",
+                             prefix=("prlimit", "--as=300000000"))
+    model = report["models"][0]
+    equal((ended.code, report["exit"]["code"]), (LOCAL_LIMIT, LOCAL_LIMIT), str(ended)[:500])
+    equal((model["requests_ok"], model["rounds"]), (0, []), "rounds without hope")
+    check("of 500 could be started" in model["first_failure"], "the reason:", model["first_failure"])
+    check(model["error"] in ("EAGAIN", "ENOMEM"), "the error:", model["error"])
 
 
 @suite.test

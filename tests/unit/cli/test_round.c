@@ -143,6 +143,23 @@ START_TEST(refusal_is_an_error) {
 }
 END_TEST
 
+static int store_error(const struct model_plan *plan, struct board *board) {
+    board_ready(board);
+    board_go(board);
+    board_explain(board, "only 62 of %u could be started", (unsigned)plan->requests);
+    atomic_store(&board->error, -EAGAIN);
+    board_end(board);
+    return 0;
+}
+
+// What a worker stored must survive a leader that ended well, or a hopeless race goes on and on.
+START_TEST(stored_error_is_kept) {
+    run_round(store_error, 500, false);
+    ck_assert_int_eq(figures.error, -EAGAIN);
+    ck_assert_str_eq(figures.text, "only 62 of 500 could be started");
+}
+END_TEST
+
 static int interrupt_parent(const struct model_plan *plan, struct board *board) {
     board_ready(board);
     board_go(board);
@@ -258,6 +275,6 @@ START_TEST(child_has_its_own_group_and_signals) {
 END_TEST
 
 FIXTURE_MAIN("cli/round", figures_come_out, memory_is_read_at_the_plateau,
-             killed_leader_is_reported, refusal_is_an_error, interrupt_stops_gently,
-             interrupt_kills_what_does_not_stop, no_process_is_left, cores_are_limited,
-             child_has_its_own_group_and_signals)
+             killed_leader_is_reported, refusal_is_an_error, stored_error_is_kept,
+             interrupt_stops_gently, interrupt_kills_what_does_not_stop, no_process_is_left,
+             cores_are_limited, child_has_its_own_group_and_signals)

@@ -163,8 +163,8 @@ static int compare_walls(const void *a, const void *b) {
     return (left > right) - (left < right);
 }
 
-/* Finds the typical of the rounds that ended by themselves, the quickest and the slowest; without
- * one, of all rounds. Returns how many it looked at. */
+/* Sorts the rounds that ended by themselves by their wall time; without one, takes the first round
+ * alone. Returns how many there are. */
 static unsigned sort_rounds(const struct race_entry *entry,
                             const struct round_figures **out_sorted) {
     unsigned count = 0;
@@ -173,9 +173,8 @@ static unsigned sort_rounds(const struct race_entry *entry,
             out_sorted[count++] = &entry->rounds[i];
         }
     }
-    for (unsigned i = 0; count == 0 && i < entry->round_count; i++) {
-        out_sorted[count++] = &entry->rounds[i];
-        break;
+    if (count == 0 && entry->round_count > 0) {
+        out_sorted[count++] = &entry->rounds[0];
     }
     qsort(out_sorted, count, sizeof(out_sorted[0]), compare_walls);
     return count;

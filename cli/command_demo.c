@@ -90,8 +90,10 @@ static _Noreturn void run_server(struct demo_server *server, pid_t parent) {
         setrlimit(RLIMIT_NOFILE, &files);
     }
     stay_on(server->core);
+    // Named, as $JUGGLE_BACKEND could make its latencies virtual ones.
+    const jg_run_options options = {.backend = "epoll"};
     int rc = standin_open(&server->standin);
-    rc = rc < 0 ? rc : (int)jg_run(serve, server);
+    rc = rc < 0 ? rc : (int)jg_run_with(serve, server, &options);
     if (rc < 0 && server->port_fd >= 0) {
         rc = write(server->port_fd, &rc, sizeof(rc)) == sizeof(rc) ? rc : -EPIPE;
     }

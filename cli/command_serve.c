@@ -208,7 +208,9 @@ static int run(const void *given) {
         output_complain("serve", "not enough memory or descriptors");
         return EXIT_LOCAL_LIMIT;
     }
-    intptr_t rc = jg_run(serve, &serving);
+    // Named, as $JUGGLE_BACKEND could make its latencies virtual ones.
+    const jg_run_options options = {.backend = "epoll"};
+    intptr_t rc = jg_run_with(serve, &serving, &options);
     if (rc < 0) {
         output_complain("serve", "the loop could not run: %s", strerror((int)-rc));
         serving.code = EXIT_LOCAL_LIMIT;

@@ -139,7 +139,9 @@ static void start_crew(struct crew *crew, jg_fn *fn, struct worker *worker, uint
 static void join_crew(const struct crew *crew) {
     for (uint32_t i = 0; i < crew->count; i++) {
         if (jg_worker_join(crew->workers[i]) == -EOWNERDEAD) {
-            board_explain(crew->board, "a worker process died: %s", jg_error_detail(-EOWNERDEAD));
+            board_explain(crew->board, "a worker %s died: %s",
+                          crew->kind == JG_WORKER_PROCESS ? "process" : "thread",
+                          jg_error_detail(-EOWNERDEAD));
             atomic_fetch_add(&crew->board->workers_died, 1);
         }
     }
@@ -267,7 +269,9 @@ static intptr_t lead_troupe(void *arg) {
 static intptr_t run_loop(void *arg) {
     struct troupe *troupe = arg;
     struct board *board = troupe->worker.board;
-    intptr_t rc = jg_run(lead_troupe, troupe);
+    // Named, as $JUGGLE_BACKEND could make the clock of this model a virtual one.
+    const jg_run_options options = {.backend = "epoll"};
+    intptr_t rc = jg_run_with(lead_troupe, troupe, &options);
     if (rc < 0) {
         board_explain(board, "the loop could not run: %s", jg_error_detail(rc));
         atomic_store(&board->error, (int)rc);

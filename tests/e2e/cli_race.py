@@ -10,6 +10,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import threading
 
 sys.dont_write_bytecode = True
 from lib_cli import (CAUSES, FAILED, GOOD, MODELS, Skip, Suite, check, check_report,
@@ -136,13 +137,23 @@ def one_core():
     cores = sorted(os.sched_getaffinity(0))
     if len(cores) < 2:
         raise Skip("there is only one core")
-    with serving("--latency=150ms") as url:
-        for model, workers in (("threads", 4), ("processes", 4), ("multicore", 1)):
-            process = start("race", url, "-n", "8", "-c", "4", "-r", "1", "--cores=1", "-m", model, "--json")
-            within(5, lambda: pinned_workers(process.pid) >= workers, f"{model} on one core")
+    for model, workers in (("threads", 4), ("processes", 4), ("multicore", 1)):
+        seen = threading.Event()
+
+        def behave(connection, peer, seen=seen):
+            while read_request(connection):
+                if peer.count() > 8:
+                    seen.wait(60)
+                answer(connection)
+
+        with Peer(behave, good=1) as peer:
+            process = start("race", peer.url, "-n", "8", "-c", "4", "-r", "1", "--cores=1", "-m", model, "--json")
+            within(10, lambda: peer.requests > 8 and pinned_workers(process.pid) >= workers, f"{model} on one core")
+            seen.set()
             ended = finish(process, 10)
-            report = check_report(ended.json(), (model,), ended)
-            equal((report[model]["cores"], report[model]["requests_ok"]), (1, 8), model)
+        made = check_report(ended.json(), (model,), ended)[model]
+        equal((made["cores"], made["requests_ok"]), (1, 8), model)
+    with serving("--latency=1ms") as url:
         _, report = race(url, "-n", "2", "-c", "2", "-r", "1", "-m", "threads,coroutines")
     models = check_report(report, ("threads", "coroutines"))
     equal([model["cores"] for model in models.values()], [len(cores), 1], "cores without --cores")

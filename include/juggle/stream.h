@@ -69,7 +69,8 @@ JG_API int jg_stream_pair(jg_stream **out_a, jg_stream **out_b);
 JG_API JG_SUSPENDS ssize_t jg_read(jg_stream *stream, void *buf, size_t cap);
 
 /* Reads exactly `len` bytes. If it is cut short, by cancel or error, what had arrived stays readable
- * when it fits the read-ahead buffer (up to 64 KiB); the end of the stream before `len` is -EPIPE.
+ * when it fits the read-ahead buffer (up to 64 KiB); else further reads are -EPIPE, so that nobody reads
+ * on behind a gap. The end of the stream before `len` is -EPIPE.
  *
  * Returns  `len`, or a negative error. */
 JG_API JG_SUSPENDS ssize_t jg_read_exact(jg_stream *stream, void *buf, size_t len);

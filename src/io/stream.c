@@ -142,6 +142,9 @@ static size_t take_held(jg_stream *stream, void *buf, size_t cap) {
 }
 
 static ssize_t read_some(jg_stream *stream, void *buf, size_t cap) {
+    if (unlikely(stream->torn)) {
+        return -EPIPE;
+    }
     if (held(stream) == 0) {
         struct iovec piece = {buf, cap};
         return read_once(stream, &piece);
@@ -228,7 +231,10 @@ ssize_t jg_stream_fill(jg_stream *stream, size_t max, char **out_data) {
     if (rc < 0) {
         return rc;
     }
-    ssize_t got = stream->buffer == NULL ? fill_empty(stream) : fill_more(stream, max);
+    ssize_t got = -EPIPE;
+    if (likely(!stream->torn)) {
+        got = stream->buffer == NULL ? fill_empty(stream) : fill_more(stream, max);
+    }
     if (got > 0) {
         *out_data = stream->buffer + stream->start;
         got = (ssize_t)held(stream);
@@ -252,11 +258,12 @@ void jg_stream_take(jg_stream *stream, size_t len) {
 
 /* Puts bytes back that a read cut short had already handed out. */
 static void keep(jg_stream *stream, const char *data, size_t len) {
-    if (len == 0 || len + held(stream) > KEPT_MOST || stream->fd < 0) {
+    if (len == 0 || stream->fd < 0) {
         return;
     }
-    char *buffer = mem_alloc(len + held(stream));
+    char *buffer = len + held(stream) > KEPT_MOST ? NULL : mem_alloc(len + held(stream));
     if (buffer == NULL) {
+        stream->torn = true;
         return;
     }
     size_t count = len + held(stream);
@@ -347,7 +354,7 @@ ssize_t jg_write(jg_stream *stream, const void *buf, size_t len) {
 }
 
 bool jg_stream_idle_ok(jg_stream *stream) {
-    return held(stream) == 0 && !stream->ended && !stream->broken &&
+    return held(stream) == 0 && !stream->ended && !stream->broken && !stream->torn &&
            stream->backend->ops->idle_ok(stream->backend, stream->fd) == 1;
 }
 

@@ -22,6 +22,7 @@ struct jg_stream {
     bool reading; // a task is inside a call that reads, parked or about to come back
     bool writing;
     bool broken; // part of a write was sent and the rest was not: nothing may follow
+    bool torn;   // a read cut short could not keep what it had: nothing may be read after the gap
     bool ended;  // the peer's end of stream was read
     char *buffer;
     size_t start;

@@ -269,6 +269,39 @@ START_TEST(r04_cancelled_read_loses_no_byte) {
 }
 END_TEST
 
+static intptr_t read_much(void *arg) {
+    static char room[sizeof(flood)];
+    return jg_read_exact(arg, room, sizeof(room));
+}
+
+static intptr_t torn_body(void *arg) {
+    (void)arg;
+    jg_stream *pair[2];
+    char byte;
+    char *data;
+    ck_assert_int_eq(jg_stream_pair(&pair[0], &pair[1]), 0);
+    jg_task *task = jg_spawn(read_much, pair[0]);
+    ck_assert_int_eq(jg_write(pair[1], flood, 100000), 100000);
+    while (jg_stream_received(pair[0]) < 100000) {
+        jg_sleep(1);
+    }
+    jg_cancel(task);
+    ck_assert_int_eq(jg_join(task), -ECANCELED); // too much to be kept
+    ck_assert_int_eq(jg_read(pair[0], &byte, 1), -EPIPE);
+    ck_assert_int_eq(jg_stream_fill(pair[0], 1000, &data), -EPIPE);
+    ck_assert(!jg_stream_idle_ok(pair[0]));
+    ck_assert_int_eq(jg_write(pair[0], "x", 1), 1);
+    jg_stream_close(pair[0]);
+    jg_stream_close(pair[1]);
+    return 0;
+}
+
+// Whoever reads on after a long read was cut short would read behind a gap.
+START_TEST(r04_long_read_cut_short_ends_reading) {
+    run_body(torn_body);
+}
+END_TEST
+
 static intptr_t cancelled_write_body(void *arg) {
     (void)arg;
     jg_stream *pair[2];

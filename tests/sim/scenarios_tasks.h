@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: MIT
+/* scenarios_tasks.h – scenarios of groups, joins, cancels and limits.
+ *
+ * Holds      families, kin, limits, storm, strays.
+ * Invariant  see scenarios.h.
+ * Called by  scenarios.h.
+ * Why        see scenarios.h.
+ */
+#ifndef SIM_SCENARIOS_TASKS_H
+#define SIM_SCENARIOS_TASKS_H
+
+#include "fixtures/fixture.h"
+
+#include <juggle.h>
+
+// families: groups in groups, failures at different depths, clean-ups that wait behind shields.
+
+struct families {
+    int began;
+    int cleaned;
+    int depth;
+};
+
+static intptr_t families_member(void *arg) {
+    struct families *shared = arg;
+    shared->began++;
+    int rc = jg_sleep(shared->began);
+    JG_SHIELD {
+        jg_sleep(1);
+        jg_yield();
+        shared->cleaned++;
+    }
+    return rc < 0                   ? rc
+           : shared->began % 3 == 0 ? jg_fail(-EIO, "member %d failed", shared->began)
+                                    : 0;
+}
+
+static intptr_t families_found(void *arg) {
+    struct families *shared = arg;
+    int rc = 0;
+    JG_GROUP(group, rc) {
+        for (int i = 0; i < 3; i++) {
+            jg_group_spawn(group, families_member, shared);
+        }
+        if (shared->depth++ < 3) {
+            jg_group_spawn(group, families_found, shared);
+        }
+        rc = jg_sleep(2);
+    }
+    return rc;
+}
+
+static intptr_t families_run(void *arg) {
+    struct families shared = {.began = 0};
+    int rc = 0;
+    (void)arg;
+    JG_GROUP(group, rc) {
+        jg_group_spawn(group, families_found, &shared);
+        jg_group_spawn(group, families_found, &shared);
+    }
+    ck_assert_int_eq(shared.began, shared.cleaned);
+    ck_assert(scenario_disturbed || shared.began >= 3);
+    return 0;
+}
+
+// kin: joins, handles given up, tasks that start at once, both rules of cancelling. A word that is given
+// is taken by the joiner or disposed of, once.
+
+struct kin {
+    int taken;
+    int dropped;
+    int given;
+};
+
+static struct kin *kin_now; // where the disposer of words counts
+
+static void kin_drop(void *word) {
+    (void)word;
+    kin_now->dropped++;
+}
+
+static intptr_t kin_give(void *arg) {
+    struct kin *kin = arg;
+    if (jg_sleep(2) == -ECANCELED) {
+        jg_yield();
+        return -ECANCELED;
+    }
+    kin->given++;
+    return (intptr_t)kin;
+}
+
+static intptr_t kin_run(void *arg) {
+    struct kin kin = {0};
+    (void)arg;
+    kin_now = &kin;
+    JG_GROUP(group) {
+        for (int i = 0; i < 4; i++) {
+            const jg_spawn_options giver = {.group = group,
+                                            .eager = (i & 1) != 0,
+                                            .edge = (i & 2) != 0,
+                                            .drop_result = kin_drop};
+            jg_task *joined = jg_spawn_with(kin_give, &kin, &giver);
+            jg_detach(jg_spawn_with(kin_give, &kin, &giver));
+            kin.taken += jg_join(joined) == (intptr_t)&kin;
+        }
+    }
+    ck_assert_int_eq(kin.given, kin.taken + kin.dropped);
+    ck_assert(scenario_disturbed || (kin.taken == 4 && kin.given == 8));
+    return 0;
+}
+
+// limits: scopes moved, nested and tied.
+
+struct limits {
+    int wrong;
+};
+
+static intptr_t limits_nest(void *arg) {
+    struct limits *limits = arg;
+    jg_scope outer;
+    jg_scope inner;
+    int64_t tick_ns = jg_now() + 3 * JG_MS;
+    jg_scope_open(&outer, tick_ns, false);
+    jg_scope_open(&inner, tick_ns, false); // tied
+    intptr_t rc = jg_sleep_until(tick_ns); // and the sleep with them
+    intptr_t inside = jg_scope_close(&inner, rc);
+    intptr_t outside = jg_scope_close(&outer, inside);
+    limits->wrong += rc == 0 && outside != 0;
+    // The outer one reports, unless the inner one found no memory for its timer and strikes alone.
+    limits->wrong += rc == -ECANCELED && inside != -ECANCELED && !scenario_disturbed;
+    return 0;
+}
+
+static intptr_t limits_move(void *arg) {
+    struct limits *limits = arg;
+    jg_scope scope;
+    jg_scope_open(&scope, jg_now() + JG_MS, false);
+    int moved = jg_scope_reschedule(&scope, jg_now() + 5 * JG_MS);
+    intptr_t rc = jg_sleep(2);
+    limits->wrong += moved == 0 && rc != 0 && rc != -ECANCELED && rc != -ENOMEM;
+    jg_scope_reschedule(&scope, JG_NEVER);
+    jg_yield();
+    jg_scope_close(&scope, rc);
+    limits->wrong += jg_deadline() != JG_NEVER;
+    return 0;
+}
+
+static intptr_t limits_run(void *arg) {
+    struct limits limits = {0};
+    (void)arg;
+    JG_GROUP(group) {
+        for (int i = 0; i < 3; i++) {
+            jg_group_spawn(group, limits_nest, &limits);
+            jg_group_spawn(group, limits_move, &limits);
+        }
+    }
+    ck_assert_int_eq(limits.wrong, 0);
+    return 0;
+}
+
+// storm: tasks that cancel each other, and take it back.
+
+enum { STORM = 6 };
+
+struct storm {
+    jg_task *tasks[STORM];
+    int began;
+    int ended;
+};
+
+static intptr_t storm_blow(void *arg) {
+    struct storm *storm = arg;
+    int number = storm->began++;
+    for (int i = 0; i < 5; i++) {
+        jg_task *other = storm->tasks[(number + i) % STORM];
+        if (other != NULL && i % 2 == 0) {
+            jg_cancel(other);
+        } else if (other != NULL) {
+            jg_uncancel(other);
+        }
+        jg_sleep(i % 2);
+    }
+    JG_SHIELD {
+        jg_yield();
+    }
+    storm->ended++;
+    return 0;
+}
+
+static intptr_t storm_run(void *arg) {
+    struct storm storm = {.began = 0};
+    (void)arg;
+    JG_GROUP(group) {
+        const jg_spawn_options member = {.group = group};
+        for (int i = 0; i < STORM; i++) {
+            storm.tasks[i] = jg_spawn_with(storm_blow, &storm, &member);
+        }
+    }
+    for (int i = 0; i < STORM; i++) {
+        if (storm.tasks[i] != NULL) {
+            ck_assert(jg_done(storm.tasks[i]));
+            jg_join(storm.tasks[i]);
+        }
+    }
+    ck_assert_int_eq(storm.began, storm.ended);
+    return 0;
+}
+
+// strays: the first task returns while others are still alive, some behind shields.
+
+struct strays {
+    int began;
+    int ended;
+};
+
+static struct strays strays_seen;
+
+static intptr_t strays_live(void *arg) {
+    (void)arg;
+    strays_seen.began++;
+    jg_sleep(60000);
+    JG_SHIELD {
+        jg_sleep(3);
+    }
+    strays_seen.ended++;
+    return 0;
+}
+
+static intptr_t strays_run(void *arg) {
+    strays_seen = (struct strays){0};
+    for (int i = 0; i < 4; i++) {
+        jg_detach(jg_spawn(strays_live, arg));
+    }
+    jg_sleep(1);
+    return 0;
+}
+
+static void strays_check(void) {
+    ck_assert_int_eq(strays_seen.began, strays_seen.ended);
+}
+
+#endif

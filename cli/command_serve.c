@@ -2,13 +2,14 @@
 /* command_serve.c – `juggle serve`: the stand-in server, until somebody stops it.
  *
  * Holds      the command: options, listening, stopping, the closing line.
- * Invariant  the line "listening on URL" is on standard output before the first request can fail
+ * Invariant  the line "listening on URL", or its JSON, is on standard output before the first request can fail
  *            for want of a listener.
  * Called by  commands.c.
  * Why        signals arrive as bytes on a descriptor, so that stopping is an event like any other.
  * Quirks     one core by design: with --pin it stays on the core named.
  */
 #include "commands.h"
+#include "jsonout.h"
 #include "output.h"
 #include "standin.h"
 #include "text.h"
@@ -37,6 +38,7 @@ struct serve_settings {
     uint64_t errors_ppm;
     uint64_t cpu_ns;
     const char *pin; /* a core's number, or NULL */
+    bool json;
     bool quiet;
 };
 
@@ -49,37 +51,108 @@ struct serving {
     int code;
 };
 
-static void print_percent_encoded(const char *text) {
-    for (; *text != '\0'; text++) {
-        bool is_plain = (*text >= '0' && *text <= '9') || (*text >= 'a' && *text <= 'z') ||
-                        (*text >= 'A' && *text <= 'Z') || strchr("-._~", *text) != NULL;
-        printf(is_plain ? "%c" : "%%%02X", (unsigned char)*text);
+enum { URL_SIZE = 512 }; /* a socket's path has 107 bytes at most, each written as three */
+
+/* Writes the URL of a Unix socket: its path, percent-encoded, is the host. */
+static void write_unix_url(const char *path, char *out_url) {
+    size_t used = (size_t)snprintf(out_url, URL_SIZE, "http+unix://");
+    for (; *path != '\0' && used < URL_SIZE - sizeof("%FF/"); path++) {
+        bool is_plain = (*path >= '0' && *path <= '9') || (*path >= 'a' && *path <= 'z') ||
+                        (*path >= 'A' && *path <= 'Z') || strchr("-._~", *path) != NULL;
+        used += (size_t)snprintf(out_url + used, URL_SIZE - used, is_plain ? "%c" : "%%%02X",
+                                 (unsigned char)*path);
     }
+    snprintf(out_url + used, URL_SIZE - used, "/");
+}
+
+static void write_url(const struct serving *serving, char *out_url) {
+    const struct serve_settings *settings = serving->settings;
+    if (settings->unix_path != NULL) {
+        write_unix_url(settings->unix_path, out_url);
+        return;
+    }
+    bool is_v6 = strchr(settings->host, ':') != NULL;
+    snprintf(out_url, URL_SIZE, "http://%s%s%s:%d/", is_v6 ? "[" : "", settings->host,
+             is_v6 ? "]" : "", jg_listener_port(serving->listener));
+}
+
+static double seconds(uint64_t ns) {
+    return (double)ns / 1e9;
+}
+
+static void write_settings(struct jsonout *json, const struct serve_settings *settings) {
+    uint64_t core = 0;
+    jsonout_begin_object(json, "settings");
+    jsonout_double(json, "latency_s", seconds(settings->latency_ns), 9);
+    jsonout_double(json, "latency_players_s", seconds(settings->latency_players_ns), 9);
+    jsonout_double(json, "latency_ipify_s", seconds(settings->latency_ipify_ns), 9);
+    jsonout_double(json, "latency_ip_api_s", seconds(settings->latency_ip_api_ns), 9);
+    jsonout_uint(json, "size_bytes", settings->size_bytes);
+    jsonout_double(json, "errors_percent", (double)settings->errors_ppm / 1e4, 4);
+    jsonout_double(json, "cpu_s", seconds(settings->cpu_ns), 9);
+    if (settings->pin != NULL && units_parse_count(settings->pin, &core) == 0) {
+        jsonout_uint(json, "pin", core);
+    } else {
+        jsonout_null(json, "pin");
+    }
+    jsonout_end(json);
+}
+
+static void write_listening(const struct serving *serving, const char *url) {
+    struct jsonout json = {.out = stdout, .one_line = true};
+    jsonout_begin_object(&json, NULL);
+    jsonout_string(&json, "listening", url);
+    if (serving->settings->unix_path == NULL) {
+        jsonout_int(&json, "port", jg_listener_port(serving->listener));
+    } else {
+        jsonout_null(&json, "port");
+    }
+    write_settings(&json, serving->settings);
+    jsonout_end(&json);
+    jsonout_finish(&json);
 }
 
 /* Says where it listens; returns whether anybody could have read it. */
 static bool print_listening(const struct serving *serving) {
-    const struct serve_settings *settings = serving->settings;
-    printf("listening on ");
-    if (settings->unix_path != NULL) {
-        printf("http+unix://");
-        print_percent_encoded(settings->unix_path);
-        printf("/\n");
+    char url[URL_SIZE];
+    write_url(serving, url);
+    if (serving->settings->json) {
+        write_listening(serving, url);
     } else {
-        bool is_v6 = strchr(settings->host, ':') != NULL;
-        printf("http://%s%s%s:%d/\n", is_v6 ? "[" : "", settings->host, is_v6 ? "]" : "",
-               jg_listener_port(serving->listener));
+        printf("listening on %s\n", url);
     }
-    return fflush(stdout) == 0;
+    return fflush(stdout) == 0 && !ferror(stdout);
+}
+
+static uint64_t time_ns(struct timeval time) {
+    return (uint64_t)time.tv_sec * UINT64_C(1000000000) + (uint64_t)time.tv_usec * 1000;
+}
+
+static void write_served(const struct standin *standin, const struct rusage *usage) {
+    struct jsonout json = {.out = stdout, .one_line = true};
+    jsonout_begin_object(&json, NULL);
+    jsonout_begin_object(&json, "served");
+    jsonout_uint(&json, "requests", standin->stats.requests);
+    jsonout_uint(&json, "connections", standin->stats.connections);
+    jsonout_uint(&json, "failed_on_purpose", standin->failed);
+    jsonout_uint(&json, "rejected", standin->stats.rejected);
+    jsonout_uint(&json, "bytes_out", standin->stats.bytes_out);
+    jsonout_double(&json, "cpu_user_s", seconds(time_ns(usage->ru_utime)), 6);
+    jsonout_double(&json, "cpu_sys_s", seconds(time_ns(usage->ru_stime)), 6);
+    jsonout_end(&json);
+    jsonout_end(&json);
+    jsonout_finish(&json);
 }
 
 static void print_served(const struct serving *serving) {
     const struct standin *standin = &serving->standin;
     struct rusage usage;
     getrusage(RUSAGE_SELF, &usage);
-    uint64_t cpu_ns = (uint64_t)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) *
-                          UINT64_C(1000000000) +
-                      (uint64_t)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1000;
+    if (serving->settings->json) {
+        write_served(standin, &usage);
+        return;
+    }
+    uint64_t cpu_ns = time_ns(usage.ru_utime) + time_ns(usage.ru_stime);
     printf("served %s requests on %s connections: %s failed on purpose, %s rejected; %s out, cpu "
            "%s\n",
            units_count(standin->stats.requests).text, units_count(standin->stats.connections).text,
@@ -301,6 +374,10 @@ static const struct option_spec options[] = {
      .value_name = "CORE",
      .help = "stay on this core, counted from 0",
      .offset = AT(pin)},
+    {.name = "json",
+     .kind = OPTION_FLAG,
+     .help = "print two JSON objects, one per line: where it listens, what it served",
+     .offset = AT(json)},
     {.name = "quiet",
      .letter = 'q',
      .kind = OPTION_FLAG,
@@ -311,6 +388,8 @@ static const struct option_spec options[] = {
 static const struct command_example examples[] = {
     {"juggle serve --port 8080 --latency 100ms", "a stats server that takes its time"},
     {"juggle serve --port 0", "on a free port; the first line printed says which"},
+    {"juggle serve --port 0 --json",
+     "the same for programs: {\"listening\": URL, \"port\": N, ...}"},
     {"juggle serve --unix /tmp/stats.sock --errors 1%", "on a Unix socket, failing now and then"},
     {NULL, NULL},
 };
@@ -325,7 +404,9 @@ const struct command command_serve = {
         "a given size, /api/onlinePlayers?output=json with players per platform, "
         "/ipify?format=json and /ip-api/json with an address. Each takes its latency, and all of "
         "them are served by one loop on one core.\n\n"
-        "SIGINT (^C) and SIGTERM stop it; it then says what it has served.",
+        "SIGINT (^C) and SIGTERM stop it; it then says what it has served. With --json the first "
+        "line is {\"listening\": URL, \"port\": N, \"settings\": {...}} and the last one "
+        "{\"served\": {...}}.",
     .examples = examples,
     .options = options,
     .exits = exits,

@@ -5,7 +5,8 @@
  * Invariant  one bit per level says whether a comma is due; nothing else is remembered.
  * Called by  the commands.
  * Why        streaming: a report of any length costs no memory.
- * Quirks     output is indented by two blanks, so that a saved report can be read and diffed.
+ * Quirks     output is indented by two blanks, so that a saved report can be read and diffed;
+ *            `one_line` is for programs that read events line by line.
  */
 #include "jsonout.h"
 
@@ -57,6 +58,13 @@ static void put_escaped(struct jsonout *json, const char *text) {
     put(json, "\"");
 }
 
+/* Begins a line of its own for a value or an end at the current depth. */
+static void break_line(struct jsonout *json) {
+    if (!json->one_line) {
+        put(json, "\n%*s", 2 * (int)json->depth, "");
+    }
+}
+
 /* Writes the comma, the line break and the key that come before a value. */
 static void begin_value(struct jsonout *json, const char *key) {
     uint32_t level = UINT32_C(1) << json->depth;
@@ -67,7 +75,8 @@ static void begin_value(struct jsonout *json, const char *key) {
         return;
     }
     if (json->depth > 0) {
-        put(json, "%s\n%*s", (json->filled & level) != 0 ? "," : "", 2 * (int)json->depth, "");
+        put(json, "%s", (json->filled & level) == 0 ? "" : json->one_line ? ", " : ",");
+        break_line(json);
     }
     json->filled |= level;
     if (in_object) {
@@ -107,7 +116,7 @@ void jsonout_end(struct jsonout *json) {
     uint32_t level = UINT32_C(1) << json->depth;
     json->depth--;
     if ((json->filled & level) != 0) {
-        put(json, "\n%*s", 2 * (int)json->depth, "");
+        break_line(json);
     }
     put(json, (json->arrays & level) != 0 ? "]" : "}");
 }

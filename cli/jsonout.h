@@ -21,6 +21,7 @@ enum { JSONOUT_DEPTH_MAX = 32 };
 /* Zero bytes and `out` are a writer at the start of a document. */
 struct jsonout {
     FILE *out;       /* borrowed */
+    bool one_line;   /* no line breaks inside the document */
     int error;       /* 0, or the first negative errno */
     unsigned depth;  /* open objects and arrays */
     uint32_t arrays; /* bit d: level d is an array */

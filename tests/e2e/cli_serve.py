@@ -15,7 +15,7 @@ import urllib.parse
 
 sys.dont_write_bytecode = True
 from lib_cli import (FAILED, GOOD, LOCAL_LIMIT, SLOWER, USAGE, Suite, check, equal,
-                     finish, run, serving, start)
+                     finish, race, run, serving, start)
 
 suite = Suite("e2e/cli_serve")
 
@@ -262,6 +262,38 @@ def bad_requests_do_not_stop_it():
         connection = open_to(url)
         equal(get(connection, "/")[0], 200, "after garbage")
         connection.close()
+
+
+@suite.test
+def json_lines():
+    """Two objects, one per line: where it listens with which settings, and what it has served."""
+    process = start("serve", "--port=0", "--json", "--latency=1ms", "--size=123", "--errors=50%")
+    first = json.loads(process.stdout.readline())
+    equal(first["listening"], f"http://127.0.0.1:{first['port']}/", "the URL")
+    settings = first["settings"]
+    equal((settings["latency_s"], settings["size_bytes"], settings["errors_percent"], settings["pin"]),
+          (0.001, 123, 50, None), "settings")
+    connection = open_to(first["listening"])
+    answers = [get(connection, "/") for _ in range(4)]
+    equal(sorted(answer[0] for answer in answers), [200, 200, 503, 503], "answers")
+    connection.close()
+    ended = stop(process)
+    equal(ended.count("\n"), 1, "lines at the end: " + ended)
+    served = json.loads(ended)["served"]
+    equal((served["requests"], served["connections"], served["failed_on_purpose"], served["rejected"]),
+          (4, 1, 2, 0), "served")
+    check(served["bytes_out"] > 2 * 123, "bytes out", served)
+
+
+@suite.test
+def json_on_a_unix_socket():
+    """There is no port then, and the URL is one that race understands."""
+    process = start("serve", "--unix=a b.sock", "--json", "--quiet", "--latency=0")
+    first = json.loads(process.stdout.readline())
+    equal((first["listening"], first["port"]), ("http+unix://a%20b.sock/", None), "where it listens")
+    ended, _ = race(first["listening"], "-n", "4", "-c", "2", "-r", "1", "-m", "coroutines")
+    equal(ended.code, GOOD, str(ended))
+    equal(stop(process), "", "--quiet ends without a word")
 
 
 @suite.test

@@ -38,6 +38,21 @@ static void check_document(struct jsonout *json, const char *expected) {
     free(document);
 }
 
+// Events for programs that read line by line must not break lines of their own.
+START_TEST(one_line_has_no_line_breaks) {
+    struct jsonout json = begin();
+    json.one_line = true;
+    jsonout_begin_object(&json, NULL);
+    jsonout_uint(&json, "a", 1);
+    jsonout_begin_array(&json, "b");
+    jsonout_uint(&json, NULL, 2);
+    jsonout_string(&json, NULL, "x\ny");
+    jsonout_end(&json);
+    jsonout_end(&json);
+    check_document(&json, "{\"a\": 1, \"b\": [2, \"x\\u000ay\"]}\n");
+}
+END_TEST
+
 // Commas, nesting and empty containers: one slip and no reader accepts the file.
 START_TEST(nesting_is_well_formed) {
     struct jsonout json = begin();
@@ -206,5 +221,6 @@ START_TEST(full_disk_is_reported) {
 }
 END_TEST
 
-FIXTURE_MAIN("cli/jsonout", nesting_is_well_formed, strings_are_escaped, numbers_are_always_json,
-             misuse_is_an_error, full_disk_is_reported)
+FIXTURE_MAIN("cli/jsonout", one_line_has_no_line_breaks, nesting_is_well_formed,
+             strings_are_escaped, numbers_are_always_json, misuse_is_an_error,
+             full_disk_is_reported)

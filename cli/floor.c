@@ -6,7 +6,7 @@
  * Called by  round.c through the table of models.
  * Why        what a model costs beyond this is what its convenience costs.
  * Quirks     answers must have a Content-Length, and heads of at most HEAD_SIZE bytes: it is a
- *            yardstick, not a client.
+ *            yardstick, not a client. preflight.c turns away a server that sends no length.
  */
 #include "worker.h"
 

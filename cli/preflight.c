@@ -147,6 +147,7 @@ struct probe {
     int error;              /* of the client; 0: there was an answer */
     enum board_cause cause; /* BOARD_CAUSES: a good one */
     int64_t bytes;
+    bool has_length; /* the answer says it before it comes; the floor needs to know */
 };
 
 static struct probe probe_once(jg_http_client *client, const struct race *race,
@@ -154,6 +155,8 @@ static struct probe probe_once(jg_http_client *client, const struct race *race,
     jg_http_response *response = NULL;
     struct probe probe = {.error = jg_http_get(client, race->target.url, &response)};
     probe.cause = worker_judge(probe.error, response, -1, board, &probe.bytes);
+    probe.has_length = probe.error == 0 &&
+                       jg_http_response_header(response, "Content-Length") != NULL;
     jg_http_response_close(response);
     return probe;
 }
@@ -175,6 +178,11 @@ enum exit_code preflight_probe(struct race *race, char *out_text) {
     } else if (first.cause == BOARD_CONNECT || first.cause == BOARD_TIMEOUT) {
         snprintf(out_text, PREFLIGHT_TEXT_SIZE, "unreachable: %s", board_explanation(board));
         code = EXIT_UNREACHABLE;
+    } else if (first.error == 0 && !first.has_length && has_model(race, MODEL_FLOOR)) {
+        snprintf(out_text, PREFLIGHT_TEXT_SIZE,
+                 "--models: the floor cannot race here, as it only reads answers with a "
+                 "Content-Length: leave it out");
+        code = EXIT_USAGE;
     } else if (first.cause == BOARD_CAUSES) {
         struct probe second = probe_once(client, race, board);
         bool is_alike = second.cause == BOARD_CAUSES && second.bytes == first.bytes;

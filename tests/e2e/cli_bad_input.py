@@ -4,9 +4,11 @@
 Each case must end at once with one clear line on stderr, nothing on stdout, and the exit code that
 `juggle --help` documents. If this fails, a mistake looks like a result.
 """
+import http.server
 import os
 import socket
 import sys
+import threading
 
 sys.dont_write_bytecode = True
 from lib_cli import (GOOD, LOCAL_LIMIT, SANITIZED, UNREACHABLE, USAGE, Skip, Suite, check, equal, race,
@@ -173,6 +175,35 @@ def https_is_not_there_yet():
     for url in ("https://127.0.0.1/", "https://127.0.0.1:1/", "https://localhost/x?y"):
         line = refused(USAGE, "race", url, words=("https://", "http://"))
         check("did you mean http://https" not in line, "a bad suggestion:", line)
+
+
+class Chunked(http.server.BaseHTTPRequestHandler):
+    """Answers without a Content-Length."""
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        self.send_response(200)
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        self.wfile.write(b"5\r\nhello\r\n0\r\n\r\n")
+
+    def log_message(self, *args):
+        pass
+
+
+@suite.test
+def floor_cannot_read_chunks():
+    """The floor says so beforehand, instead of calling good answers failures; the others just race."""
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Chunked)
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}).start()
+    try:
+        url = f"http://127.0.0.1:{server.server_port}/"
+        refused(USAGE, "race", url, "-m", "sync,floor", words=("--models", "floor", "Content-Length"))
+        ended, report = race(url, "-n", "8", "-c", "2", "-r", "1", "-m", "threads,coroutines")
+        equal((ended.code, [m["requests_ok"] for m in report["models"]]), (GOOD, [8, 8]), str(ended)[:500])
+    finally:
+        server.shutdown()
+        server.server_close()
 
 
 @suite.test

@@ -33,7 +33,8 @@ struct jg_group {
 JG_API void jg_group_open(jg_group *group);
 
 /* Starts a task that belongs to the group and needs no join: the group waits for it and keeps its
- * failure. What it computes, it leaves in `arg`.
+ * failure. What it computes, it leaves in `arg`. If `arg` is to be freed even when the task is cancelled
+ * before its first step, use jg_spawn_with and its `drop_arg`, and detach.
  *
  * Returns  0; -ECANCELED when the group is aborting or closed; else as jg_spawn. */
 #define jg_group_spawn(group, fn, arg) jg_group_spawn_at((group), (fn), (arg), #fn "\0" JG_HERE)

@@ -65,8 +65,10 @@ static intptr_t run_main(struct task_loop *loop, jg_fn *fn, void *arg, const cha
     intptr_t result = main_task->result;
     *out_error = jg_failed(result) ? error_take_for(main_task, result) : NULL;
     main_task->held = false;
+    list_remove(&main_task->siblings);
     error_free(error_take(main_task));
     coro_free(&main_task->coro);
+    task_settle_ended(loop);
     return result;
 }
 
@@ -82,6 +84,7 @@ intptr_t jg_run_at(jg_fn *fn, void *arg, const jg_run_options *options, const ch
         return rc;
     }
     list_init(&loop.tasks);
+    list_init(&loop.ended);
     bool watch = options == NULL || !options->no_fault_report;
     if (watch) {
         fault_watch();

@@ -31,6 +31,7 @@ static void drop_result(const struct jg_task *task, intptr_t result) {
 /* Frees the record of a task that has ended and whose handle is gone. */
 static void release(struct jg_task *task) {
     must(task->done && !task->held);
+    list_remove(&task->siblings);
     error_free(error_take(task));
     coro_free(&task->coro);
 }
@@ -42,6 +43,14 @@ static void settle_unheld(struct jg_task *task) {
     }
     drop_result(task, task->result);
     release(task);
+}
+
+void task_settle_ended(struct task_loop *loop) {
+    while (!list_empty(&loop->ended)) {
+        struct jg_task *task = container_of(loop->ended.next, struct jg_task, siblings);
+        task->held = false;
+        settle_unheld(task);
+    }
 }
 
 static void cancel_strays(struct task_loop *loop) {
@@ -65,6 +74,9 @@ static void finish(struct jg_task *task, intptr_t result) {
     }
     scope_root_close(task);
     list_remove(&task->siblings);
+    if (task->held) {
+        list_append(&loop->ended, &task->siblings);
+    }
     loop->live--;
     if (task->group != NULL) {
         group_task_ended(task->group, task);

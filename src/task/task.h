@@ -32,7 +32,7 @@ struct jg_task {
     void *arg;
     intptr_t result;            // once done
     jg_group *group;            // whose live count it is in, or NULL
-    struct list siblings;       // all tasks of the loop
+    struct list siblings;       // in the loop's `tasks`, then, while held, in `ended`
     struct wait *joiner;        // who waits for it in jg_join
     struct error_record *error; // its newest failure, or NULL
     jg_drop_fn *drop_arg;
@@ -50,6 +50,7 @@ _Static_assert(sizeof(struct jg_task) <= CORO_RECORD_SIZE, "a stand-in must have
 struct task_loop {
     struct loop loop; // first: tasks find it through their coro
     struct list tasks;
+    struct list ended; // tasks that have, and whose handle is still out
     size_t live;
     uint64_t spawned;
     struct jg_task *main;
@@ -93,6 +94,10 @@ struct error_text {
     char task[48];
     char spawned[64];
 };
+
+/* Settles tasks whose handles nobody gave up before the loop's end: what they hold is dropped, their
+ * failures are reported. */
+void task_settle_ended(struct task_loop *loop);
 
 /* Failures. error.c */
 struct error_record *error_take(struct jg_task *task); // the record, no longer the task's

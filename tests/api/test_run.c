@@ -35,6 +35,10 @@ static intptr_t sleep_long(void *arg) {
     return rc;
 }
 
+static void count_drop(void *word) {
+    ++*(int *)word;
+}
+
 static intptr_t give(void *word) {
     return (intptr_t)word;
 }
@@ -115,6 +119,25 @@ static intptr_t s50e_body(void *arg) {
 // A failure nobody looked at would vanish, or one that was looked at would be reported.
 START_TEST(s50e_unretrieved_failure_is_reported_once) {
     run_body(s50e_body);
+}
+END_TEST
+
+static intptr_t forget_handles(void *arg) {
+    (void)jg_spawn(fail_at_once, NULL);
+    (void)jg_spawn_with(give, arg, (&(jg_spawn_options){.drop_result = count_drop}));
+    jg_sleep(1);
+    return 0;
+}
+
+// A handle nobody gave up would take its failure, its value and its memory with it.
+START_TEST(s50e_forgotten_handles_are_settled_at_the_end) {
+    int dropped = 0;
+    reports = 0;
+    jg_error_on_unretrieved(count_report);
+    ck_assert_int_eq(jg_run(forget_handles, &dropped), 0);
+    jg_error_on_unretrieved(NULL);
+    ck_assert_int_eq(reports, 1);
+    ck_assert_int_eq(dropped, 1);
 }
 END_TEST
 
@@ -406,7 +429,8 @@ END_TEST
 
 FIXTURE_MAIN("api/run", s50b_equal_deadlines_all_wake, s50d_future_is_set_once,
              future_wakes_all_who_wait, s50e_unretrieved_failure_is_reported_once,
-             s50g_yield_alternates, s50h_waiting_for_oneself, s50j_eager_start,
-             s50k_strays_are_cancelled_and_awaited, run_inside_run_is_refused, spawn_without_a_loop,
-             x01_errno_is_kept_per_task, x09_rounding_mode_is_per_task,
-             x10_many_sleepers_cancelled_at_once, x12_buffered_output_survives)
+             s50e_forgotten_handles_are_settled_at_the_end, s50g_yield_alternates,
+             s50h_waiting_for_oneself, s50j_eager_start, s50k_strays_are_cancelled_and_awaited,
+             run_inside_run_is_refused, spawn_without_a_loop, x01_errno_is_kept_per_task,
+             x09_rounding_mode_is_per_task, x10_many_sleepers_cancelled_at_once,
+             x12_buffered_output_survives)

@@ -33,7 +33,8 @@ bool inbox_drain(struct inbox *inbox) {
 }
 
 bool inbox_sleep(struct inbox *inbox) {
-    atomic_store_explicit(&inbox->sleeping, true, memory_order_seq_cst);
+    // Not a store: the same instruction on x86, and qemu-user lets a load pass an AArch64 stlr.
+    atomic_exchange_explicit(&inbox->sleeping, true, memory_order_seq_cst);
     if (!mpsc_empty(&inbox->queue)) {
         inbox_awake(inbox);
         return false;

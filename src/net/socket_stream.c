@@ -12,6 +12,7 @@
 #include "io/stream.h"
 #include "net/address.h"
 #include "net/listener.h"
+#include "net/lookup.h"
 #include "task/task.h"
 
 #include <errno.h>
@@ -77,33 +78,52 @@ static int connect_any(const struct address_list *list, jg_stream **out_stream) 
     return rc;
 }
 
+/* This machine, at either of its addresses. One it does not have says nothing about the other. */
+static int connect_local(int port, jg_stream **out_stream) {
+    struct op_address address;
+    int rc = address_parse("127.0.0.1", port, &address);
+    int first = rc < 0 ? rc : connect_one(&address, out_stream);
+    if (first == 0 || first == -ECANCELED || first == -EINVAL) {
+        return first;
+    }
+    rc = address_parse("::1", port, &address);
+    rc = rc < 0 ? rc : connect_one(&address, out_stream);
+    return rc == -EAFNOSUPPORT || rc == -EADDRNOTAVAIL ? first : rc;
+}
+
+/* Records why a connection was not made; a cancel needs no reason. */
+static int tell_failure(const char *host, int port, int rc) {
+    if (rc == 0 || rc == -ECANCELED) {
+        return rc;
+    }
+    return (int)jg_fail(rc, "cannot connect to %s port %d: %s", host, port, strerrordesc_np(-rc));
+}
+
 /* A name: its addresses are looked up, and tried in turn. */
 static int connect_by_name(const char *host, int port, jg_stream **out_stream) {
     struct address_list *list = mem_alloc(sizeof(*list));
     if (list == NULL) {
-        return -ENOMEM;
+        return tell_failure(host, port, -ENOMEM);
     }
-    int rc = address_resolve(host, port, list);
-    rc = rc < 0 ? rc : connect_any(list, out_stream);
+    int rc = lookup_host(host, port, list); // records its own failures
+    if (rc == 0) {
+        rc = tell_failure(host, port, connect_any(list, out_stream));
+    }
     mem_free(list);
     return rc;
 }
 
 int jg_tcp_connect(const char *host, int port, jg_stream **out_stream) {
     struct op_address address;
+    if (port >= 1 && port <= 65535 && address_is_local(host)) {
+        return tell_failure("localhost", port, connect_local(port, out_stream));
+    }
     int rc = port < 1 ? -EINVAL : address_parse(host, port, &address);
     if (rc == -ENOENT) {
-        rc = connect_by_name(host, port, out_stream);
-        if (rc == -ENOENT) {
-            return rc; // the resolver's own words are recorded
-        }
-    } else if (rc == 0) {
-        rc = connect_one(&address, out_stream);
+        return connect_by_name(host, port, out_stream);
     }
-    if (rc == 0 || rc == -ECANCELED) {
-        return rc;
-    }
-    return (int)jg_fail(rc, "cannot connect to %s port %d: %s", host, port, strerrordesc_np(-rc));
+    rc = rc < 0 ? rc : connect_one(&address, out_stream);
+    return tell_failure(host != NULL ? host : "localhost", port, rc);
 }
 
 int jg_unix_connect(const char *path, jg_stream **out_stream) {

@@ -1,0 +1,316 @@
+// SPDX-License-Identifier: MIT
+/* test_connect.c – connecting by name: a slow resolver, a cancelled wait for it, every address tried.
+ *
+ * Holds      a resolver of its own: getaddrinfo is defined here, so the library asks this one. Of its
+ *            names "slow.example" waits at a gate until a test opens it.
+ * Invariant  each test opens the gate and sees its lookup threads end before it ends.
+ * Called by  ctest, on epoll and without a loop.
+ * Why        a real resolver is slow when it likes, not when a test needs it.
+ * Quirks     bounds are one-sided: a deadline may strike late on a busy machine, never early.
+ */
+// Backends: epoll blocking
+#define FIXTURE_LIMIT 20
+#include "api/api.h"
+
+#include <arpa/inet.h>
+#include <dirent.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { LOOKUPS_MOST = 16 };
+
+static const int64_t LONG_NS = 15 * JG_S; // what would be reached if a limit did not hold
+
+// The resolver.
+
+static pthread_mutex_t gate_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t gate_opens = PTHREAD_COND_INITIALIZER;
+static bool gate_open;
+static atomic_int asked; // how often the resolver was called
+
+static void open_gate(void) {
+    pthread_mutex_lock(&gate_lock);
+    gate_open = true;
+    pthread_cond_broadcast(&gate_opens);
+    pthread_mutex_unlock(&gate_lock);
+}
+
+static void wait_at_gate(void) {
+    pthread_mutex_lock(&gate_lock);
+    while (!gate_open) {
+        pthread_cond_wait(&gate_opens, &gate_lock);
+    }
+    pthread_mutex_unlock(&gate_lock);
+}
+
+struct answer {
+    struct addrinfo info; // first
+    struct sockaddr_in address;
+};
+
+static struct addrinfo *make_answer(const char *number, struct addrinfo *next) {
+    struct answer *answer = calloc(1, sizeof(*answer));
+    if (answer == NULL) {
+        abort();
+    }
+    answer->address.sin_family = AF_INET;
+    inet_pton(AF_INET, number, &answer->address.sin_addr);
+    answer->info = (struct addrinfo){.ai_family = AF_INET,
+                                     .ai_addr = (struct sockaddr *)(void *)&answer->address,
+                                     .ai_addrlen = sizeof(answer->address),
+                                     .ai_next = next};
+    return &answer->info;
+}
+
+/* Instead of the C library's. */
+int getaddrinfo(const char *name, const char *service, const struct addrinfo *hints,
+                struct addrinfo **out_all) {
+    (void)service;
+    (void)hints;
+    atomic_fetch_add(&asked, 1);
+    if (strcmp(name, "slow.example") == 0) {
+        wait_at_gate();
+    } else if (strcmp(name, "fast.example") != 0) {
+        return EAI_NONAME;
+    }
+    *out_all = make_answer("127.0.0.2", make_answer("127.0.0.1", NULL));
+    return 0;
+}
+
+void freeaddrinfo(struct addrinfo *all) {
+    while (all != NULL) {
+        struct addrinfo *next = all->ai_next;
+        free(all);
+        all = next;
+    }
+}
+
+static int count_lookup_threads(void) {
+    DIR *dir = opendir("/proc/self/task");
+    ck_assert_ptr_nonnull(dir);
+    int count = 0;
+    for (const struct dirent *entry; (entry = readdir(dir)) != NULL;) {
+        char path[300];
+        char name[16] = "";
+        snprintf(path, sizeof(path), "/proc/self/task/%s/comm", entry->d_name);
+        FILE *file = fopen(path, "r");
+        if (file != NULL) {
+            count += fgets(name, sizeof(name), file) != NULL && strcmp(name, "jg-lookup\n") == 0;
+            fclose(file);
+        }
+    }
+    closedir(dir);
+    return count;
+}
+
+static void await_asked(int count) {
+    while (atomic_load(&asked) < count) {
+        if (jg_running()) {
+            jg_sleep(1);
+        } else {
+            usleep(1000);
+        }
+    }
+}
+
+/* Lets all lookups end, and waits until their threads, which have all begun, are gone. The test's
+ * limit bounds it. */
+static void finish_lookups(int begun) {
+    await_asked(begun);
+    open_gate();
+    while (count_lookup_threads() > 0) {
+        usleep(1000);
+    }
+}
+
+// A port of 127.0.0.1 somebody listens at; connecting needs no accept.
+static jg_listener *listen_at(const char *host) {
+    jg_listener *listener = NULL;
+    ck_assert_int_eq(jg_tcp_listen(host, 0, &listener), 0);
+    return listener;
+}
+
+static intptr_t connect_slow(void *arg) {
+    jg_stream *stream = NULL;
+    int rc = jg_tcp_connect("slow.example", *(const int *)arg, &stream);
+    jg_stream_close(stream);
+    return rc;
+}
+
+static intptr_t limited_lookup(void *arg) {
+    (void)arg;
+    int port = 9;
+    intptr_t rc = 0;
+    int64_t before = jg_now();
+    JG_TIMEOUT(50, rc) {
+        rc = connect_slow(&port);
+    }
+    ck_assert_int_eq(rc, -ETIMEDOUT);
+    ck_assert_int_ge(jg_now() - before, 50 * JG_MS);
+    ck_assert_int_lt(jg_now() - before, LONG_NS);
+    return 0;
+}
+
+// A limit would not hold while the resolver thinks.
+START_TEST(limit_cuts_a_lookup_short) {
+    run_once(limited_lookup, NULL);
+    finish_lookups(1);
+}
+END_TEST
+
+static intptr_t lookup_in_time(void *arg) {
+    (void)arg;
+    jg_listener *listener = listen_at("127.0.0.1");
+    int port = jg_listener_port(listener);
+    intptr_t rc = -1;
+    open_gate();
+    JG_TIMEOUT(15000, rc) {
+        rc = connect_slow(&port);
+    }
+    ck_assert_int_eq(rc, 0);
+    ck_assert_int_eq(connect_slow(&port), 0); // without a limit
+    jg_listener_close(listener);
+    return 0;
+}
+
+// The answer would be lost, or only the first address (where nobody listens) tried.
+START_TEST(lookup_in_time_tries_every_address) {
+    run_once(lookup_in_time, NULL);
+    ck_assert_int_eq(atomic_load(&asked), 2);
+    finish_lookups(2);
+}
+END_TEST
+
+static intptr_t cancelled_lookup(void *arg) {
+    (void)arg;
+    int port = 9;
+    jg_task *task = jg_spawn(connect_slow, &port);
+    await_asked(1);
+    jg_cancel(task);
+    ck_assert_int_eq(jg_join(task), -ECANCELED);
+    return 0;
+}
+
+// A cancelled task would wait for the resolver.
+START_TEST(cancel_cuts_a_lookup_short) {
+    needs_loop();
+    run_once(cancelled_lookup, NULL);
+    finish_lookups(1);
+}
+END_TEST
+
+static intptr_t cancel_in_the_same_turn(void *arg) {
+    (void)arg;
+    jg_listener *listener = listen_at("127.0.0.1");
+    int port = jg_listener_port(listener);
+    jg_task *task = jg_spawn(connect_slow, &port);
+    await_asked(1);
+    finish_lookups(1); // without suspending: the answer is in the inbox, not delivered
+    jg_cancel(task);
+    ck_assert_int_eq(jg_join(task), -ECANCELED); // by the connect that follows
+    jg_listener_close(listener);
+    return 0;
+}
+
+// The answer on its way would meet a record already freed, or wake a task twice.
+START_TEST(answer_and_cancel_in_one_turn) {
+    needs_loop();
+    run_once(cancel_in_the_same_turn, NULL);
+}
+END_TEST
+
+static intptr_t leave_lookup(void *arg) {
+    jg_spawn(connect_slow, arg);
+    await_asked(1);
+    return 0; // the loop ends with the lookup under way
+}
+
+// An abandoned lookup would post to a loop that is gone, or leak.
+START_TEST(loop_ends_before_its_lookup) {
+    needs_loop();
+    int port = 9;
+    ck_assert_int_eq(jg_run(leave_lookup, &port), 0);
+    finish_lookups(1);
+}
+END_TEST
+
+static intptr_t unknown_host(void *arg) {
+    (void)arg;
+    jg_stream *stream = NULL;
+    ck_assert_int_eq(jg_tcp_connect("nowhere.example", 80, &stream), -ENOENT);
+    ck_assert_str_eq(jg_error_last()->text, "cannot resolve host nowhere.example");
+    int rc = 0;
+    JG_TIMEOUT(15000, rc) {
+        rc = jg_tcp_connect("nowhere.example", 80, &stream);
+    }
+    ck_assert_int_eq(rc, -ENOENT);
+    return 0;
+}
+
+// A mistyped host would not be named.
+START_TEST(unknown_host_is_named) {
+    run_once(unknown_host, NULL);
+    finish_lookups(2);
+}
+END_TEST
+
+static intptr_t many_lookups(void *arg) {
+    (void)arg;
+    int port = 9;
+    for (int i = 0; i < LOOKUPS_MOST; i++) {
+        int rc = 0;
+        JG_TIMEOUT(1, rc) {
+            rc = (int)connect_slow(&port);
+        }
+        ck_assert_int_eq(rc, -ETIMEDOUT);
+        await_asked(i + 1);
+    }
+    int rc = 0;
+    JG_TIMEOUT(15000, rc) {
+        rc = (int)connect_slow(&port);
+    }
+    ck_assert_int_eq(rc, -EAGAIN);
+    ck_assert_ptr_nonnull(strstr(jg_error_last()->text, "too many name lookups under way"));
+    return 0;
+}
+
+// Abandoned lookups would pile up threads without bound.
+START_TEST(lookups_are_bounded) {
+    run_once(many_lookups, NULL);
+    ck_assert_int_eq(atomic_load(&asked), LOOKUPS_MOST);
+    finish_lookups(LOOKUPS_MOST);
+}
+END_TEST
+
+static intptr_t local_ipv6(void *arg) {
+    (void)arg;
+    jg_stream *stream = NULL;
+    jg_listener *listener = NULL;
+    int rc = jg_tcp_listen("::1", 0, &listener);
+    if (rc == -EADDRNOTAVAIL || rc == -EAFNOSUPPORT) {
+        fixture_skip("this machine has no ::1");
+    }
+    ck_assert_int_eq(rc, 0);
+    int port = jg_listener_port(listener);
+    ck_assert_int_eq(jg_tcp_connect("localhost", port, &stream), 0);
+    jg_stream_close(stream);
+    jg_listener_close(listener);
+    ck_assert_int_eq(jg_tcp_connect("localhost", port, &stream), -ECONNREFUSED);
+    ck_assert_int_eq(atomic_load(&asked), 0);
+    return 0;
+}
+
+// "localhost" would mean 127.0.0.1 alone.
+START_TEST(localhost_is_both_loopbacks) {
+    run_once(local_ipv6, NULL);
+}
+END_TEST
+
+FIXTURE_MAIN("api/connect", limit_cuts_a_lookup_short, lookup_in_time_tries_every_address,
+             cancel_cuts_a_lookup_short, answer_and_cancel_in_one_turn, loop_ends_before_its_lookup,
+             unknown_host_is_named, lookups_are_bounded, localhost_is_both_loopbacks)

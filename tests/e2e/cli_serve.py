@@ -14,7 +14,7 @@ import time
 import urllib.parse
 
 sys.dont_write_bytecode = True
-from lib_cli import (FAILED, GOOD, LOCAL_LIMIT, SLOWER, USAGE, Suite, check, equal,
+from lib_cli import (FAILED, GOOD, LOCAL_LIMIT, SLOWER, USAGE, Suite, check, environment, equal,
                      finish, race, run, serving, start)
 
 suite = Suite("e2e/cli_serve")
@@ -294,6 +294,17 @@ def json_on_a_unix_socket():
     ended, _ = race(first["listening"], "-n", "4", "-c", "2", "-r", "1", "-m", "coroutines")
     equal(ended.code, GOOD, str(ended))
     equal(stop(process), "", "--quiet ends without a word")
+
+
+@suite.test
+def time_is_real():
+    """A simulated clock asked for by the environment must reach neither the server nor the racers."""
+    sim = environment(JUGGLE_BACKEND="sim")
+    with serving("--latency=50ms", env=sim) as url:
+        ended, report = race(url, "-n", "4", "-c", "2", "-r", "1", "-m", "coroutines,multicore", env=sim)
+    equal(ended.code, GOOD, str(ended))
+    for model in report["models"]:
+        check(model["latency"]["min"] >= 0.05 and model["wall_s"] >= 0.1, "virtual time", model["name"])
 
 
 @suite.test

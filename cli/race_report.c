@@ -28,8 +28,10 @@ static const struct table_column columns[COLUMNS] = {
     [CORES] = {"cores", TABLE_RIGHT, 5},       [MARK] = {"", TABLE_LEFT, 6},
 };
 
-static const char scaled_mark[] = "\xe2\x80\xa0";            /* † */
-static const char winner_mark[] = "\xe2\x97\x80 least cost"; /* ◀ */
+static const char scaled_mark[] = "\xe2\x80\xa0"; /* † */
+/* Of the winner: ◀ */
+static const char cheapest_mark[] = "\xe2\x97\x80 least cost";
+static const char best_mark[] = "\xe2\x97\x80 best";
 
 /* Finds how many bytes of `text`, cut at a blank, fit into `width` columns; at least one word. */
 static size_t line_length(const char *text, size_t width) {
@@ -90,7 +92,8 @@ static void add_figures(struct table *table, const struct race_row *row, const s
 }
 
 static void add_row(struct table *table, const struct race *race, const struct race_row *row,
-                    const struct hist *latency, bool is_winner) {
+                    const struct hist *latency, const char *winner_mark) {
+    bool is_winner = winner_mark != NULL;
     table_add_row(table);
     table_set(table, MODEL, is_winner ? TERMINAL_GOOD : TERMINAL_PLAIN, "%s", row->model->name);
     if (row->measured) {
@@ -205,9 +208,11 @@ void race_print(const struct race *race, struct terminal *terminal) {
         race_row(race, &race->entries[i], &rows[i]);
     }
     int winner = verdict_winner(rows, race->entry_count);
+    bool is_cheapest = winner >= 0 && verdict_is_cheapest(rows, race->entry_count, winner);
+    const char *mark = is_cheapest ? cheapest_mark : best_mark;
     table_init(&table, columns, COLUMNS);
     for (unsigned i = 0; i < race->entry_count; i++) {
-        add_row(&table, race, &rows[i], race->entries[i].latency, (int)i == winner);
+        add_row(&table, race, &rows[i], race->entries[i].latency, (int)i == winner ? mark : NULL);
     }
     table_print(&table, terminal);
     terminal_print(terminal, TERMINAL_PLAIN, "\n");

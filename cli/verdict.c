@@ -59,6 +59,15 @@ int verdict_winner(const struct race_row *rows, unsigned count) {
     return winner;
 }
 
+bool verdict_is_cheapest(const struct race_row *rows, unsigned count, int winner) {
+    for (unsigned i = 0; i < count; i++) {
+        if (takes_part(&rows[i]) && race_cpu_ns(&rows[i].run) < race_cpu_ns(&rows[winner].run)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static double ratio(uint64_t a, uint64_t b) {
     return b == 0 ? (a == 0 ? 1 : 1e9) : (double)a / (double)b;
 }
@@ -100,11 +109,11 @@ static void compare(struct sentence *s, const struct race_row *row, const struct
     if (is_slow) {
         add_clause(&clauses, slower, "took", "as long");
     }
-    if (cpu >= noticeable) {
+    if (cpu >= noticeable || cpu < 1 / noticeable) {
         add_clause(&clauses, cpu, "used", "the CPU");
     }
-    if (switches >= noticeable) {
-        add_clause(&clauses, switches, "switched", "more often");
+    if (switches >= noticeable || switches < 1 / noticeable) {
+        add_clause(&clauses, switches, "switched", switches < 1 ? "as often" : "more often");
     }
     if (memory >= noticeable || memory < 1 / noticeable) {
         add_clause(&clauses, memory, "held", "the memory");
@@ -124,14 +133,15 @@ static void compare(struct sentence *s, const struct race_row *row, const struct
     say(s, ".");
 }
 
-static void say_waiting(struct sentence *s, const struct race *race,
-                        const struct race_row *winner) {
+static void say_waiting(struct sentence *s, const struct race *race, const struct race_row *winner,
+                        bool is_cheapest) {
     bool overlaps = !winner->model->is_sequential && race->settings.concurrency > 1;
     if (winner->model->is_one_core && overlaps) {
         say(s, "Waiting is not work: one core kept %s requests in the air.",
             units_count(race->settings.concurrency).text);
     } else {
-        say(s, "Here %s cost least.", winner->model->name);
+        say(s, is_cheapest ? "Here %s cost least." : "Of the quickest, %s cost least.",
+            winner->model->name);
     }
 }
 
@@ -176,7 +186,7 @@ void verdict_write(const struct race *race, const struct race_row *rows, unsigne
         return;
     }
     if (race->settings.work == MODEL_WORK_IO) {
-        say_waiting(&s, race, &rows[winner]);
+        say_waiting(&s, race, &rows[winner], verdict_is_cheapest(rows, count, winner));
     } else {
         say_working(&s, rows, count, &rows[winner]);
     }

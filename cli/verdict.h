@@ -13,11 +13,15 @@
 
 #include "race.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
-/* Finds the row that cost least: of those about as quick as the quickest, the one with the least
- * CPU time. Rows that are scaled, partial or failing are passed over. Returns its index or -1. */
+/* Finds the best row: of those about as quick as the quickest, the one with the least CPU time. Rows
+ * that are scaled, partial or failing are passed over. Returns its index or -1. */
 int verdict_winner(const struct race_row *rows, unsigned count);
+
+/* Whether the winner used the least CPU time of all: a slower row may have used less. */
+bool verdict_is_cheapest(const struct race_row *rows, unsigned count, int winner);
 
 /* Writes the verdict as plain sentences, one line, into `out`; "" if there is nothing to say. */
 void verdict_write(const struct race *race, const struct race_row *rows, unsigned count, char *out,

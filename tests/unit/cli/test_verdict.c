@@ -71,6 +71,20 @@ START_TEST(another_winner_is_named) {
 }
 END_TEST
 
+// A slower model may have cost less: the winner must not be praised for what is not so.
+START_TEST(the_best_need_not_be_the_cheapest) {
+    race.settings.concurrency = 5000;
+    struct race_row rows[] = {row(MODEL_THREADS, 1000, 1400, 60000, 180000),
+                              row(MODEL_COROUTINES, 1350, 700, 1200, 36000)};
+    ck_assert_int_eq(verdict_winner(rows, 2), 0);
+    ck_assert_int_eq(verdict_is_cheapest(rows, 2, 0), false);
+    ck_assert_int_eq(verdict_is_cheapest(&rows[0], 1, 0), true);
+    ck_assert_str_eq(verdict_of(rows, 2),
+                     "Of the quickest, threads cost least. Coroutines took 1.35x as long, used "
+                     "0.50x the CPU, switched 0.02x as often and held 0.20x the memory.");
+}
+END_TEST
+
 // One request at a time is one request in the air: only many at once may be called overlapping.
 START_TEST(one_after_another_overlaps_nothing) {
     struct race_row rows[] = {row(MODEL_SYNC, 10, 10, 10, 300),
@@ -155,5 +169,6 @@ START_TEST(long_verdicts_are_cut) {
 END_TEST
 
 FIXTURE_MAIN("cli/verdict", waiting_is_won_by_the_cheapest, another_winner_is_named,
-             one_after_another_overlaps_nothing, working_is_won_by_cores, doubtful_rows_do_not_win,
-             zeros_and_unknowns_are_survived, long_verdicts_are_cut)
+             the_best_need_not_be_the_cheapest, one_after_another_overlaps_nothing,
+             working_is_won_by_cores, doubtful_rows_do_not_win, zeros_and_unknowns_are_survived,
+             long_verdicts_are_cut)

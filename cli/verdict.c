@@ -40,10 +40,18 @@ static bool takes_part(const struct race_row *row) {
            row->failed_total == 0 && row->aborted == 0;
 }
 
+/* Whether the race ended before it was this row's turn. */
+static bool is_outstanding(const struct race_row *row) {
+    return !row->measured && row->rounds == 0 && row->error == 0;
+}
+
 int verdict_winner(const struct race_row *rows, unsigned count) {
     uint64_t quickest_ns = UINT64_MAX;
     int winner = -1;
     for (unsigned i = 0; i < count; i++) {
+        if (is_outstanding(&rows[i])) {
+            return -1;
+        }
         if (takes_part(&rows[i]) && rows[i].wall_ns < quickest_ns) {
             quickest_ns = rows[i].wall_ns;
         }

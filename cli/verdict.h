@@ -17,7 +17,8 @@
 #include <stddef.h>
 
 /* Finds the best row: of those about as quick as the quickest, the one with the least CPU time. Rows
- * that are scaled, partial or failing are passed over. Returns its index or -1. */
+ * that are scaled, partial or failing are passed over. Returns its index, or -1: there is none, or not
+ * everybody has had a turn yet. */
 int verdict_winner(const struct race_row *rows, unsigned count);
 
 /* Whether the winner used the least CPU time of all: a slower row may have used less. */

@@ -75,6 +75,7 @@ def interrupted_with_a_table():
     equal((ended.code, ended.err), (INTERRUPTED, ""), str(ended))
     check("Interrupted: this is what was measured until then." in ended.out, str(ended))
     check("not run" in ended.out and "\u25c0" not in ended.out, str(ended))
+    check("cost least" not in ended.out, "a winner, before everybody ran:", ended.out)
 
 
 @suite.test

@@ -11,6 +11,7 @@
 
 #include "cli/verdict.h"
 
+#include <errno.h>
 #include <string.h>
 
 enum { MS = 1000000 };
@@ -82,6 +83,18 @@ START_TEST(the_best_need_not_be_the_cheapest) {
     ck_assert_str_eq(verdict_of(rows, 2),
                      "Of the quickest, threads cost least. Coroutines took 1.35x as long, used "
                      "0.50x the CPU, switched 0.02x as often and held 0.20x the memory.");
+}
+END_TEST
+
+// An interrupted race has no winner among those that happened to come first.
+START_TEST(nobody_wins_before_everybody_ran) {
+    race.settings.concurrency = 10;
+    struct race_row rows[] = {row(MODEL_THREADS, 9, 9, 9, 9), row(MODEL_COROUTINES, 0, 0, 0, 0)};
+    rows[1].measured = false;
+    ck_assert_int_eq(verdict_winner(rows, 2), -1);
+    ck_assert_str_eq(verdict_of(rows, 2), "");
+    rows[1].error = -ENOMEM; // it had its turn
+    ck_assert_int_eq(verdict_winner(rows, 2), 0);
 }
 END_TEST
 
@@ -169,6 +182,6 @@ START_TEST(long_verdicts_are_cut) {
 END_TEST
 
 FIXTURE_MAIN("cli/verdict", waiting_is_won_by_the_cheapest, another_winner_is_named,
-             the_best_need_not_be_the_cheapest, one_after_another_overlaps_nothing,
-             working_is_won_by_cores, doubtful_rows_do_not_win, zeros_and_unknowns_are_survived,
-             long_verdicts_are_cut)
+             the_best_need_not_be_the_cheapest, nobody_wins_before_everybody_ran,
+             one_after_another_overlaps_nothing, working_is_won_by_cores, doubtful_rows_do_not_win,
+             zeros_and_unknowns_are_survived, long_verdicts_are_cut)

@@ -106,6 +106,8 @@ static bool report(const struct race *race, const struct race_output *output,
         // What goes wrong here goes wrong with standard output, and is judged there at the end.
         race_write_json(race, stdout);
     } else {
+        // It may have been resized while the race ran.
+        terminal->width = terminal_width(terminal->out);
         race_print(race, terminal);
         terminal_flush(terminal);
     }

@@ -270,7 +270,7 @@ static void unread_body(struct peer *peer) {
     jg_http_client *client = client_open(NULL);
     jg_http_response *response = ask(client, peer);
     char some[10];
-    ck_assert_int_eq(jg_http_read(response, some, sizeof some), 10);
+    ck_assert_int_gt(jg_http_read(response, some, sizeof some), 0);
     jg_http_response_close(response);
     ck_assert(!expect_get(client, peer, "hello"));
     ck_assert_int_eq(peer->accepted, 2);

@@ -83,7 +83,7 @@ foreach(kind IN ITEMS juggle static)
     target_link_libraries(with_${kind} PRIVATE juggle::${kind})
 endforeach()
 PROJECT
-    cmake -S "$work/project" -B "$work/project/build" -DCMAKE_PREFIX_PATH="$prefix" &&
+    cmake -G Ninja -S "$work/project" -B "$work/project/build" -DCMAKE_PREFIX_PATH="$prefix" &&
         cmake --build "$work/project/build" &&
         "$work/project/build/with_juggle" && "$work/project/build/with_static"
 }

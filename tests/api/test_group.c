@@ -256,6 +256,124 @@ START_TEST(s41_spawn_late) {
 }
 END_TEST
 
+static intptr_t s41_closed_body(void *arg) {
+    (void)arg;
+    int dropped = 0;
+    jg_group group;
+    jg_group_open(&group);
+    ck_assert_int_eq(jg_group_close(&group, 0), 0);
+    ck_assert_int_eq(jg_group_spawn(&group, never, NULL), -ECANCELED);
+    const jg_spawn_options options = {.group = &group, .drop_arg = count_drop};
+    ck_assert_ptr_null(jg_spawn_with(never, &dropped, &options));
+    ck_assert_int_eq(dropped, 1);
+    return 0;
+}
+
+// A task spawned into a group that is closed would live on a stack frame that is gone.
+START_TEST(s41_spawn_into_a_closed_group) {
+    run_body(s41_closed_body);
+}
+END_TEST
+
+static intptr_t look_at_deadline(void *arg) {
+    *(int64_t *)arg = jg_deadline();
+    return 0;
+}
+
+static intptr_t s22_children_body(void *arg) {
+    (void)arg;
+    int64_t until_ns = jg_now() + 60 * JG_S;
+    int64_t seen[3] = {0};
+    jg_scope scope;
+    jg_scope_open(&scope, until_ns, false);
+    JG_GROUP(group) {
+        jg_group_spawn(group, look_at_deadline, &seen[0]);
+        ck_assert_int_eq(jg_join(jg_spawn(look_at_deadline, &seen[1])), 0);
+    }
+    JG_SHIELD {
+        JG_GROUP(group) {
+            jg_group_spawn(group, look_at_deadline, &seen[2]);
+        }
+    }
+    jg_scope_close(&scope, 0);
+    ck_assert_int_eq(seen[0], until_ns); // a group's task works within its parent's limit
+    ck_assert_int_eq(seen[1], JG_NEVER); // one on its own does not
+    ck_assert_int_eq(seen[2], JG_NEVER);
+    return 0;
+}
+
+// A task of a group would not know the limit around the group.
+START_TEST(s22_limits_reach_the_tasks_of_a_group) {
+    run_body(s22_children_body);
+}
+END_TEST
+
+static intptr_t shielded_group_body(void *arg) {
+    (void)arg;
+    int finished = 0;
+    int rc = 0;
+    jg_cancel(jg_self());
+    JG_SHIELD {
+        JG_GROUP(group, rc) {
+            jg_group_spawn(group, succeed_later, &finished);
+            ck_assert_int_eq(jg_sleep(1), 0);
+        }
+    }
+    ck_assert_int_eq(rc, 0);
+    ck_assert_int_eq(finished, 1);
+    ck_assert_int_eq(jg_yield(), -ECANCELED);
+    jg_uncancel(jg_self());
+    return 0;
+}
+
+// S21. Clean-up done by several tasks would be cut short although it stands behind a shield.
+START_TEST(s21_group_behind_a_shield) {
+    run_body(shielded_group_body);
+}
+END_TEST
+
+struct stretch {
+    jg_scope scope;
+    int child;
+    intptr_t inside;
+    intptr_t closed;
+    int after;
+};
+
+static intptr_t walk_stretch(void *arg) {
+    struct stretch *stretch = arg;
+    jg_scope_open(&stretch->scope, JG_NEVER, false);
+    intptr_t rc = 0;
+    JG_GROUP(group, rc) {
+        jg_group_spawn(group, sleep_long, &stretch->child);
+        rc = jg_sleep(60000);
+    }
+    stretch->inside = rc;
+    stretch->closed = jg_scope_close(&stretch->scope, rc);
+    stretch->after = jg_sleep(1);
+    return 0;
+}
+
+static intptr_t other_scope_body(void *arg) {
+    (void)arg;
+    struct stretch stretch = {.after = 1};
+    jg_task *task = jg_spawn(walk_stretch, &stretch);
+    jg_sleep(1);
+    jg_scope_cancel(&stretch.scope);
+    ck_assert_int_eq(jg_join(task), 0);
+    ck_assert_int_eq(stretch.child, -ECANCELED);
+    ck_assert_int_eq(stretch.inside, -ECANCELED);
+    ck_assert_int_eq(stretch.closed, 0);
+    ck_assert_int_eq(stretch.after, 0);
+    return 0;
+}
+
+// A stretch of another task's code, with the tasks it started, could not be stopped on its own.
+START_TEST(scope_cancelled_by_another_task) {
+    run_body(other_scope_body);
+}
+END_TEST
+
 static intptr_t s42_body(void *arg) {
     (void)arg;
     int finished = 0;
@@ -350,5 +468,7 @@ END_TEST
 FIXTURE_MAIN("api/group", s36_failure_cancels_siblings_and_body, s37_errors_in_finish_order,
              s38_child_cancelled_alone, s39_parent_cancelled,
              s39_child_fails_while_parent_is_cancelled, s40_body_fails, s41_spawn_late,
+             s41_spawn_into_a_closed_group, s22_limits_reach_the_tasks_of_a_group,
+             s21_group_behind_a_shield, scope_cancelled_by_another_task,
              s42_inner_error_handled_outside, leaving_early_cancels, group_cancelled_on_purpose,
              time_limit_around_a_group)

@@ -51,6 +51,10 @@ else()
     target_link_libraries(juggle_fixture PUBLIC PkgConfig::CHECK)
 endif()
 
+if(CMAKE_CROSSCOMPILING_EMULATOR)
+    target_compile_definitions(juggle_fixture PUBLIC JUGGLE_EMULATED=1)
+endif()
+
 # juggle_test_register(NAME LABEL BACKEND COMMAND...)
 function(juggle_test_register name label backend)
     set(environment ${test_environment})

@@ -155,6 +155,11 @@ static void limit_address_space(size_t more_bytes) {
     rlim_t limit = pages * (size_t)sysconf(_SC_PAGESIZE) + more_bytes;
     const struct rlimit limits = {limit, RLIM_INFINITY};
     ck_assert_int_eq(setrlimit(RLIMIT_AS, &limits), 0);
+    void *beyond = mmap(NULL, 2 * more_bytes, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (beyond != MAP_FAILED) {
+        fixture_skip_emulated("qemu-user takes RLIMIT_AS and ignores it");
+    }
+    ck_assert_ptr_eq(beyond, MAP_FAILED);
 }
 
 static int spawn_until_refused(jg_group *group) {
@@ -322,6 +327,83 @@ START_TEST(x11_clean_up_is_no_spin) {
     char heard[2000];
     run_hearing(no_spin_body, heard, sizeof(heard));
     ck_assert_str_eq(heard, "");
+}
+END_TEST
+
+// R12: a loop that ends with everything under way.
+
+enum { UNDER_WAY = 1000 };
+
+struct under_way {
+    jg_stream *near[UNDER_WAY / 4];
+    jg_stream *far[UNDER_WAY / 4];
+    jg_lock lock;
+    jg_sem sem;
+    int began;
+    int cancelled;
+};
+
+static intptr_t be_under_way(void *arg) {
+    struct under_way *all = arg;
+    int number = all->began++;
+    char byte;
+    ssize_t rc = 0;
+    JG_TIMEOUT(600000) {
+        switch (number % 4) {
+        case 0:
+            rc = jg_read(all->near[number / 4], &byte, 1);
+            break;
+        case 1:
+            rc = jg_sleep(60000);
+            break;
+        case 2:
+            rc = jg_lock_acquire(&all->lock);
+            break;
+        default:
+            rc = jg_sem_acquire(&all->sem);
+        }
+    }
+    all->cancelled += rc == -ECANCELED;
+    return 0;
+}
+
+static intptr_t leave_under_way(void *arg) {
+    struct under_way *all = arg;
+    jg_lock_acquire(&all->lock);
+    for (int i = 0; i < UNDER_WAY / 4; i++) {
+        ck_assert_int_eq(jg_stream_pair(&all->near[i], &all->far[i]), 0);
+    }
+    for (int i = 0; i < UNDER_WAY; i++) {
+        jg_detach(jg_spawn(be_under_way, all));
+    }
+    jg_sleep(1);
+    for (int i = 0; i < UNDER_WAY / 8; i++) {
+        jg_stream_close(all->near[i]); // half of the readers hear of this first
+        jg_stream_close(all->far[i]);
+    }
+    JG_SHIELD {
+        jg_sleep(1);
+    }
+    jg_lock_release(&all->lock);
+    return 3;
+}
+
+static intptr_t close_rest(void *arg) {
+    struct under_way *all = arg;
+    intptr_t rc = leave_under_way(arg);
+    for (int i = UNDER_WAY / 8; i < UNDER_WAY / 4; i++) {
+        jg_stream_close(all->near[i]);
+        jg_stream_close(all->far[i]);
+    }
+    return rc;
+}
+
+// A loop that ends with tasks, timers and operations under way would leak them, or hang.
+START_TEST(r12_loop_ends_with_everything_under_way) {
+    static struct under_way all;
+    ck_assert_int_eq(jg_run(close_rest, &all), 3);
+    ck_assert_int_eq(all.began, UNDER_WAY);
+    ck_assert_int_gt(all.cancelled, UNDER_WAY / 2);
 }
 END_TEST
 
@@ -645,7 +727,8 @@ END_TEST
 FIXTURE_MAIN("api/task", x01_errno_is_per_task, x05_stack_overflow_is_named,
              stack_size_is_what_was_asked_for, x07_spawn_at_the_memory_limit,
              x07_run_without_descriptors, x11_spin_on_a_cancel_is_named_once,
-             x11_clean_up_is_no_spin, s50f_negative_delay_is_now,
-             s50b_equal_deadlines_wake_in_order, tasks_have_names, failure_travels_with_its_cause,
-             dropped_words_are_disposed_of_once, handles_used_twice_are_named,
-             open_scopes_are_named, deadlock_is_named_under_sim, stats_count_tasks_and_stacks)
+             x11_clean_up_is_no_spin, r12_loop_ends_with_everything_under_way,
+             s50f_negative_delay_is_now, s50b_equal_deadlines_wake_in_order, tasks_have_names,
+             failure_travels_with_its_cause, dropped_words_are_disposed_of_once,
+             handles_used_twice_are_named, open_scopes_are_named, deadlock_is_named_under_sim,
+             stats_count_tasks_and_stacks)

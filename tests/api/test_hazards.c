@@ -1,0 +1,381 @@
+// SPDX-License-Identifier: MIT
+/* test_hazards.c – what only C can get wrong: errno, stacks, limits, cancels ignored, loops torn down.
+ *
+ * Holds      nothing between tests.
+ * Invariant  each case holds on epoll and on any seed.
+ * Called by  ctest, on epoll and sim.
+ * Why        SEMANTICS X1, X5, X7, X11; RELIABILITY R12.
+ */
+#define FIXTURE_LIMIT 20
+#include "api/api.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#if defined(JUGGLE_SANITIZE_ADDRESS) || defined(JUGGLE_SANITIZE_THREAD)
+static const bool sanitized = true;
+#else
+static const bool sanitized = false;
+#endif
+
+static intptr_t nothing(void *arg) {
+    (void)arg;
+    return 0;
+}
+
+static intptr_t sleep_long(void *arg) {
+    (void)arg;
+    return jg_sleep(60000);
+}
+
+// X1: errno.
+
+static intptr_t keep_errno(void *arg) {
+    int own = (int)(intptr_t)arg;
+    for (int i = 0; i < 20; i++) {
+        errno = own;
+        if (i % 3 == 0) {
+            jg_yield();
+        } else {
+            jg_sleep(i % 3);
+        }
+        if (errno != own) {
+            return jg_fail(-EPROTO, "errno became %d instead of %d", errno, own);
+        }
+    }
+    return 0;
+}
+
+static intptr_t x01_body(void *arg) {
+    (void)arg;
+    int rc = 0;
+    errno = 99;
+    JG_GROUP(group, rc) {
+        for (intptr_t i = 1; i <= 10; i++) {
+            jg_group_spawn(group, keep_errno, (void *)i);
+        }
+    }
+    ck_assert_int_eq(errno, 99);
+    return rc;
+}
+
+// One task's errno would turn up in another, between its system call and its look at errno.
+START_TEST(x01_errno_is_per_task) {
+    run_body(x01_body);
+}
+END_TEST
+
+// X5: stack overflow.
+
+static volatile char sink;
+
+static __attribute__((noinline)) int dig(int depth) {
+    volatile char frame[512];
+    frame[0] = (char)depth;
+    int below = depth < INT32_MAX ? dig(depth + 1) : 0;
+    sink = frame[0]; // used after the call: no tail call
+    return below + 1;
+}
+
+static intptr_t dig_deep(void *arg) {
+    (void)arg;
+    return dig(0);
+}
+
+static intptr_t overflow_body(void *arg) {
+    const jg_spawn_options options = {.name = "mole", .stack_size = (size_t)(intptr_t)arg};
+    return jg_join(jg_spawn_with(dig_deep, NULL, &options));
+}
+
+static void overflow(void *arg) {
+    jg_run(overflow_body, arg);
+}
+
+// A stack overflow would corrupt memory silently, or die without saying whose stack was too small.
+START_TEST(x05_stack_overflow_is_named) {
+    if (sanitized) {
+        fixture_skip("the sanitizer reports faults itself");
+    }
+    fixture_expect_signal(overflow, NULL, SIGSEGV,
+                          "stack overflow in task mole: its stack has 64 KiB");
+    fixture_expect_signal(overflow, (void *)(intptr_t)100000, SIGSEGV,
+                          "stack overflow in task mole: its stack has 128 KiB");
+}
+END_TEST
+
+// X7: limits.
+
+static void count_drop(void *word) {
+    ++*(int *)word;
+}
+
+static void limit_address_space(size_t more_bytes) {
+    size_t pages = 0;
+    FILE *statm = fopen("/proc/self/statm", "r");
+    ck_assert_int_eq(fscanf(statm, "%zu", &pages), 1);
+    fclose(statm);
+    rlim_t limit = pages * (size_t)sysconf(_SC_PAGESIZE) + more_bytes;
+    const struct rlimit limits = {limit, RLIM_INFINITY};
+    ck_assert_int_eq(setrlimit(RLIMIT_AS, &limits), 0);
+    void *beyond = mmap(NULL, 2 * more_bytes, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (beyond != MAP_FAILED) {
+        fixture_skip_emulated("qemu-user takes RLIMIT_AS and ignores it");
+    }
+    ck_assert_ptr_eq(beyond, MAP_FAILED);
+}
+
+static int spawn_until_refused(jg_group *group) {
+    for (int spawned = 0; spawned < 10000000; spawned++) {
+        int rc = jg_group_spawn(group, sleep_long, NULL);
+        if (rc < 0) {
+            ck_assert_int_eq(rc, -ENOMEM);
+            return spawned;
+        }
+    }
+    return -1;
+}
+
+static intptr_t limit_body(void *arg) {
+    (void)arg;
+    int rc = 0;
+    int dropped = 0;
+    limit_address_space((size_t)64 << 20);
+    JG_GROUP(group, rc) {
+        int spawned = spawn_until_refused(group);
+        ck_assert_int_gt(spawned, 100);
+        const jg_spawn_options options = {.drop_arg = count_drop};
+        ck_assert_ptr_null(jg_spawn_with(nothing, &dropped, &options));
+        ck_assert_int_eq(jg_join(NULL), -ENOMEM);
+        ck_assert_int_eq(dropped, 1);
+        ck_assert_int_eq(jg_sleep(1), 0); // what runs goes on
+        jg_group_cancel(group);
+    }
+    ck_assert_int_eq(rc, 0);
+    ck_assert_int_eq(jg_join(jg_spawn(nothing, NULL)), 0); // and there is room again
+    const struct rlimit none = {RLIM_INFINITY, RLIM_INFINITY};
+    ck_assert_int_eq(setrlimit(RLIMIT_AS, &none), 0);
+    return 0;
+}
+
+// At the memory limit a spawn would crash or abort, leak, or take the running tasks down.
+START_TEST(x07_spawn_at_the_memory_limit) {
+    if (sanitized) {
+        fixture_skip("a sanitizer's shadow needs all of the address space");
+    }
+    run_once(limit_body, NULL);
+}
+END_TEST
+
+static intptr_t must_not_run(void *arg) {
+    (void)arg;
+    ck_abort_msg("a task ran although its loop could not be made");
+    return 0;
+}
+
+// A loop that cannot be made would crash, or leak a descriptor.
+START_TEST(x07_run_without_descriptors) {
+    struct rlimit before;
+    ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
+    int next = dup(0);
+    close(next);
+    for (int room = 0; room < 2; room++) {
+        const struct rlimit full = {(rlim_t)(next + room), before.rlim_max};
+        ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &full), 0);
+        if (room == 0 || on_backend("epoll")) {
+            ck_assert_int_eq(jg_run(must_not_run, NULL), -EMFILE);
+        }
+    }
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
+    ck_assert_int_eq(jg_run(nothing, NULL), 0);
+}
+END_TEST
+
+// X11: a spin on a cancel.
+
+struct spinner {
+    bool began;
+    bool stop;
+    int refusals;
+};
+
+static intptr_t spin(void *arg) {
+    struct spinner *spinner = arg;
+    spinner->began = true;
+    while (!spinner->stop) {
+        if (jg_sleep(1) == -ECANCELED) {
+            spinner->refusals++;
+        }
+    }
+    return 4;
+}
+
+static intptr_t x11_body(void *arg) {
+    (void)arg;
+    struct spinner spinner = {.refusals = 0};
+    jg_task *task = jg_spawn(spin, &spinner);
+    while (!spinner.began) {
+        jg_yield();
+    }
+    jg_cancel(task);
+    for (int i = 0; i < 30; i++) {
+        ck_assert_int_eq(jg_sleep(1), 0); // the loop is alive
+    }
+    while (spinner.refusals <= 1000) {
+        jg_sleep(1);
+    }
+    spinner.stop = true;
+    ck_assert_int_eq(jg_join(task), 4);
+    return 0;
+}
+
+static int count_text(const char *text, const char *part) {
+    int count = 0;
+    for (const char *at = strstr(text, part); at != NULL; at = strstr(at + 1, part)) {
+        count++;
+    }
+    return count;
+}
+
+/* What the body writes to stderr. */
+static void run_hearing(jg_fn *body, char *out_text, size_t size_bytes) {
+    int heard = memfd_create("stderr", MFD_CLOEXEC);
+    int saved = dup(STDERR_FILENO);
+    ck_assert_int_ge(heard, 0);
+    dup2(heard, STDERR_FILENO);
+    run_once(body, NULL);
+    dup2(saved, STDERR_FILENO);
+    ssize_t got = pread(heard, out_text, size_bytes - 1, 0);
+    out_text[got < 0 ? 0 : got] = '\0';
+    close(heard);
+    close(saved);
+}
+
+// A task that ignores its cancel would take the loop for itself, and nobody would know which it is.
+START_TEST(x11_spin_on_a_cancel_is_named_once) {
+    char heard[2000];
+    run_hearing(x11_body, heard, sizeof(heard));
+    ck_assert_msg(count_text(heard, "task spin ignores -ECANCELED") == 1, "heard: %s", heard);
+}
+END_TEST
+
+static intptr_t patient(void *arg) {
+    bool *began = arg;
+    *began = true;
+    for (int i = 0; i < 4000; i++) {
+        jg_yield();         // refused each time
+        if (i % 500 == 0) { // and now and then some waiting that is not
+            JG_SHIELD {
+                jg_yield();
+            }
+        }
+    }
+    return 6;
+}
+
+static intptr_t no_spin_body(void *arg) {
+    (void)arg;
+    bool began = false;
+    jg_task *task = jg_spawn(patient, &began);
+    while (!began) {
+        jg_yield();
+    }
+    jg_cancel(task);
+    ck_assert_int_eq(jg_join(task), 6);
+    return 0;
+}
+
+// Clean-up that meets the cancel a few hundred times would be called a spin.
+START_TEST(x11_clean_up_is_no_spin) {
+    char heard[2000];
+    run_hearing(no_spin_body, heard, sizeof(heard));
+    ck_assert_str_eq(heard, "");
+}
+END_TEST
+
+// R12: a loop that ends with everything under way.
+
+enum { UNDER_WAY = 1000 };
+
+struct under_way {
+    jg_stream *near[UNDER_WAY / 4];
+    jg_stream *far[UNDER_WAY / 4];
+    jg_lock lock;
+    jg_sem sem;
+    int began;
+    int cancelled;
+};
+
+static intptr_t be_under_way(void *arg) {
+    struct under_way *all = arg;
+    int number = all->began++;
+    char byte;
+    ssize_t rc = 0;
+    JG_TIMEOUT(600000) {
+        switch (number % 4) {
+        case 0:
+            rc = jg_read(all->near[number / 4], &byte, 1);
+            break;
+        case 1:
+            rc = jg_sleep(60000);
+            break;
+        case 2:
+            rc = jg_lock_acquire(&all->lock);
+            break;
+        default:
+            rc = jg_sem_acquire(&all->sem);
+        }
+    }
+    all->cancelled += rc == -ECANCELED;
+    return 0;
+}
+
+static intptr_t leave_under_way(void *arg) {
+    struct under_way *all = arg;
+    jg_lock_acquire(&all->lock);
+    for (int i = 0; i < UNDER_WAY / 4; i++) {
+        ck_assert_int_eq(jg_stream_pair(&all->near[i], &all->far[i]), 0);
+    }
+    for (int i = 0; i < UNDER_WAY; i++) {
+        jg_detach(jg_spawn(be_under_way, all));
+    }
+    jg_sleep(1);
+    for (int i = 0; i < UNDER_WAY / 8; i++) {
+        jg_stream_close(all->near[i]); // half of the readers hear of this first
+        jg_stream_close(all->far[i]);
+    }
+    JG_SHIELD {
+        jg_sleep(1);
+    }
+    jg_lock_release(&all->lock);
+    return 3;
+}
+
+static intptr_t close_rest(void *arg) {
+    struct under_way *all = arg;
+    intptr_t rc = leave_under_way(arg);
+    for (int i = UNDER_WAY / 8; i < UNDER_WAY / 4; i++) {
+        jg_stream_close(all->near[i]);
+        jg_stream_close(all->far[i]);
+    }
+    return rc;
+}
+
+// A loop that ends with tasks, timers and operations under way would leak them, or hang.
+START_TEST(r12_loop_ends_with_everything_under_way) {
+    static struct under_way all;
+    ck_assert_int_eq(jg_run(close_rest, &all), 3);
+    ck_assert_int_eq(all.began, UNDER_WAY);
+    ck_assert_int_gt(all.cancelled, UNDER_WAY / 2);
+}
+END_TEST
+
+FIXTURE_MAIN("api/hazards", x01_errno_is_per_task, x05_stack_overflow_is_named,
+             x07_spawn_at_the_memory_limit, x07_run_without_descriptors,
+             x11_spin_on_a_cancel_is_named_once, x11_clean_up_is_no_spin,
+             r12_loop_ends_with_everything_under_way)

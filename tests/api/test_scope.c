@@ -212,7 +212,7 @@ static intptr_t sleep_until_tick(void *arg) {
 
 static intptr_t s19_body(void *arg) {
     (void)arg;
-    struct tick tick = {.when_ns = in_ms(5)};
+    struct tick tick = {.when_ns = in_ms(200)}; // far enough for the task to be asleep by then
     jg_task *task = jg_spawn(sleep_until_tick, &tick);
     jg_sleep_until(tick.when_ns); // wakes in the turn the deadline strikes in
     jg_cancel(task);

@@ -18,13 +18,13 @@ import os
 import signal
 import statistics
 import sys
-import time
 
 sys.dont_write_bytecode = True
 
 from harness import process, suites  # noqa: E402 (no byte code is to be written for these)
 
 ROUNDS = 5
+OTHERS_MOST = 0.05  # of the machine; above that a figure is worth little
 
 
 def arguments():
@@ -54,18 +54,22 @@ def chosen(parser, setting, what):
             if not what or kind in what or set(what) & set(suite.units)]
 
 
-def busy_share():
-    """The share of this machine's cores that others keep busy, over half a second."""
+class Others:
+    """How much of this machine others use meanwhile: what is busy and is neither us nor ours."""
 
-    def idle_and_all():
+    def __init__(self):
+        self.busy_s, self.all_s = self.read()
+
+    @staticmethod
+    def read():
         with open("/proc/stat", encoding="ascii") as stat:
-            times = [int(t) for t in stat.readline().split()[1:9]]
-        return times[3] + times[4], sum(times)
+            ticks = [int(t) for t in stat.readline().split()[1:9]]
+        busy_s = (sum(ticks) - ticks[3] - ticks[4]) / os.sysconf("SC_CLK_TCK")
+        return busy_s - sum(os.times()[:4]), sum(ticks) / os.sysconf("SC_CLK_TCK")
 
-    idle, total = idle_and_all()
-    time.sleep(0.5)
-    idle_then, total_then = idle_and_all()
-    return 1 - (idle_then - idle) / max(total_then - total, 1)
+    def share(self):
+        busy_s, all_s = self.read()
+        return max(busy_s - self.busy_s, 0) / max(all_s - self.all_s, 0.01)
 
 
 def measure(suite, rounds, say):
@@ -133,10 +137,6 @@ def run(parser, given, out):
     os.sched_setaffinity(0, {setting.server_core})
     if len(cores) == 1:
         print("note: one core only: client and server share it", file=out)
-    busy = busy_share()
-    if busy > 0.05:
-        print(f"note: {busy * 100:.0f} % of this machine is busy with something else: "
-              "wall times and rates will be worse than they could be", file=out)
     progress = sys.stderr.isatty()
 
     def say(text):
@@ -150,9 +150,13 @@ def run(parser, given, out):
     print(f"{'bench':<18} {'subject':<14} {'median':>14}   {'lowest .. highest':<30} to juggle",
           file=out)
     for suite in selected:
+        others = Others()
         values, failures = measure(suite, rounds, say)
         say("")
         print_suite(out, suite, values)
+        if suite.runs and others.share() > OTHERS_MOST:
+            print(f"{suite.name:<18} note: others used {others.share() * 100:.0f} % of this machine "
+                  "meanwhile; do not trust this figure", file=out)
         for subject, why in failures.items():
             failed.append(subject)
             print(f"{suite.name:<18} {subject:<14} FAILED: {why}", file=out)

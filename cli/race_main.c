@@ -88,7 +88,6 @@ static int run_with_progress(struct race *race, const struct race_output *output
     struct progress progress;
     terminal_init(&errors, stderr, (enum terminal_color)output->color);
     progress_init(&progress, &errors, output->quiet);
-    interrupt_begin();
     int rc = race_run(race, &progress);
     // From now on ^C ends the program at once: whoever is to read the report may not be reading.
     while (interrupt_wait(0) != 0) {}
@@ -132,6 +131,8 @@ enum exit_code race_main(struct race *race, const struct race_output *output) {
         output_complain(race->settings.command, "not enough memory");
         return EXIT_LOCAL_LIMIT;
     }
+    // Before the first word is out: whoever has read it may interrupt, and gets a report.
+    interrupt_begin();
     if (!output->json) {
         print_heading(race, &terminal);
     }

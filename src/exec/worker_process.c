@@ -2,25 +2,21 @@
 /* worker_process.c – a function in a forked process.
  *
  * Holds      nothing beyond the worker's record and its slot.
- * Invariant  exactly our own child is reaped, by its id; nobody else's. Until then the id cannot be
- *            given to another process, so that a signal or a pidfd cannot meet a stranger.
+ * Invariant  the child is reaped once, when it is joined (child.h).
  * Called by  worker.c.
- * Why        the end is a pidfd that becomes readable: no SIGCHLD handler, which would be the
- *            program's to set. It is opened when somebody waits, not at the start: a thousand workers
- *            hold no descriptor.
+ * Why        a fork, as the function lives in memory; os/process.c starts programs, without one.
  * Quirks     a forked child shares more than one thinks. Signals are blocked around the fork, so that
  *            no handler of the parent runs in the child, where it would write into the parent's
  *            wake-up descriptor. Unwritten stdio output is the parent's: the child forgets its copy,
  *            and at its end writes out what is its own; no atexit function runs.
  */
+#include "exec/child.h"
 #include "exec/worker.h"
 
-#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdio_ext.h>
 #include <string.h>
-#include <sys/pidfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -116,69 +112,9 @@ int worker_process_start(struct jg_worker *worker) {
     return 0;
 }
 
-/* Waits until the child has ended, without reaping it. Returns 0; -ECHILD when somebody else did;
- * -EAGAIN when it runs on and `options` has WNOHANG. */
-static int await_end(pid_t pid, int options) {
-    siginfo_t info = {.si_pid = 0};
-    while (waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT | options) != 0) {
-        if (errno != EINTR) {
-            return -errno;
-        }
-    }
-    return info.si_pid == pid ? 0 : -EAGAIN;
-}
-
-/* Waits through a pidfd in the loop's own kernel wait. */
-static int wait_by_pidfd(struct coro *self, pid_t pid) {
-    struct backend *backend = self->loop->backend;
-    int fd = pidfd_open(pid, 0);
-    if (fd < 0) {
-        return -errno;
-    }
-    struct op op = {.wait = {.coro = self, .what = "worker process"}, .kind = OP_POLL, .fd = fd};
-    if (!backend->ops->submit(backend, &op)) {
-        park(&op.wait); // no undo: a cancel does not cut it short
-    }
-    int rc = (int)op.wait.result;
-    if (rc == -EOPNOTSUPP) {
-        close(fd); // the simulation's backend: the descriptor is none of its own
-    } else {
-        backend->ops->close_fd(backend, fd);
-    }
-    return rc;
-}
-
-static intptr_t watch_end(void *arg) {
-    await_end(*(const pid_t *)arg, 0);
-    return 0;
-}
-
-/* Waits on a thread: under sim, and when there is no descriptor left. */
-static int wait_by_thread(pid_t *pid) {
-    static const jg_worker_options small = {.stack_size = 64 * 1024, .name = "jg-watch"};
-    jg_worker *watcher;
-    int rc = jg_worker_start(JG_WORKER_THREAD, watch_end, pid, &small, &watcher);
-    if (rc == 0) {
-        jg_worker_join(watcher);
-    }
-    return rc;
-}
-
-static void wait_in_loop(struct coro *self, pid_t pid) {
-    if (await_end(pid, WNOHANG) != -EAGAIN) {
-        return;
-    }
-    if (wait_by_pidfd(self, pid) == 0 || wait_by_thread(&pid) == 0) {
-        return;
-    }
-    while (await_end(pid, WNOHANG) == -EAGAIN) {
-        loop_pause(self, JG_MS); // neither descriptors nor threads: look now and then
-    }
-}
-
 static intptr_t explain_death(pid_t pid, int reaped, int status) {
     int id = (int)pid;
-    if (reaped != pid) {
+    if (reaped < 0) {
         return jg_fail(-EOWNERDEAD, "worker process %d ended, and somebody else reaped it", id);
     }
     if (WIFSIGNALED(status)) {
@@ -190,18 +126,11 @@ static intptr_t explain_death(pid_t pid, int reaped, int status) {
 }
 
 intptr_t worker_process_join(struct jg_worker *worker) {
-    struct coro *self = sched_current();
-    pid_t pid = worker->pid;
-    if (self->loop != NULL) {
-        wait_in_loop(self, pid);
-    }
     int status = 0;
-    pid_t reaped;
-    do {
-        reaped = waitpid(pid, &status, 0);
-    } while (reaped < 0 && errno == EINTR);
+    child_await(worker->pid, false);
+    int reaped = child_reap(worker->pid, &status);
     const struct slot *slot = worker->slot;
-    intptr_t word = slot->handed ? slot->word : explain_death(pid, reaped, status);
+    intptr_t word = slot->handed ? slot->word : explain_death(worker->pid, reaped, status);
     if (slot->handed && jg_failed(word)) {
         error_keep(task_current(), slot->has_error ? error_read(&slot->error) : NULL);
     }
@@ -210,7 +139,7 @@ intptr_t worker_process_join(struct jg_worker *worker) {
 }
 
 int worker_process_kill(const struct jg_worker *worker, int signal_number) {
-    if (await_end(worker->pid, WNOHANG) != -EAGAIN) {
+    if (child_look(worker->pid) != -EAGAIN) {
         return -ESRCH;
     }
     return kill(worker->pid, signal_number) != 0 ? -errno : 0;

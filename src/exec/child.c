@@ -45,7 +45,8 @@ static int wait_by_pidfd(struct coro *self, pid_t pid, bool interruptible) {
     if (fd < 0) {
         return -errno;
     }
-    struct op op = {.wait = {.coro = self, .what = "process"}, .kind = OP_POLL, .fd = fd};
+    struct op op = {
+        .wait = {.coro = self, .kind = WAIT_KIND("process")}, .kind = OP_POLL, .fd = fd};
     int rc = backend->ops->adopt(backend, fd);
     if (rc == 0 && interruptible) {
         rc = (int)op_run(&op);

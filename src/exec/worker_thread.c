@@ -103,8 +103,9 @@ int worker_thread_start(struct jg_worker *worker, const jg_worker_options *optio
 
 /* Lets the loop go on until the thread has told its end. */
 static void wait_in_loop(struct jg_worker *worker, struct loop *loop) {
-    struct end_wait waiting = {
-        .item = {.deliver = end_arrives}, .wait = {.what = "worker thread"}, .loop = loop};
+    struct end_wait waiting = {.item = {.deliver = end_arrives},
+                               .wait = {.kind = WAIT_KIND("worker thread")},
+                               .loop = loop};
     void *expected = NULL;
     loop->external++;
     if (atomic_compare_exchange_strong(&worker->ending, &expected, &waiting)) {

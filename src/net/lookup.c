@@ -123,7 +123,7 @@ static struct lookup *make_record(const char *host, int port, struct loop *loop)
     pthread_condattr_destroy(&monotonic);
     pthread_mutex_init(&lookup->lock, NULL);
     lookup->item.deliver = answer_arrives;
-    lookup->wait.what = "name lookup";
+    lookup->wait.kind = WAIT_KIND("name lookup");
     lookup->loop = loop;
     lookup->holders = 1;
     lookup->port = port;

@@ -193,7 +193,7 @@ static void pause_over(jg_timer *timer) {
 }
 
 void loop_pause(struct coro *self, int64_t duration_ns) {
-    struct pause pause = {.wait = {.what = "pause"}};
+    struct pause pause = {.wait = {.kind = WAIT_KIND("pause")}};
     int64_t until = clock_add(loop_now_ns(), duration_ns);
     if (timer_arm(&self->loop->timers, &pause.timer, until, pause_over) == 0) {
         park(&pause.wait);

@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -28,9 +29,16 @@ static void undo_op(struct wait *wait) {
     backend->ops->cancel(backend, op);
 }
 
-static const char *const kind_names[] = {
-    [OP_READ] = "read",       [OP_WRITE] = "write", [OP_ACCEPT] = "accept",
-    [OP_CONNECT] = "connect", [OP_POLL] = "poll",
+static void write_fd(const struct wait *wait, char *out_text, size_t size) {
+    snprintf(out_text, size, "fd %d", ((const struct op *)(const void *)wait)->fd);
+}
+
+const struct wait_kind op_wait_kinds[] = {
+    [OP_READ] = {.what = "read", .detail = write_fd},
+    [OP_WRITE] = {.what = "write", .detail = write_fd},
+    [OP_ACCEPT] = {.what = "accept", .detail = write_fd},
+    [OP_CONNECT] = {.what = "connect", .detail = write_fd},
+    [OP_POLL] = {.what = "poll", .detail = write_fd},
 };
 
 intptr_t op_run(struct op *op) {
@@ -42,7 +50,7 @@ intptr_t op_run(struct op *op) {
     struct backend *backend = self->loop != NULL ? self->loop->backend : &blocking_backend;
     op->wait.coro = self;
     op->wait.undo = undo_op;
-    op->wait.what = kind_names[op->kind];
+    op->wait.kind = &op_wait_kinds[op->kind];
     if (backend->ops->submit(backend, op)) {
         // Whoever never has to wait still lets the others run, once per turn.
         if (self->loop != NULL && unlikely(--self->loop->budget <= 0)) {

@@ -56,6 +56,9 @@ struct op {
     int64_t *armed_ns; // the stream's note of its armed SO_RCVTIMEO and SO_SNDTIMEO; may be NULL
 };
 
+/* What waiting for an operation is called; indexed by enum op_kind. */
+extern const struct wait_kind op_wait_kinds[];
+
 struct backend;
 
 /* Address to listen on or connect to; big enough for any family. */

@@ -18,8 +18,29 @@ struct wait {
     struct coro *coro;               // who waits; set by park
     void (*undo)(struct wait *wait); // NULL: cannot be interrupted
     intptr_t result;                 // what the wake brought
-    const char *what;                // for people: "sleep", "read"
+    const struct wait_kind *kind;    // for people; NULL: nothing is known
 };
+
+/* What a kind of wait is to people. Static; nothing but reports looks at it. */
+struct wait_kind {
+    const char *what; // "sleep", "read"
+    // Who could end the wait: the coroutine after `before`, the first for NULL; NULL when there are no
+    // more. No function: nobody in particular.
+    struct coro *(*next_holder)(const struct wait *wait, const struct coro *before);
+    // Writes which one it is, "fd 7", at most `size` bytes with the NUL. No function: nothing to add.
+    void (*detail)(const struct wait *wait, char *out_text, size_t size);
+};
+
+/* A kind with nothing but a name, where it is used: `.kind = WAIT_KIND("sleep")`. */
+#define WAIT_KIND(text)                                                                            \
+    ({                                                                                             \
+        static const struct wait_kind kind_ = {.what = (text)};                                    \
+        &kind_;                                                                                    \
+    })
+
+static inline const char *wait_name(const struct wait *wait) {
+    return wait->kind != NULL ? wait->kind->what : "something";
+}
 
 /* The running coroutine of this thread; NULL when it has neither loop nor stand-in yet. */
 extern __thread struct coro *sched_running __attribute__((tls_model("initial-exec")));

@@ -28,5 +28,5 @@ int jg_event_wait(jg_event *event) {
     if (rc < 0 || event->set) {
         return rc;
     }
-    return (int)waitq_wait(&event->waiters, "event");
+    return (int)waitq_wait(&event->waiters, WAIT_KIND("event"));
 }

@@ -9,6 +9,7 @@
  */
 #include "sync/lock.h"
 
+#include "base/list.h"
 #include "sync/waitq.h"
 
 #include <juggle/sync.h>
@@ -58,6 +59,13 @@ int jg_lock_try(jg_lock *lock) {
     return take_free(lock, self);
 }
 
+static struct coro *next_holder(const struct wait *wait, const struct coro *before) {
+    const struct waiter *waiter = (const struct waiter *)(const void *)wait;
+    return before == NULL ? container_of(waiter->queue, jg_lock, waiters)->owner : NULL;
+}
+
+static const struct wait_kind lock_wait = {.what = "lock", .next_holder = next_holder};
+
 int jg_lock_acquire(jg_lock *lock) {
     struct coro *self = sched_current();
     int rc = suspend_check(self);
@@ -65,7 +73,7 @@ int jg_lock_acquire(jg_lock *lock) {
         return rc;
     }
     rc = jg_lock_try(lock);
-    return likely(rc != -EBUSY) ? rc : (int)waitq_wait(&lock->waiters, "lock");
+    return likely(rc != -EBUSY) ? rc : (int)waitq_wait(&lock->waiters, &lock_wait);
 }
 
 int jg_lock_release(jg_lock *lock) {

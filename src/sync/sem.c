@@ -27,7 +27,7 @@ int jg_sem_acquire(jg_sem *sem) {
     if (rc < 0 || jg_sem_try(sem) == 0) {
         return rc;
     }
-    return (int)waitq_wait(&sem->waiters, "semaphore");
+    return (int)waitq_wait(&sem->waiters, WAIT_KIND("semaphore"));
 }
 
 void jg_sem_release(jg_sem *sem) {

@@ -28,9 +28,9 @@ static void undo_wait(struct wait *wait) {
     wake(wait, -ECANCELED);
 }
 
-intptr_t waitq_wait(jg_waitq *queue, const char *what) {
+intptr_t waitq_wait(jg_waitq *queue, const struct wait_kind *kind) {
     struct waiter waiter = {
-        .wait = {.undo = undo_wait, .what = what}, .prev = queue->last, .queue = queue};
+        .wait = {.undo = undo_wait, .kind = kind}, .prev = queue->last, .queue = queue};
     if (waiter.prev != NULL) {
         waiter.prev->next = &waiter;
     } else {

@@ -23,7 +23,7 @@ struct waiter {
 
 /* Waits at the queue's end. suspend_check comes before it: the caller may have something to look at
  * in between. Returns the result of the wake, or -ECANCELED. */
-intptr_t waitq_wait(jg_waitq *queue, const char *what);
+intptr_t waitq_wait(jg_waitq *queue, const struct wait_kind *kind);
 
 /* Wakes the longest waiter with this result. Returns its coroutine, or NULL when nobody waits. */
 struct coro *waitq_wake_one(jg_waitq *queue, intptr_t result);

@@ -39,7 +39,7 @@ intptr_t jg_future_wait(jg_future *future) {
         return future->result; // there already: nothing to wait for, nothing to lose
     }
     int rc = suspend_check(sched_current());
-    return rc < 0 ? rc : waitq_wait(&future->waiters, "future");
+    return rc < 0 ? rc : waitq_wait(&future->waiters, WAIT_KIND("future"));
 }
 
 intptr_t jg_future_result(const jg_future *future) {

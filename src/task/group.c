@@ -63,6 +63,24 @@ int jg_group_spawn_at(jg_group *group, jg_fn *fn, void *arg, const char *site) {
     return task_start(fn, arg, &options, site, false, &task);
 }
 
+struct group_wait {
+    struct wait wait;
+    const jg_group *group;
+};
+
+/* The group's tasks are the owners of the scopes below its own; the body's scope is another such. */
+static struct coro *next_member(const struct wait *wait, const struct coro *before) {
+    const jg_group *group = ((const struct group_wait *)(const void *)wait)->group;
+    const struct jg_task *last = (const struct jg_task *)(const void *)before;
+    const jg_scope *scope = last == NULL ? group->scope.first_child : last->root.next;
+    while (scope != NULL && scope->task->group != group) {
+        scope = scope->next;
+    }
+    return scope != NULL ? &scope->task->coro : NULL;
+}
+
+static const struct wait_kind group_wait = {.what = "group", .next_holder = next_member};
+
 /* Waits for all tasks, whatever asks us to stop: the tasks are asked too. In a forked child they stayed
  * with the parent. */
 static void wait_all(jg_group *group) {
@@ -72,9 +90,9 @@ static void wait_all(jg_group *group) {
         return;
     }
     while (group->live > 0) {
-        struct wait wait = {.what = "group"};
-        group->waiter = &wait;
-        park(&wait);
+        struct group_wait waiting = {.wait = {.kind = &group_wait}, .group = group};
+        group->waiter = &waiting.wait;
+        park(&waiting.wait);
     }
 }
 

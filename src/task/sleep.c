@@ -45,7 +45,7 @@ int jg_sleep_until(int64_t when_ns) {
     if (self->loop == NULL) {
         return sleep_without_loop(self, when_ns);
     }
-    struct sleep sleep = {.wait = {.undo = undo_sleep, .what = "sleep"}};
+    struct sleep sleep = {.wait = {.undo = undo_sleep, .kind = WAIT_KIND("sleep")}};
     if (timer_arm(&self->loop->timers, &sleep.timer, when_ns, sleep_over) < 0) {
         return (int)jg_fail(-ENOMEM, "no memory for a timer");
     }

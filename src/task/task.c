@@ -206,8 +206,15 @@ static void undo_join(struct wait *wait) {
     jg_cancel(((struct join *)(void *)wait)->task);
 }
 
+static struct coro *next_joined(const struct wait *wait, const struct coro *before) {
+    const struct join *join = (const struct join *)(const void *)wait;
+    return before == NULL ? &join->task->coro : NULL;
+}
+
+static const struct wait_kind join_wait = {.what = "join", .next_holder = next_joined};
+
 static intptr_t wait_for_end(struct jg_task *self, struct jg_task *task) {
-    struct join join = {.wait = {.undo = undo_join, .what = "join"}, .task = task};
+    struct join join = {.wait = {.undo = undo_join, .kind = &join_wait}, .task = task};
     if (self->coro.attention & ~(uint32_t)ATTENTION_CANCEL) {
         return sched_refuse(&self->coro);
     }

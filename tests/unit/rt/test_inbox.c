@@ -215,7 +215,7 @@ static void signals_body(void *arg) {
     ck_assert_int_eq(sigaction(SIGALRM, &action, NULL), 0);
     loop->external++;
     ck_assert_int_eq(setitimer(ITIMER_REAL, &often, NULL), 0);
-    signals_over = (struct wait){.what = "signals"};
+    signals_over = (struct wait){.kind = WAIT_KIND("signals")};
     park(&signals_over);
     ck_assert_int_eq(setitimer(ITIMER_REAL, &off, NULL), 0);
     signal(SIGALRM, SIG_DFL);

@@ -144,7 +144,7 @@ static void strike_now(jg_timer *timer) {
 }
 
 static void strike_in_turn(struct job *job) {
-    struct strike strike = {.job = job, .over = {.what = "strike"}};
+    struct strike strike = {.job = job, .over = {.kind = WAIT_KIND("strike")}};
     struct coro *self = sched_current();
     ck_assert_int_eq(timer_arm(&self->loop->timers, &strike.timer, loop_now_ns(), strike_now), 0);
     park(&strike.over);

@@ -270,7 +270,7 @@ static void park_the_loop(void *arg) {
     struct loop loop;
     (void)arg;
     world_open(&loop, "epoll", 0);
-    struct wait wait = {.what = "nothing"};
+    struct wait wait = {.kind = WAIT_KIND("nothing")};
     park(&wait);
 }
 
@@ -286,7 +286,7 @@ END_TEST
 static void attention_body(void *arg) {
     (void)arg;
     struct coro *self = sched_current();
-    struct wait wait = {.what = "nothing"};
+    struct wait wait = {.kind = WAIT_KIND("nothing")};
     self->attention = ATTENTION_CANCEL;
     for (int i = 0; i < 10; i++) {
         ck_assert_int_eq(park_checked(&wait), -ECANCELED);
@@ -369,7 +369,7 @@ static void fork_body(void *arg) {
     int status = 0;
     pid_t child = fork();
     if (child == 0) {
-        struct wait wait = {.what = "nothing"};
+        struct wait wait = {.kind = WAIT_KIND("nothing")};
         _exit(park_checked(&wait) == -ECHILD ? 7 : 8);
     }
     ck_assert_int_eq(waitpid(child, &status, 0), child);
@@ -389,7 +389,7 @@ END_TEST
 // A thread without a loop would wait for ever for what nobody can bring.
 START_TEST(without_a_loop_only_a_deadline_ends_a_wait) {
     struct coro *self = sched_current();
-    struct wait wait = {.what = "nothing"};
+    struct wait wait = {.kind = WAIT_KIND("nothing")};
     ck_assert_ptr_null(self->loop);
     ck_assert_int_eq(park_checked(&wait), -EDEADLK);
     int64_t until_ns = clock_now_ns() + 3 * JG_MS;

@@ -271,7 +271,7 @@ static void report_stuck(struct loop *loop) {
 
 static void park_for_ever(void *arg) {
     (void)arg;
-    struct wait wait = {.what = "nothing"};
+    struct wait wait = {.kind = WAIT_KIND("nothing")};
     park(&wait);
 }
 

@@ -101,7 +101,7 @@ static inline void job_join(struct job *job) {
         return;
     }
     if (!job->done) {
-        struct wait wait = {.what = "job"};
+        struct wait wait = {.kind = WAIT_KIND("job")};
         job->joiner = &wait;
         park(&wait);
     }

@@ -12,7 +12,7 @@ import sys
 import lintlib
 
 # From the ground up. Rooms on one floor do not see each other.
-FLOORS = (("base",), ("rt",), ("sync",), ("task",), ("exec",), ("io",), ("net", "os"), ("tls",),
+FLOORS = (("base",), ("rt",), ("sync",), ("task",), ("exec",), ("io",), ("net", "os", "sim"), ("tls",),
           ("http", "obs"))
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 

@@ -157,9 +157,19 @@ static int listen_on(const struct op_address *address, jg_listener **out_listene
     return 0;
 }
 
+/* To listen by name there must be a network that knows it without asking: the simulated one. */
+static int address_to_listen(const char *host, int port, struct op_address *out_address) {
+    struct backend *backend = backend_current();
+    int rc = address_parse(host, port, out_address);
+    if (rc == -ENOENT && backend->ops->resolve != NULL) {
+        rc = backend->ops->resolve(backend, host, port, out_address);
+    }
+    return rc;
+}
+
 int jg_tcp_listen(const char *host, int port, jg_listener **out_listener) {
     struct op_address address;
-    int rc = address_parse(host, port, &address);
+    int rc = address_to_listen(host, port, &address);
     if (rc < 0) {
         return rc;
     }

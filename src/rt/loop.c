@@ -14,6 +14,7 @@
 #include "base/list.h"
 #include "base/mem.h"
 #include "rt/fault.h"
+#include "rt/sim_weather.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -45,6 +46,11 @@ static int open_backend(struct loop *loop, const struct loop_options *options) {
                         : epoll_open(loop, &loop->backend);
 }
 
+static struct sim_weather *choose_weather(const struct loop_options *options) {
+    static struct sim_weather usual; // nobody writes to it: it has neither faults nor hooks
+    return options->weather != NULL ? options->weather : &usual;
+}
+
 int loop_open(struct loop *loop, const struct loop_options *options) {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     struct coro *outer = sched_current();
@@ -54,6 +60,7 @@ int loop_open(struct loop *loop, const struct loop_options *options) {
     *loop = (struct loop){.budget_full = options->sim ? 1 : BUDGET,
                           .stack_size = options->stack_size,
                           .sim = options->sim,
+                          .weather = options->sim ? choose_weather(options) : NULL,
                           .random = options->seed,
                           .on_stuck = options->on_stuck};
     timers_init(&loop->timers);
@@ -160,6 +167,14 @@ static void shuffle(struct loop *loop) {
     loop->ready_first = chosen;
 }
 
+/* Tells whoever watches the simulated world who runs next, and that the step is over (NULL). */
+static void watch_step(struct loop *loop, struct coro *next) {
+    struct sim_weather *weather = loop->weather;
+    if (weather->on_step != NULL) {
+        weather->on_step(weather, loop, next);
+    }
+}
+
 void loop_run(struct loop *loop, const bool *done) {
     struct coro *self = &loop->self.coro;
     must(sched_running == self);
@@ -167,6 +182,7 @@ void loop_run(struct loop *loop, const bool *done) {
         turn(loop);
         if (loop->sim) {
             shuffle(loop);
+            watch_step(loop, loop->ready_first);
         }
         loop->budget = loop->budget_full;
         struct coro *next = loop->ready_first;
@@ -174,6 +190,9 @@ void loop_run(struct loop *loop, const bool *done) {
             loop->ready_first = next->next;
             sched_running = next;
             coro_switch(self, next);
+            if (loop->sim) {
+                watch_step(loop, NULL);
+            }
         }
     }
 }

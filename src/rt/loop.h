@@ -31,15 +31,17 @@ struct loop {
     size_t stack_size; // of tasks that ask for none
     size_t external;   // completions that other threads owe: not a deadlock
     bool sim;
-    uint64_t random; // state of the sim's choices
+    struct sim_weather *weather; // of the simulated world; NULL when this is not one
+    uint64_t random;             // state of the sim's choices
     uint64_t turns;
-    void (*on_stuck)(struct loop *loop); // nothing can ever happen again; must not return
+    void (*on_stuck)(struct loop *loop); // nothing can ever happen again: wake somebody, or abort
 };
 
 /* What a loop is opened with; see jg_run_options. */
 struct loop_options {
     bool sim;
     uint64_t seed;
+    struct sim_weather *weather; // NULL: the usual
     size_t stack_size;
     void (*on_stuck)(struct loop *loop);
 };

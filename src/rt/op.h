@@ -85,7 +85,9 @@ struct backend_ops {
     int (*socket_pair)(struct backend *backend, int out_fds[2]);
     int (*listen)(struct backend *backend, const struct op_address *address, int backlog);
     int (*local_address)(struct backend *backend, int fd, struct op_address *out_address);
-    int (*adopt)(struct backend *backend, int fd); // makes a foreign descriptor fit
+    int (*resolve)(struct backend *backend, const char *host, int port,
+                   struct op_address *out_address); // NULL: names are the system's resolver's
+    int (*adopt)(struct backend *backend, int fd);  // makes a foreign descriptor fit
     int (*shutdown_write)(struct backend *backend, int fd);
     int (*idle_ok)(struct backend *backend, int fd); // 1: nothing came unasked, 0: it did
     void (*close_fd)(struct backend *backend, int fd);

@@ -50,17 +50,27 @@ static struct sim_side *side_of(struct sim_socket *socket, const struct op *op) 
 
 // Operations.
 
-static bool completed(struct op *op, intptr_t result) {
-    op->wait.result = result;
-    return true;
+/* Tells whoever watches the world. */
+static void tell_result(struct backend *backend, const struct op *op, intptr_t result) {
+    struct sim_weather *weather = backend->loop->weather;
+    if (weather->on_result != NULL) {
+        weather->on_result(weather, op, result);
+    }
 }
 
 static void complete(struct backend *backend, struct sim_side *side, intptr_t result) {
     struct op *op = side->op;
+    tell_result(backend, op, result);
     side->op = NULL;
     side->cancel_asked = false;
     backend->pending--;
     wake(&op->wait, result);
+}
+
+static bool completed(struct backend *backend, struct op *op, intptr_t result) {
+    op->wait.result = result;
+    tell_result(backend, op, result);
+    return true;
 }
 
 static intptr_t attempt(struct sim_socket *socket, struct op *op) {
@@ -115,7 +125,7 @@ static void serve(struct sim_socket *socket, struct sim_side *side) {
 static void on_in(jg_timer *event) {
     struct sim_socket *socket = container_of(event, struct sim_socket, in.event);
     sim_net_calm(socket->net, &socket->in);
-    if (socket->state == SIM_CONNECTED) {
+    if (socket->state == SIM_CONNECTED && !sim_socket_held(socket)) {
         sim_socket_arrive(socket);
     }
     serve(socket, &socket->in);
@@ -138,30 +148,58 @@ static intptr_t connect_check(struct sim_socket *socket, const struct op *op) {
     return rc == 0 && socket->state == SIM_FRESH ? -EAGAIN : rc;
 }
 
+/* A fault planned for this operation: its error, or 0. */
+static int planned_fault(const struct sim_weather *weather, const struct op *op) {
+    int error = 0;
+    for (size_t i = 0; i < weather->fault_count; i++) {
+        struct sim_fault *fault = &weather->faults[i];
+        if (!fault->any && fault->kind != op->kind) {
+            continue;
+        }
+        fault->seen++;
+        bool due = fault->from_then_on ? fault->seen >= fault->nth : fault->seen == fault->nth;
+        error = due && error == 0 ? fault->error : error;
+    }
+    return error;
+}
+
+/* Whether an operation waits although it need not. */
+static bool put_off(struct loop *loop, const struct op *op) {
+    unsigned percent = loop->weather->again_percent;
+    if (op->kind == OP_CONNECT) {
+        return true;
+    }
+    return percent > 0 ? loop_random(loop) % 100 < percent : loop_random(loop) % 8 == 0;
+}
+
 static bool sim_submit(struct backend *backend, struct op *op) {
     struct sim *self = of(backend);
     struct sim_socket *socket = sim_net_find(&self->net, op->fd);
     if (socket == NULL) {
         bool real = op->fd >= 0 && op->fd < SIM_FD_FIRST;
-        return completed(op, real ? -EOPNOTSUPP : -EBADF);
+        return completed(backend, op, real ? -EOPNOTSUPP : -EBADF);
     }
     struct sim_side *side = side_of(socket, op);
     if (side->op != NULL) {
-        return completed(op, -EBUSY);
+        return completed(backend, op, -EBUSY);
     }
-    bool put_off = op->kind == OP_CONNECT || loop_random(backend->loop) % 8 == 0;
+    int fault = planned_fault(backend->loop->weather, op);
+    if (fault != 0) {
+        return completed(backend, op, fault);
+    }
+    bool later = put_off(backend->loop, op);
     intptr_t result = -EAGAIN;
     if (op->kind == OP_CONNECT) {
         result = connect_check(socket, op);
-    } else if (!put_off) {
+    } else if (!later) {
         result = attempt(socket, op);
     }
     if (result != -EAGAIN) {
-        return completed(op, result);
+        return completed(backend, op, result);
     }
     side->op = op;
     backend->pending++;
-    if (put_off) {
+    if (later) {
         sim_net_poke(&self->net, side);
     }
     return false;
@@ -313,6 +351,11 @@ static int sim_local_address(struct backend *backend, int fd, struct op_address 
     return 0;
 }
 
+static int sim_resolve(struct backend *backend, const char *host, int port,
+                       struct op_address *out_address) {
+    return sim_host_resolve(&of(backend)->net, host, port, out_address);
+}
+
 static int sim_adopt(struct backend *backend, int fd) {
     return sim_net_find(&of(backend)->net, fd) != NULL ? 0 : -EOPNOTSUPP;
 }
@@ -362,11 +405,16 @@ static const struct backend_ops sim_ops = {
     .socket_pair = sim_socket_pair,
     .listen = sim_listen,
     .local_address = sim_local_address,
+    .resolve = sim_resolve,
     .adopt = sim_adopt,
     .shutdown_write = sim_shutdown_write,
     .idle_ok = sim_idle_ok,
     .close_fd = sim_close_fd,
 };
+
+struct sim_net *sim_net_of(const struct loop *loop) {
+    return loop != NULL && loop->sim ? &of(loop->backend)->net : NULL;
+}
 
 int sim_open(struct loop *loop, uint64_t seed, struct backend **out_backend) {
     struct sim *self = mem_alloc_zero(sizeof(*self));

@@ -33,6 +33,7 @@ void sim_net_init(struct sim_net *net, struct loop *loop) {
 }
 
 void sim_net_fini(struct sim_net *net) {
+    sim_host_fini(net);
     mem_free(net->events.slots);
     mem_free(net->sockets);
 }
@@ -40,7 +41,12 @@ void sim_net_fini(struct sim_net *net) {
 // Events.
 
 static int64_t random_delay(struct loop *loop) {
+    const struct sim_weather *weather = loop->weather;
     int64_t choice = (int64_t)(loop_random(loop) >> 16);
+    if (weather->latency_max_ns > 0) {
+        int64_t span = weather->latency_max_ns - weather->latency_min_ns;
+        return weather->latency_min_ns + choice % (span + 1);
+    }
     switch (choice & 7) {
     case 0:
         return 0;
@@ -54,6 +60,8 @@ static int64_t random_delay(struct loop *loop) {
 /* Of `most` bytes that could move, how many do: often all, sometimes one, sometimes some. */
 static size_t random_part(struct loop *loop, size_t most) {
     uint64_t choice = loop_random(loop) >> 16;
+    size_t slice = loop->weather->slice;
+    most = slice > 0 && slice < most ? slice : most;
     switch (choice & 7) {
     case 0:
         return 1;
@@ -230,6 +238,21 @@ void sim_socket_close(struct sim_socket *socket) {
 
 // What travels.
 
+bool sim_socket_held(struct sim_socket *socket) {
+    if (socket->held_until_ns > socket->net->now_ns) {
+        sim_net_poke_after(socket->net, &socket->in,
+                           socket->held_until_ns - socket->net->now_ns + STEP_NS);
+        return true;
+    }
+    return socket->host != NULL && socket->host->cut; // poked when it is mended
+}
+
+void sim_socket_sever(struct sim_socket *socket) {
+    leave_peer(socket, true);
+    socket->reset_sent = true;
+    sim_net_poke(socket->net, &socket->in);
+}
+
 static void reset_arrives(struct sim_socket *socket) {
     socket->error = socket->fin_seen ? -EPIPE : -ECONNRESET;
     socket->reset_sent = false;
@@ -241,9 +264,34 @@ static void reset_arrives(struct sim_socket *socket) {
     }
 }
 
+/* A reset that nobody here sent: planned for this byte, or the weather's. */
+static bool struck_down(struct sim_socket *socket) {
+    unsigned permille = socket->host != NULL ? socket->net->loop->weather->reset_permille : 0;
+    bool planned = socket->reset_planned && socket->reset_after == 0;
+    if (socket->broken) {
+        return false;
+    }
+    return planned || (permille > 0 && loop_random(socket->net->loop) % 1000 < permille);
+}
+
+static void bytes_arrive(struct sim_socket *socket) {
+    size_t most = sim_pipe_travelling(&socket->inbound);
+    if (socket->reset_planned && socket->reset_after < most) {
+        most = (size_t)socket->reset_after;
+    }
+    size_t size = random_part(socket->net->loop, most);
+    socket->inbound.arrived += size;
+    socket->reset_after -= socket->reset_planned ? size : 0;
+}
+
 void sim_socket_arrive(struct sim_socket *socket) {
     struct loop *loop = socket->net->loop;
     struct sim_pipe *inbound = &socket->inbound;
+    if (struck_down(socket)) {
+        leave_peer(socket, true);
+        reset_arrives(socket);
+        return;
+    }
     bool overtakes = socket->reset_sent && !socket->fin_sent && loop_random(loop) % 2 == 0;
     if (overtakes) { // a peer that throws our bytes away drops its own unsent ones too
         reset_arrives(socket);
@@ -251,9 +299,10 @@ void sim_socket_arrive(struct sim_socket *socket) {
     }
     bool nothing_travelled = sim_pipe_travelling(inbound) == 0;
     if (!nothing_travelled) {
-        inbound->arrived += random_part(loop, sim_pipe_travelling(inbound));
+        bytes_arrive(socket);
     }
-    if (sim_pipe_travelling(inbound) > 0) {
+    bool struck_next = socket->reset_planned && socket->reset_after == 0;
+    if (sim_pipe_travelling(inbound) > 0 || struck_next) {
         sim_net_poke(socket->net, &socket->in);
         return;
     }
@@ -409,6 +458,14 @@ static void enqueue(struct sim_socket *listener, struct sim_socket *server) {
 }
 
 int sim_socket_reach(struct sim_socket *socket, const struct op *op) {
+    struct sim_host *host = sim_host_at(socket->net, op->addr);
+    unsigned refuse = host != NULL ? socket->net->loop->weather->refuse_percent : 0;
+    if (host != NULL && host->cut) {
+        return -EAGAIN;
+    }
+    if (refuse > 0 && loop_random(socket->net->loop) % 100 < refuse) {
+        return -ECONNREFUSED;
+    }
     struct sim_socket *listener = sim_address_find(socket->net, op->addr, op->addr_len);
     bool local = socket->family == AF_UNIX;
     if (listener == NULL) {
@@ -426,6 +483,8 @@ int sim_socket_reach(struct sim_socket *socket, const struct op *op) {
     server->address = listener->address;
     sim_address_client(socket);
     sim_socket_join(socket, server);
+    socket->host = host;
+    server->host = host;
     enqueue(listener, server);
     return 0;
 }

@@ -13,6 +13,7 @@
 
 #include "rt/op.h"
 #include "rt/sim_pipe.h"
+#include "rt/sim_weather.h"
 #include "rt/timer.h"
 
 /* Simulated descriptors start here, where no real one is. */
@@ -30,6 +31,14 @@ struct sim_side {
     struct op *op;     // pending, or NULL
     bool cancel_asked; // it completes with the next event, whatever that brings
     jg_timer event;
+};
+
+/* One machine. `here` is the one that is meant by numbers and by "localhost". */
+struct sim_host {
+    struct sim_host *next;
+    uint16_t number; // 0: here
+    bool cut;        // nothing reaches it, and nothing leaves it
+    char name[];
 };
 
 struct sim_socket {
@@ -50,6 +59,10 @@ struct sim_socket {
     bool shut;               // we send no more
     bool broken;             // writes fail
     int error;               // of a reset: told once, negative
+    struct sim_host *host;   // of whoever listened; NULL: not over the network
+    int64_t held_until_ns;   // nothing arrives before
+    uint64_t reset_after;    // a reset follows when that many bytes have arrived
+    bool reset_planned;
 
     // Connecting.
     unsigned attempts;
@@ -71,6 +84,9 @@ struct sim_net {
     size_t first_free; // no lower number is free
     struct sim_socket *listeners;
     uint16_t next_port;
+    struct sim_host *hosts; // that were named
+    size_t host_count;
+    struct sim_host here;
     void (*on_in)(jg_timer *event); // fire functions of the sockets' sides
     void (*on_out)(jg_timer *event);
 };
@@ -114,6 +130,12 @@ void sim_socket_close(struct sim_socket *socket);
 /* Makes two sockets peers. */
 void sim_socket_join(struct sim_socket *one, struct sim_socket *other);
 
+/* Whether what travels to it must wait: for a cut cable, or for its own stall. */
+bool sim_socket_held(struct sim_socket *socket);
+
+/* Resets the connection, as seen from both ends. */
+void sim_socket_sever(struct sim_socket *socket);
+
 /* Bytes, ends and resets that arrive with an event of the `in` side; arms it again for the rest. */
 void sim_socket_arrive(struct sim_socket *socket);
 
@@ -146,5 +168,29 @@ void sim_address_forget(struct sim_socket *socket);
 
 /* Gives a connecting client an address of its own. */
 void sim_address_client(struct sim_socket *socket);
+
+/* sim_host.c: machines by name. */
+
+/* The host of a name, made at its first mention. Returns 0; -ENOENT for a name that never resolves,
+ * -ENOMEM. */
+int sim_host_find(struct sim_net *net, const char *name, struct sim_host **out_host);
+
+/* The address of a name. As sim_host_find. */
+int sim_host_resolve(struct sim_net *net, const char *name, int port,
+                     struct op_address *out_address);
+
+/* The host of an address; NULL when it is none of a network. */
+struct sim_host *sim_host_at(struct sim_net *net, const struct sockaddr *address);
+
+/* Cuts the cable, or mends it: then what was on its way arrives. */
+void sim_host_cut(struct sim_net *net, struct sim_host *host, bool cut);
+
+/* Resets every connection with it. */
+void sim_host_reset(struct sim_net *net, const struct sim_host *host);
+
+void sim_host_fini(struct sim_net *net);
+
+/* sim.c: the network of a simulated loop; NULL for any other, and without one. */
+struct sim_net *sim_net_of(const struct loop *loop);
 
 #endif

@@ -18,7 +18,7 @@
 enum { STACK_DEFAULT = 64 * 1024 * SANITIZE_STACK_FACTOR };
 
 /* Nothing can ever happen again. Only the simulated world can know that. */
-static void report_stuck(struct loop *loop) {
+void task_report_stuck(struct loop *loop) {
     const struct task_loop *tasks = (const struct task_loop *)(const void *)loop;
     for (const struct list *node = tasks->tasks.next; node != &tasks->tasks; node = node->next) {
         const struct jg_task *task = container_of(node, struct jg_task, siblings);
@@ -47,10 +47,13 @@ static uint64_t read_seed(const jg_run_options *options) {
     return text != NULL ? strtoull(text, NULL, 0) : 1;
 }
 
+int task_stack_size(size_t wished, size_t *out_size) {
+    return stack_round(wished != 0 ? wished : STACK_DEFAULT, out_size);
+}
+
 static int read_options(const jg_run_options *options, struct loop_options *out) {
-    *out = (struct loop_options){.seed = read_seed(options), .on_stuck = report_stuck};
-    size_t wished = options->stack_size != 0 ? options->stack_size : STACK_DEFAULT;
-    int rc = stack_round(wished, &out->stack_size);
+    *out = (struct loop_options){.seed = read_seed(options), .on_stuck = task_report_stuck};
+    int rc = task_stack_size(options->stack_size, &out->stack_size);
     return rc < 0 ? rc : read_backend(options, &out->sim);
 }
 
@@ -73,20 +76,15 @@ static intptr_t run_main(struct task_loop *loop, jg_fn *fn, void *arg, const cha
     return result;
 }
 
-intptr_t jg_run_at(jg_fn *fn, void *arg, const jg_run_options *options, const char *site) {
-    static const jg_run_options no_options;
+intptr_t task_run(jg_fn *fn, void *arg, const struct loop_options *options, bool watch,
+                  const char *site) {
     struct task_loop loop = {.done = false};
-    struct loop_options loop_options;
-    int rc = read_options(options != NULL ? options : &no_options, &loop_options);
-    if (rc == 0) {
-        rc = loop_open(&loop.loop, &loop_options);
-    }
+    int rc = loop_open(&loop.loop, options);
     if (rc < 0) {
         return rc;
     }
     list_init(&loop.tasks);
     list_init(&loop.ended);
-    bool watch = options == NULL || !options->no_fault_report;
     if (watch) {
         fault_watch();
     }
@@ -98,6 +96,14 @@ intptr_t jg_run_at(jg_fn *fn, void *arg, const jg_run_options *options, const ch
     loop_close(&loop.loop);
     error_keep(task_current(), error);
     return result;
+}
+
+intptr_t jg_run_at(jg_fn *fn, void *arg, const jg_run_options *options, const char *site) {
+    static const jg_run_options no_options;
+    struct loop_options loop_options;
+    options = options != NULL ? options : &no_options;
+    int rc = read_options(options, &loop_options);
+    return rc < 0 ? rc : task_run(fn, arg, &loop_options, !options->no_fault_report, site);
 }
 
 bool jg_running(void) {

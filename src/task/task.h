@@ -79,6 +79,16 @@ int scope_withdraw(jg_scope *scope);
 /* Whether something outside this scope asks the task to stop. scope.c */
 bool scope_asked_outside(const jg_scope *scope);
 
+/* jg_run, with options of the engine room. run.c */
+intptr_t task_run(jg_fn *fn, void *arg, const struct loop_options *options, bool watch_faults,
+                  const char *site);
+
+/* The stack size of tasks that ask for none: `wished` rounded, 0 for the default. 0 or -EINVAL. */
+int task_stack_size(size_t wished, size_t *out_size);
+
+/* Names every task and what it waits for, and aborts. run.c */
+void task_report_stuck(struct loop *loop);
+
 /* A task of the group has ended. group.c */
 void group_task_ended(jg_group *group, struct jg_task *task);
 

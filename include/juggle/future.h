@@ -2,13 +2,15 @@
 /* juggle/future.h – a word that is not there yet.
  *
  * Holds      by value in its owner: zero bytes are a pending future. Nothing is allocated to wait.
- * Invariant  set once; whoever waits then, or asks later, gets the same word.
- * Threads    tasks of one loop only: setting it from another thread is a named abort.
+ *            Every task has one as well, its completion: jg_task_future.
+ * Invariant  settled once; whoever waits then, or asks later, gets the same word.
+ * Threads    tasks of one loop only: settling it from another thread is a named abort.
  */
 #ifndef JUGGLE_FUTURE_H
 #define JUGGLE_FUTURE_H
 
 #include <juggle/base.h>
+#include <juggle/error.h>
 
 JG_BEGIN_DECLS
 
@@ -18,31 +20,74 @@ typedef struct jg_waitq {
     void *last;
 } jg_waitq;
 
+typedef struct jg_future jg_future;
+
+/* Somebody who is told when a future settles. Private; embedded in what waits. */
+typedef struct jg_watch {
+    struct jg_watch *next;
+    struct jg_watch *prev;
+    jg_future *future; /* in whose list it is, or NULL */
+    void (*fire)(struct jg_watch *watch, jg_future *future);
+} jg_watch;
+
 /* A future. Zero bytes: pending. Fields are private. */
-typedef struct jg_future {
-    jg_waitq waiters;
+struct jg_future {
+    jg_watch *first; /* who is to be told, in the order of coming */
+    jg_watch *last;
     intptr_t result;
+    void *error; /* what jg_future_fail found recorded */
     bool done;
-    bool cancelled;
-} jg_future;
+    bool of_task; /* the completion of a task */
+    bool seen;    /* somebody was given its failure */
+    bool counted; /* used while an array of futures is looked through */
+};
 
 /* Gives the future its word and wakes all who wait. Never runs them inside. An error word makes it
- * failed.
+ * failed, -ECANCELED cancelled.
  *
- * Returns  0; -EALREADY when it is done, keeping the first word. */
+ * Returns  0; -EALREADY when it is settled, keeping the first word; -EPERM for a task's. */
 JG_API int jg_future_set(jg_future *future, intptr_t result);
 
-/* Cancels a pending future: all who wait get -ECANCELED. Returns whether it was pending. */
+/* Makes the future fail, with what the current task recorded behind it: `jg_future_fail(&f,
+ * jg_fail(-EPROTO, "bad reply"))`. Everyone who waits gets the code and the record. The future holds
+ * the record until jg_future_fini.
+ *
+ * Returns  as jg_future_set; -EINVAL when `code` is not an error. */
+JG_API int jg_future_fail(jg_future *future, intptr_t code);
+
+/* Ends a future that jg_future_fail made fail; others need no end, but may have one. A failure that
+ * nobody was given is reported, see jg_error_on_unretrieved. While somebody waits: a named abort. */
+JG_API void jg_future_fini(jg_future *future);
+
+/* Cancels a pending future: all who wait get -ECANCELED. A task's future cancels the task, and stays
+ * pending until that has really ended. Returns whether it was pending. */
 JG_API bool jg_future_cancel(jg_future *future);
 
 /* Waits for the word; one that is there already is returned even while a cancel stands. Cancelling the
- * waiter leaves the future as it is.
+ * waiter leaves the future, or the task behind it, as it is: jg_join and jg_wait_for pass it on.
  *
- * Returns  the word; -ECANCELED when the future or the waiter was cancelled. */
+ * Returns  the word, and for a failure what stands behind it, see jg_error_last; -ECANCELED when the
+ *          future or the waiter was cancelled; -EDEADLK for the caller's own, or when nothing could
+ *          ever end the wait, as there is no loop. */
 JG_API JG_SUSPENDS intptr_t jg_future_wait(jg_future *future);
 
+/* Waits for a future that goes on when the caller is cancelled: jg_future_wait under asyncio's name.
+ * A task that fails after its waiter has left is still reported unless somebody joins it. */
+JG_API JG_SUSPENDS intptr_t jg_shield(jg_future *future);
+
+/* Waits for the word, but cancels the future when `timeout_ms` have passed (-1: no limit) or the caller
+ * is cancelled, and then waits until it has really ended: a task's clean-up is over on return.
+ *
+ * Returns  the word, also one that answers the cancel; -ETIMEDOUT when the limit ended it; -ECANCELED;
+ *          -EDEADLK as jg_future_wait. With 0 a task that has not begun never runs. */
+JG_API JG_SUSPENDS intptr_t jg_wait_for(jg_future *future, int64_t timeout_ms);
+
 /* Returns the word at once; -EAGAIN while it is pending. */
-JG_API intptr_t jg_future_result(const jg_future *future);
+JG_API intptr_t jg_future_result(jg_future *future);
+
+/* Returns what stands behind the failure, asyncio's exception(). NULL when the future is pending or did
+ * not fail, was failed by jg_future_set, or there was no memory. Borrowed; valid as long as the future. */
+JG_API const jg_error *jg_future_exception(jg_future *future);
 
 JG_API bool jg_future_done(const jg_future *future);
 JG_API bool jg_future_cancelled(const jg_future *future);

@@ -15,6 +15,7 @@ JG_BEGIN_DECLS
 
 typedef struct jg_task jg_task;
 typedef struct jg_group jg_group;
+typedef struct jg_future jg_future;
 
 /* What jg_spawn_with may be told. All zero is the default. */
 typedef struct jg_spawn_options {
@@ -49,6 +50,13 @@ JG_API jg_task *jg_spawn_at(jg_fn *fn, void *arg, const jg_spawn_options *option
  *          that came through the caller); -EDEADLK for oneself; the spawn's error for NULL.
  * Owns     takes the handle. */
 JG_API JG_SUSPENDS intptr_t jg_join(jg_task *task);
+
+/* Returns the task's completion, for every call that waits for futures: it settles when the task has
+ * ended, with the task's word, which stays the task's (drop_result is called unless it is joined).
+ * Any number of tasks may wait for it. Borrowed; valid while the handle is held, or the task runs.
+ *
+ * For NULL, a future that has failed with the spawn's error. */
+JG_API jg_future *jg_task_future(jg_task *task);
 
 /* Gives up the handle: the task goes on alone. If it fails, the failure is reported once. NULL is
  * allowed. */

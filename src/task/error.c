@@ -2,7 +2,8 @@
 /* error.c – what a task remembers of its newest failure.
  *
  * Holds      one record per task, on the heap; who is told of failures nobody retrieved.
- * Invariant  a record has one owner: the task it happened in, then whoever joined it, or the group.
+ * Invariant  a record does not change once it is written; who holds a share in it (the task it happened
+ *            in, a future, whoever was given the failure, a group) gives it up once.
  * Called by  user code (jg_fail), task.c and group.c (handing records on).
  * Why        failing is rare, so the record is allocated; without memory the code alone is kept, and
  *            no call fails because its reason could not be written down.
@@ -19,19 +20,28 @@
 #include <string.h>
 
 enum {
-    CAUSES_MOST = 8, // a chain longer than this loses its oldest
+    CAUSES_MOST = 8, // a chain longer than this loses its oldest, unless somebody else holds it
 };
 
 struct error_record {
-    jg_error error; // its strings point into `own`, or at literals
+    atomic_uint shares; // a share may end on another thread
+    jg_error error;     // its strings point into `own`, or at literals
     struct error_record *cause;
     struct error_text own;
 };
 
 static _Atomic(jg_error_report_fn *) report_to;
 
+struct error_record *error_ref(struct error_record *record) {
+    if (record != NULL) {
+        atomic_fetch_add_explicit(&record->shares, 1, memory_order_relaxed);
+    }
+    return record;
+}
+
 void error_free(struct error_record *record) {
-    while (record != NULL) {
+    while (record != NULL &&
+           atomic_fetch_sub_explicit(&record->shares, 1, memory_order_acq_rel) == 1) {
         struct error_record *cause = record->cause;
         mem_free(record);
         record = cause;
@@ -49,6 +59,7 @@ static struct error_record *make_record(const struct jg_task *task, intptr_t cod
         return NULL;
     }
     record->cause = NULL;
+    atomic_init(&record->shares, 1);
     record->own.text[0] = '\0';
     snprintf(record->own.task, sizeof(record->own.task), "%s", task->coro.name);
     record->error = (jg_error){.code = code,
@@ -79,6 +90,7 @@ struct error_record *error_read(const struct error_text *text) {
         return NULL;
     }
     record->cause = NULL;
+    atomic_init(&record->shares, 1);
     record->own = *text;
     record->error = (jg_error){.code = text->code,
                                .text = record->own.text,
@@ -128,11 +140,21 @@ struct error_record *error_take_for(struct jg_task *task, intptr_t code) {
     return make_record(task, code, "");
 }
 
+struct error_record *error_share(struct jg_task *task, intptr_t code) {
+    error_keep(task, error_take_for(task, code));
+    return error_ref(task->error);
+}
+
+static bool shared(struct error_record *record) {
+    return atomic_load_explicit(&record->shares, memory_order_acquire) > 1;
+}
+
+/* What others hold a share in stays as it is. */
 static void cut_chain(struct error_record *record) {
-    for (int i = 1; i < CAUSES_MOST && record != NULL; i++) {
+    for (int i = 1; i < CAUSES_MOST && record != NULL && !shared(record); i++) {
         record = record->cause;
     }
-    if (record != NULL) {
+    if (record != NULL && !shared(record)) {
         error_free(record->cause);
         record->cause = NULL;
         record->error.cause = NULL;

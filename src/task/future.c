@@ -1,49 +1,232 @@
 // SPDX-License-Identifier: MIT
-/* future.c – jg_future.
+/* future.c – jg_future, and waiting for one.
  *
- * Holds      the word, and who waits for it.
- * Invariant  done implies no waiters; the word never changes once it is there.
- * Called by  user code.
- * Why        waiters are woken, never called: nothing of theirs runs inside set.
+ * Holds      the word, and who is to be told of it.
+ * Invariant  the word never changes once it is there. Before it is, the list has those who wait; after,
+ *            those who still hold on to the future (many.c).
+ * Called by  user code; see future.h.
+ * Why        those who wait are woken, never called: nothing of theirs runs inside set.
  */
-#include "sync/waitq.h"
+#include "task/future.h"
+
+#include "base/clock.h"
 #include "task/task.h"
 
-#include <juggle/future.h>
+void future_unwatch(jg_watch *watch) {
+    jg_future *future = watch->future;
+    if (future == NULL) {
+        return;
+    }
+    if (watch->prev != NULL) {
+        watch->prev->next = watch->next;
+    } else {
+        future->first = watch->next;
+    }
+    if (watch->next != NULL) {
+        watch->next->prev = watch->prev;
+    } else {
+        future->last = watch->prev;
+    }
+    watch->future = NULL;
+}
 
-static void settle(jg_future *future, intptr_t result, bool cancelled) {
-    future->done = true;
-    future->cancelled = cancelled;
+void future_forget(jg_future *future) {
+    while (future->first != NULL) {
+        future_unwatch(future->first);
+    }
+}
+
+static void settle(jg_future *future, intptr_t result) {
     future->result = result;
-    waitq_wake_all(&future->waiters, result);
+    future->done = true;
+    future_fire(future);
+}
+
+static int check_open(const jg_future *future) {
+    if (future->of_task) {
+        return -EPERM;
+    }
+    return future->done ? -EALREADY : 0;
 }
 
 int jg_future_set(jg_future *future, intptr_t result) {
-    if (future->done) {
-        return -EALREADY;
+    int rc = check_open(future);
+    if (rc == 0) {
+        settle(future, result);
     }
-    settle(future, result, false);
-    return 0;
+    return rc;
+}
+
+int jg_future_fail(jg_future *future, intptr_t code) {
+    int rc = jg_failed(code) ? check_open(future) : -EINVAL;
+    if (rc == 0) {
+        future->error = error_share(task_current(), code);
+        settle(future, code);
+    }
+    return rc;
+}
+
+void jg_future_fini(jg_future *future) {
+    if (!future->done && future->first != NULL) {
+        check_misuse("a future was ended that somebody waits for");
+    }
+    future_forget(future);
+    struct error_record *error = future->error;
+    future->error = NULL;
+    if (future->seen || future->result == -ECANCELED) {
+        error_free(error);
+    } else {
+        error_report(error);
+    }
 }
 
 bool jg_future_cancel(jg_future *future) {
+    if (future->of_task) {
+        return jg_cancel(future_task(future));
+    }
     if (future->done) {
         return false;
     }
-    settle(future, -ECANCELED, true);
+    settle(future, -ECANCELED);
     return true;
+}
+
+struct error_record *future_error(jg_future *future) {
+    future->seen = true;
+    return future->of_task ? error_share(future_task(future), future->result)
+                           : error_ref(future->error);
+}
+
+/* One wait for one future, on the waiter's stack. */
+struct future_wait {
+    struct wait wait;
+    jg_watch watch;
+    jg_future *victim;          // cancelled in the waiter's place, or NULL
+    struct error_record *error; // a share in what stands behind a failure
+};
+
+/* The record may be gone by the time the waiter runs: what it needs is taken now. */
+static void fire_wait(jg_watch *watch, jg_future *future) {
+    struct future_wait *waiting = container_of(watch, struct future_wait, watch);
+    if (unlikely(jg_failed(future->result))) {
+        waiting->error = future_error(future);
+    }
+    wake(&waiting->wait, future->result);
+}
+
+static void undo_leave(struct wait *wait) {
+    future_unwatch(&((struct future_wait *)(void *)wait)->watch);
+    wake(wait, -ECANCELED);
+}
+
+/* The waiter is asked to stop: so is what it waits for, whose answer is the waiter's result. */
+static void undo_pass_on(struct wait *wait) {
+    wait->undo = NULL;
+    jg_future_cancel(((struct future_wait *)(void *)wait)->victim);
+}
+
+static struct coro *next_holder(const struct wait *wait, const struct coro *before) {
+    jg_future *future = ((const struct future_wait *)(const void *)wait)->watch.future;
+    return before == NULL && future != NULL && future->of_task ? &future_task(future)->coro : NULL;
+}
+
+static const struct wait_kind task_wait = {.what = "join", .next_holder = next_holder};
+static const struct wait_kind plain_wait = {.what = "future", .next_holder = next_holder};
+
+/* Asked to stop before the wait began. Returns 0 when it is to begin nevertheless. */
+__attribute__((cold, noinline)) static intptr_t asked_before(struct coro *self, jg_future *future,
+                                                             jg_future *victim) {
+    if (victim == NULL || (self->attention & ~(uint32_t)ATTENTION_CANCEL)) {
+        return sched_refuse(self);
+    }
+    jg_future_cancel(victim);
+    return future->done ? sched_refuse(self) : 0;
+}
+
+/* Without a loop nobody could settle it; only a deadline can have ended the wait. */
+__attribute__((cold, noinline)) static void give_up(struct future_wait *waiting, intptr_t result) {
+    future_unwatch(&waiting->watch);
+    if (waiting->victim != NULL && result == -ECANCELED) {
+        jg_future_cancel(waiting->victim);
+    }
+}
+
+intptr_t future_await(jg_future *future, jg_future *victim) {
+    struct coro *self = sched_current();
+    struct future_wait waiting; // hot: what is not needed is not written
+    waiting.wait.undo = victim != NULL ? undo_pass_on : undo_leave;
+    waiting.wait.kind = future->of_task ? &task_wait : &plain_wait;
+    waiting.watch.fire = fire_wait;
+    waiting.victim = victim;
+    waiting.error = NULL;
+    if (unlikely(self->attention != 0)) {
+        intptr_t rc = asked_before(self, future, victim);
+        if (rc != 0) {
+            return rc;
+        }
+        waiting.wait.undo = NULL; // it has been passed on
+    }
+    future_watch(future, &waiting.watch);
+    intptr_t result = park(&waiting.wait);
+    if (unlikely(self->loop == NULL)) {
+        give_up(&waiting, result);
+    }
+    if (unlikely(waiting.error != NULL)) {
+        error_keep(task_current(), waiting.error);
+    }
+    return result;
+}
+
+/* The word of a settled future, and to the caller what stands behind it. */
+static intptr_t read_settled(jg_future *future) {
+    if (unlikely(jg_failed(future->result))) {
+        struct error_record *error = future_error(future);
+        if (error != NULL) {
+            error_keep(task_current(), error);
+        }
+    }
+    return future->result;
+}
+
+static bool is_own(const jg_future *future) {
+    return future == &task_current()->future;
 }
 
 intptr_t jg_future_wait(jg_future *future) {
     if (future->done) {
-        return future->result; // there already: nothing to wait for, nothing to lose
+        return read_settled(future); // there already: nothing to wait for, nothing to lose
     }
-    int rc = suspend_check(sched_current());
-    return rc < 0 ? rc : waitq_wait(&future->waiters, WAIT_KIND("future"));
+    return is_own(future) ? -EDEADLK : future_await(future, NULL);
 }
 
-intptr_t jg_future_result(const jg_future *future) {
+intptr_t jg_shield(jg_future *future) {
+    return jg_future_wait(future);
+}
+
+intptr_t jg_wait_for(jg_future *future, int64_t timeout_ms) {
+    if (future->done) {
+        return read_settled(future);
+    }
+    if (is_own(future)) {
+        return -EDEADLK;
+    }
+    jg_scope scope;
+    jg_scope_open(&scope, deadline_after_ms(timeout_ms), false);
+    return jg_scope_close(&scope, future_await(future, future));
+}
+
+intptr_t jg_future_result(jg_future *future) {
+    future->seen = future->seen || future->done;
     return future->done ? future->result : -EAGAIN;
+}
+
+const jg_error *jg_future_exception(jg_future *future) {
+    if (!future->done || !jg_failed(future->result)) {
+        return NULL;
+    }
+    struct error_record *error = future_error(future);
+    error_free(error); // the future, or its task, has a share of its own
+    return error != NULL ? error_public(error) : NULL;
 }
 
 bool jg_future_done(const jg_future *future) {
@@ -51,5 +234,5 @@ bool jg_future_done(const jg_future *future) {
 }
 
 bool jg_future_cancelled(const jg_future *future) {
-    return future->cancelled;
+    return future->done && future->result == -ECANCELED;
 }

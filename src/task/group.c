@@ -46,8 +46,9 @@ static void add_failure(jg_group *group, intptr_t code, struct error_record *rec
 void group_task_ended(jg_group *group, struct jg_task *task) {
     must(group->live > 0);
     group->live--;
-    if (!task->cancelled && jg_failed(task->result)) {
-        add_failure(group, task->result, error_take_for(task, task->result));
+    intptr_t result = task->future.result;
+    if (jg_failed(result) && result != -ECANCELED) {
+        add_failure(group, result, error_take_for(task, result));
         abort_group(group);
     }
     if (group->live == 0 && group->waiter != NULL) {

@@ -66,7 +66,7 @@ static intptr_t run_main(struct task_loop *loop, jg_fn *fn, void *arg, const cha
     }
     loop->main = main_task;
     loop_run(&loop->loop, &loop->done);
-    intptr_t result = main_task->result;
+    intptr_t result = main_task->future.result;
     *out_error = jg_failed(result) ? error_take_for(main_task, result) : NULL;
     main_task->held = false;
     list_remove(&main_task->siblings);

@@ -24,6 +24,7 @@ struct jg_task *task_current(void) {
         task->innermost = &task->root;
         task->root.deadline_ns = JG_NEVER;
         task->root.task = task;
+        task->future.of_task = true;
         task->spawned = "";
     }
     return task;

@@ -16,6 +16,10 @@
 #include <string.h>
 #include <unistd.h>
 
+enum {
+    REFUSAL_CODES = 8, // more than there are reasons to refuse a spawn
+};
+
 /* S6: a cancel that nobody saw before the function returned still counts. */
 static bool ended_cancelled(const struct jg_task *task, intptr_t result) {
     bool unseen = (task->coro.attention & ATTENTION_CANCEL) && !task->coro.delivered;
@@ -29,19 +33,26 @@ static void drop_result(const struct jg_task *task, intptr_t result) {
 }
 
 /* Frees the record of a task that has ended and whose handle is gone. */
-static void release(struct jg_task *task) {
-    must(task->done && !task->held);
+static inline void release(struct jg_task *task) {
+    must(task->future.done && !task->held);
     list_remove(&task->siblings);
-    error_free(error_take(task));
+    if (unlikely(task->future.first != NULL)) {
+        future_forget(&task->future);
+    }
+    if (unlikely(task->error != NULL)) {
+        error_free(task->error);
+    }
     coro_free(&task->coro);
 }
 
 /* Nobody has the handle: what it came to is dropped, and a failure is reported. */
 static void settle_unheld(struct jg_task *task) {
-    if (task->group == NULL && !task->cancelled && jg_failed(task->result)) {
-        error_report(error_take_for(task, task->result));
+    intptr_t result = task->future.result;
+    bool lost = task->group == NULL && !task->future.seen;
+    if (lost && jg_failed(result) && result != -ECANCELED) {
+        error_report(error_take_for(task, result));
     }
-    drop_result(task, task->result);
+    drop_result(task, result);
     release(task);
 }
 
@@ -62,13 +73,12 @@ static void cancel_strays(struct task_loop *loop) {
 
 static void finish(struct jg_task *task, intptr_t result) {
     struct task_loop *loop = task_loop_of(task);
-    task->cancelled = ended_cancelled(task, result);
-    if (task->cancelled) {
+    if (ended_cancelled(task, result)) {
         drop_result(task, result);
         result = -ECANCELED;
     }
-    task->result = result;
-    task->done = true;
+    task->future.result = result;
+    task->future.done = true;
     if (unlikely(task->coro.locks != NULL)) {
         lock_owner_ends(&task->coro);
     }
@@ -85,9 +95,7 @@ static void finish(struct jg_task *task, intptr_t result) {
         cancel_strays(loop);
     }
     loop->done = loop->live == 0;
-    if (task->joiner != NULL) {
-        wake(task->joiner, 0);
-    }
+    future_fire(&task->future);
     if (!task->held) {
         settle_unheld(task);
     }
@@ -172,6 +180,7 @@ int task_start(jg_fn *fn, void *arg, const jg_spawn_options *options, const char
     task->group = options->group;
     task->drop_arg = options->drop_arg;
     task->drop_result = options->drop_result;
+    task->future.of_task = true;
     task->held = held;
     scope_root_open(task, task->group != NULL ? &task->group->scope : NULL);
     if (task->group != NULL) {
@@ -195,61 +204,48 @@ jg_task *jg_spawn_at(jg_fn *fn, void *arg, const jg_spawn_options *options, cons
     return task_start(fn, arg, options, site, true, &task) < 0 ? NULL : task;
 }
 
-struct join {
-    struct wait wait;
-    struct jg_task *task;
-};
-
-/* The joiner is asked to stop: so is the task it waits for, and its answer is the joiner's result. */
-static void undo_join(struct wait *wait) {
-    wait->undo = NULL;
-    jg_cancel(((struct join *)(void *)wait)->task);
-}
-
-static struct coro *next_joined(const struct wait *wait, const struct coro *before) {
-    const struct join *join = (const struct join *)(const void *)wait;
-    return before == NULL ? &join->task->coro : NULL;
-}
-
-static const struct wait_kind join_wait = {.what = "join", .next_holder = next_joined};
-
-static intptr_t wait_for_end(struct jg_task *self, struct jg_task *task) {
-    struct join join = {.wait = {.undo = undo_join, .kind = &join_wait}, .task = task};
-    if (self->coro.attention & ~(uint32_t)ATTENTION_CANCEL) {
-        return sched_refuse(&self->coro);
-    }
-    if (self->coro.attention != 0) {
-        undo_join(&join.wait); // asked already
-    }
-    task->joiner = &join.wait;
-    return park(&join.wait);
-}
-
 /* A handle that is used after it was given up: found while its place is not taken again. */
 static void check_held(const struct jg_task *task, const char *call) {
-    if (!task->held || task->joiner != NULL) {
+    if (!task->held || task->joining) {
         check_misuse("%s of a task that was joined or detached before", call);
     }
+}
+
+/* What stands for tasks that could not be started: a future per code, failed with it. */
+static jg_future *refused_future(intptr_t code) {
+    static __thread jg_future refused[REFUSAL_CODES];
+    jg_future *future = refused;
+    while (future->done && future->result != code && future < &refused[REFUSAL_CODES - 1]) {
+        future++;
+    }
+    future->done = true;
+    future->result = code;
+    return future;
+}
+
+static intptr_t refusal(const struct jg_task *spawner) {
+    return spawner->spawn_error != 0 ? spawner->spawn_error : -EINVAL;
 }
 
 intptr_t jg_join(jg_task *task) {
     struct jg_task *self = task_current();
     if (unlikely(task == NULL)) {
-        return self->spawn_error != 0 ? self->spawn_error : -EINVAL;
+        return refusal(self);
     }
     if (task == self) {
         return -EDEADLK;
     }
     check_held(task, "join");
-    if (!task->done) {
-        intptr_t rc = wait_for_end(self, task);
-        if (rc < 0) {
-            return rc; // it could not wait: the handle is still the caller's
+    intptr_t result = task->future.result;
+    if (!task->future.done) {
+        task->joining = true;
+        result = future_await(&task->future, &task->future);
+        if (unlikely(!task->future.done)) {
+            task->joining = false;
+            return result; // it could not wait: the handle is still the caller's
         }
-    }
-    intptr_t result = task->result;
-    if (unlikely(jg_failed(result))) {
-        error_keep(self, error_take_for(task, task->result));
+    } else if (unlikely(jg_failed(result))) {
+        error_keep(self, future_error(&task->future));
     }
     task->held = false;
     release(task);
@@ -262,13 +258,13 @@ void jg_detach(jg_task *task) {
     }
     check_held(task, "detach");
     task->held = false;
-    if (task->done) {
+    if (task->future.done) {
         settle_unheld(task);
     }
 }
 
 bool jg_cancel(jg_task *task) {
-    if (task->done) {
+    if (task->future.done) {
         return false;
     }
     scope_request(&task->root);
@@ -276,15 +272,19 @@ bool jg_cancel(jg_task *task) {
 }
 
 int jg_uncancel(jg_task *task) {
-    return task->done ? 0 : scope_withdraw(&task->root);
+    return task->future.done ? 0 : scope_withdraw(&task->root);
 }
 
 bool jg_done(const jg_task *task) {
-    return task->done;
+    return task->future.done;
 }
 
 bool jg_cancelled(const jg_task *task) {
-    return task->done && task->cancelled;
+    return jg_future_cancelled(&task->future);
+}
+
+jg_future *jg_task_future(jg_task *task) {
+    return task != NULL ? &task->future : refused_future(refusal(task_current()));
 }
 
 jg_task *jg_self(void) {

@@ -12,9 +12,11 @@
 #ifndef TASK_TASK_H
 #define TASK_TASK_H
 
+#include "base/clock.h"
 #include "base/list.h"
 #include "rt/loop.h"
 #include "rt/sched.h"
+#include "task/future.h"
 
 #include <juggle/error.h>
 #include <juggle/group.h>
@@ -30,18 +32,16 @@ struct jg_task {
     jg_scope *innermost; // NULL in a thread's stand-in that has not opened a scope yet
     jg_fn *fn;
     void *arg;
-    intptr_t result;            // once done
+    jg_future future;           // its completion: done, and the word it came to
     jg_group *group;            // whose live count it is in, or NULL
     struct list siblings;       // in the loop's `tasks`, then, while held, in `ended`
-    struct wait *joiner;        // who waits for it in jg_join
     struct error_record *error; // its newest failure, or NULL
     jg_drop_fn *drop_arg;
     jg_drop_fn *drop_result;
     const char *spawned;  // "file.c:12"
     intptr_t spawn_error; // why its newest spawn returned NULL
-    bool done;
-    bool cancelled; // ended as cancelled
-    bool held;      // somebody has the handle
+    bool held;            // somebody has the handle
+    bool joining;         // and is in jg_join with it
 };
 
 _Static_assert(sizeof(struct jg_task) <= CORO_RECORD_SIZE, "a stand-in must have room for a task");
@@ -66,6 +66,16 @@ struct jg_task *task_current(void);
 
 static inline struct task_loop *task_loop_of(const struct jg_task *task) {
     return (struct task_loop *)(void *)task->coro.loop;
+}
+
+/* The task whose completion this is. */
+static inline struct jg_task *future_task(jg_future *future) {
+    return container_of(future, struct jg_task, future);
+}
+
+/* The deadline of a wait with a limit; negative: none. */
+static inline int64_t deadline_after_ms(int64_t timeout_ms) {
+    return timeout_ms < 0 ? JG_NEVER : clock_add_ms(loop_now_ns(), timeout_ms);
 }
 
 /* Closes every scope a task left open, as a misuse, and takes the root out of the tree. scope.c */
@@ -112,8 +122,10 @@ void task_settle_ended(struct task_loop *loop);
 /* Failures. error.c */
 struct error_record *error_take(struct jg_task *task); // the record, no longer the task's
 struct error_record *error_take_for(struct jg_task *task, intptr_t code); // made up if it has none
-void error_keep(struct jg_task *task, struct error_record *record); // takes; replaces the newest
-void error_free(struct error_record *record);
+void error_keep(struct jg_task *task, struct error_record *record);    // takes; replaces the newest
+struct error_record *error_share(struct jg_task *task, intptr_t code); // the task keeps it
+struct error_record *error_ref(struct error_record *record); // one more share; NULL is allowed
+void error_free(struct error_record *record);                // one share less
 const jg_error *error_public(const struct error_record *record);
 void error_report(struct error_record *record); // nobody retrieved it; takes it
 

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: MIT
+/* future.h – being told that a future has settled: what every wait for one is made of.
+ *
+ * Holds      nothing; jg_watch is a link in the list of the future it watches.
+ * Invariant  a watch is fired at most once, with the future it was in; firing never runs code of a
+ *            user's: it wakes, counts or queues.
+ * Called by  future.c (one future), many.c (arrays of them), task.c (joining), group.c (starting).
+ * Why        join, wait_for, gather and callbacks differ in what they do when told, in nothing else.
+ */
+#ifndef TASK_FUTURE_H
+#define TASK_FUTURE_H
+
+#include "base/check.h"
+
+#include <juggle/future.h>
+
+struct error_record;
+
+/* Links a watch whose `fire` is filled in. After the future has settled it is only told, by its link
+ * being cut, that the future is gone. */
+static inline void future_watch(jg_future *future, jg_watch *watch) {
+    jg_watch *last = future->last;
+    watch->future = future;
+    watch->next = NULL;
+    watch->prev = last;
+    *(last != NULL ? &last->next : &future->first) = watch;
+    future->last = watch;
+}
+
+/* Unlinks it; does nothing when it is not linked. */
+void future_unwatch(jg_watch *watch);
+
+/* Tells everyone that the future has settled. */
+static inline void future_fire(jg_future *future) {
+    jg_watch *watch = future->first;
+    must(future->done);
+    future->first = NULL;
+    future->last = NULL;
+    while (watch != NULL) {
+        jg_watch *next = watch->next;
+        watch->future = NULL;
+        watch->fire(watch, future);
+        watch = next;
+    }
+}
+
+/* Cuts the links of those who have been told and still hold on to the future: it is going away. */
+void future_forget(jg_future *future);
+
+/* Returns a share in what stands behind the failure, or NULL; somebody has now been given it. */
+struct error_record *future_error(jg_future *future);
+
+/* Parks until the pending future settles. A cancel of the caller ends the wait; or, if there is a
+ * `victim`, cancels that instead, and the wait goes on until the future settles.
+ *
+ * Returns  the word; -ECANCELED, -EDEADLK, -ECHILD with the future still pending when it could not
+ *          wait. */
+intptr_t future_await(jg_future *future, jg_future *victim);
+
+#endif

@@ -37,6 +37,7 @@
 #include <juggle/error.h>
 #include <juggle/future.h>
 #include <juggle/group.h>
+#include <juggle/loop.h>
 #include <juggle/process.h>
 #include <juggle/run.h>
 #include <juggle/scope.h>

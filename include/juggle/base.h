@@ -53,6 +53,12 @@ JG_BEGIN_DECLS
  * The word is an integer or a pointer; −4095…−1 is an error. */
 typedef intptr_t jg_fn(void *arg);
 
+/* A place in a queue. Private; in the header because records embed it. */
+typedef struct jg_link {
+    struct jg_link *next;
+    struct jg_link *prev;
+} jg_link;
+
 /* Frees what a pointer word stands for, when nobody is left to take it. */
 typedef void jg_drop_fn(void *word);
 

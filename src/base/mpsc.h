@@ -1,51 +1,70 @@
 // SPDX-License-Identifier: MIT
-/* mpsc.h – a queue that any thread may push to and one thread drains.
+/* mpsc.h – a queue that any thread may push to and one thread drains, until it is closed.
  *
- * Holds      a stack of nodes the pushers own until they are drained.
+ * Holds      a stack of links, whose `next` the queue uses, of records the pushers own until drained.
  * Invariant  push is one atomic exchange loop: lock-free and safe in a signal handler. drain takes
- *            all at once and turns them round, so that they come out in the order pushed.
+ *            all at once and turns them round, so that they come out in the order pushed. What was
+ *            pushed comes out of a drain or of the close; nothing goes in after that.
  * Called by  rt/inbox.
  * Why        take-all has no ABA problem and no half-linked state, unlike a linked queue whose
- *            pusher was stopped between its two stores.
+ *            pusher was stopped between its two stores. Closed is a value of the same word, so that
+ *            a push is either before the close or sees it.
  */
 #ifndef BASE_MPSC_H
 #define BASE_MPSC_H
 
+#include <juggle/base.h>
 #include <stdatomic.h>
-#include <stdbool.h>
-#include <stddef.h>
-
-struct mpsc_node {
-    struct mpsc_node *next;
-};
 
 struct mpsc {
-    _Atomic(struct mpsc_node *) newest;
+    _Atomic(jg_link *) newest; // NULL: empty; MPSC_CLOSED
 };
 
-static inline void mpsc_push(struct mpsc *queue, struct mpsc_node *node) {
-    struct mpsc_node *seen = atomic_load_explicit(&queue->newest, memory_order_relaxed);
+#define MPSC_CLOSED ((jg_link *)(uintptr_t)1)
+
+/* Pushes a link. Returns false, and did nothing, once the queue is closed. */
+static inline bool mpsc_push(struct mpsc *queue, jg_link *link) {
+    jg_link *seen = atomic_load_explicit(&queue->newest, memory_order_relaxed);
     do {
-        node->next = seen;
-    } while (!atomic_compare_exchange_weak_explicit(&queue->newest, &seen, node,
+        if (seen == MPSC_CLOSED) {
+            return false;
+        }
+        link->next = seen;
+    } while (!atomic_compare_exchange_weak_explicit(&queue->newest, &seen, link,
                                                     memory_order_seq_cst, memory_order_relaxed));
+    return true;
 }
 
+/* Whether a drain would bring nothing. */
 static inline bool mpsc_empty(struct mpsc *queue) {
-    return atomic_load_explicit(&queue->newest, memory_order_seq_cst) == NULL;
+    const jg_link *newest = atomic_load_explicit(&queue->newest, memory_order_seq_cst);
+    return newest == NULL || newest == MPSC_CLOSED;
 }
 
-/* Takes all nodes, oldest first, linked by `next`; NULL when there are none. */
-static inline struct mpsc_node *mpsc_drain(struct mpsc *queue) {
-    struct mpsc_node *newest = atomic_exchange_explicit(&queue->newest, NULL, memory_order_acquire);
-    struct mpsc_node *oldest = NULL;
-    while (newest != NULL) {
-        struct mpsc_node *older = newest->next;
+static inline bool mpsc_closed(struct mpsc *queue) {
+    return atomic_load_explicit(&queue->newest, memory_order_acquire) == MPSC_CLOSED;
+}
+
+static inline jg_link *mpsc_turn_round(jg_link *newest) {
+    jg_link *oldest = NULL;
+    while (newest != NULL && newest != MPSC_CLOSED) {
+        jg_link *older = newest->next;
         newest->next = oldest;
         oldest = newest;
         newest = older;
     }
     return oldest;
+}
+
+/* Takes all, oldest first, linked by `next`; NULL when there is nothing. Not once it is closed. */
+static inline jg_link *mpsc_drain(struct mpsc *queue) {
+    return mpsc_turn_round(atomic_exchange_explicit(&queue->newest, NULL, memory_order_acquire));
+}
+
+/* Closes the queue for good. Returns what was in it, as mpsc_drain. */
+static inline jg_link *mpsc_close(struct mpsc *queue) {
+    return mpsc_turn_round(
+        atomic_exchange_explicit(&queue->newest, MPSC_CLOSED, memory_order_acq_rel));
 }
 
 #endif

@@ -26,12 +26,12 @@ static char ended; // its address, in `ending`: the thread has handed back all i
 
 /* One task's wait for the end, on its stack. */
 struct end_wait {
-    struct inbox_item item; // first
+    jg_call item; // first
     struct wait wait;
     struct loop *loop;
 };
 
-static void end_arrives(struct inbox_item *item) {
+static void end_arrives(jg_call *item) {
     wake(&container_of(item, struct end_wait, item)->wait, 0);
 }
 
@@ -40,7 +40,7 @@ static void tell_end(void *arg) {
     struct jg_worker *worker = arg;
     struct end_wait *waiting = atomic_exchange(&worker->ending, &ended);
     if (waiting != NULL) {
-        inbox_post(waiting->loop, &waiting->item);
+        must(inbox_post(waiting->loop->handle, &waiting->item) == 0);
     }
 }
 

@@ -33,9 +33,9 @@ enum {
 };
 
 struct lookup {
-    struct inbox_item item; // first
-    struct wait wait;       // of a task
-    struct loop *loop;      // the waiter's; NULL: it is a thread and waits for `over`
+    jg_call item;      // first
+    struct wait wait;  // of a task
+    struct loop *loop; // the waiter's; NULL: it is a thread and waits for `over`
     pthread_mutex_t lock;
     pthread_cond_t over;
     int holders;    // under the lock, like the next two
@@ -107,7 +107,7 @@ static void let_go(struct lookup *lookup) {
     }
 }
 
-static void answer_arrives(struct inbox_item *item) {
+static void answer_arrives(jg_call *item) {
     wake(&container_of(item, struct lookup, item)->wait, 0);
 }
 
@@ -140,7 +140,7 @@ static void *run_thread(void *arg) {
     pthread_mutex_lock(&lookup->lock);
     lookup->done = true;
     if (!lookup->abandoned && lookup->loop != NULL) {
-        inbox_post(lookup->loop, &lookup->item);
+        must(inbox_post(lookup->loop->handle, &lookup->item) == 0);
     }
     pthread_cond_signal(&lookup->over);
     pthread_mutex_unlock(&lookup->lock);

@@ -129,7 +129,7 @@ static bool blocking_submit(struct backend *backend, struct op *op) {
     return true;
 }
 
-/* No op is ever pending here, so there is nothing to cancel, reap or wake. */
+/* No op is ever pending here, so there is nothing to cancel or reap. */
 static void blocking_cancel(struct backend *backend, struct op *op) {
     (void)backend;
     (void)op;
@@ -178,7 +178,6 @@ static const struct backend_ops blocking_ops = {
     .submit = blocking_submit,
     .cancel = blocking_cancel,
     .reap = blocking_reap,
-    .wakeup = blocking_ignore,
     .now_ns = blocking_now_ns,
     .socket_open = blocking_socket_open,
     .socket_pair = blocking_socket_pair,

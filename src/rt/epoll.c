@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* epoll.c – the backend for Linux: try, wait for readiness, try again.
  *
- * Holds      one epoll, one eventfd for wake-ups, and a table by descriptor: who waits to read, who to
+ * Holds      one epoll, which also watches the loop's wake-up descriptor, and a table by descriptor: who waits to read, who to
  *            write, and what is known about its readiness.
  * Invariant  a descriptor is registered once, edge-triggered, for both directions, at its first wait.
  *            `readable` is false only when a system call has drained it since the last event: then
@@ -24,7 +24,6 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 enum {
@@ -48,7 +47,6 @@ struct entry {
 struct epoll_backend {
     struct backend backend;
     int epoll_fd;
-    int wakeup_fd;
     struct entry *entries;
     size_t entry_count;
     struct epoll_event events[EVENTS_MOST];
@@ -260,22 +258,12 @@ static int epoll_reap(struct backend *backend, int64_t timeout_ns) {
     }
     for (int i = 0; i < count; i++) {
         if (self->events[i].data.u64 == WAKEUP_DATA) {
-            uint64_t value;
-            ssize_t got = read(self->wakeup_fd, &value, sizeof(value));
-            (void)got; // it only had to stop being readable
+            inbox_calm(backend->loop->handle);
         } else {
             on_event(self, &self->events[i]);
         }
     }
     return count;
-}
-
-static void epoll_wakeup(struct backend *backend) {
-    int error = errno; // may run in a signal handler
-    const uint64_t one = 1;
-    ssize_t put = write(of(backend)->wakeup_fd, &one, sizeof(one));
-    (void)put; // EAGAIN: it is readable already
-    errno = error;
 }
 
 static int64_t epoll_now_ns(struct backend *backend) {
@@ -292,7 +280,6 @@ static void epoll_backend_close(struct backend *backend) {
     struct epoll_backend *self = of(backend);
     must(backend->pending == 0);
     close(self->epoll_fd);
-    close(self->wakeup_fd);
     mem_free(self->entries);
     mem_free(self);
 }
@@ -340,7 +327,6 @@ static const struct backend_ops epoll_ops = {
     .submit = epoll_submit,
     .cancel = epoll_cancel,
     .reap = epoll_reap,
-    .wakeup = epoll_wakeup,
     .now_ns = epoll_now_ns,
     .socket_open = epoll_socket_open,
     .socket_pair = epoll_socket_pair,
@@ -357,16 +343,10 @@ static int open_descriptors(struct epoll_backend *self) {
     if (self->epoll_fd < 0) {
         return -errno;
     }
-    self->wakeup_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (self->wakeup_fd < 0) {
-        int rc = -errno;
-        close(self->epoll_fd);
-        return rc;
-    }
     struct epoll_event event = {.events = EPOLLIN, .data.u64 = WAKEUP_DATA};
-    if (epoll_ctl(self->epoll_fd, EPOLL_CTL_ADD, self->wakeup_fd, &event) != 0) {
+    int wakeup_fd = self->backend.loop->handle->wakeup_fd;
+    if (epoll_ctl(self->epoll_fd, EPOLL_CTL_ADD, wakeup_fd, &event) != 0) {
         int rc = -errno;
-        close(self->wakeup_fd);
         close(self->epoll_fd);
         return rc;
     }

@@ -1,41 +1,64 @@
 // SPDX-License-Identifier: MIT
-/* inbox.h – how other threads and signal handlers reach a loop.
+/* inbox.h – how other threads and signal handlers reach a loop, and what of it outlives it.
  *
- * Holds      per loop a queue of items the senders own, and whether the loop sleeps.
- * Invariant  an item posted is delivered once, on the loop's thread, in the order posted; the kernel
- *            is asked for a wake-up only when the loop sleeps.
- * Called by  exec (finished work), os (signals); loop.c drains, each turn.
+ * Holds      struct jg_loop, the counted handle: a queue of calls the senders own, whether the loop
+ *            sleeps, and the descriptor that wakes it.
+ * Invariant  a call that was posted is made once, on the loop's thread, in the order posted; the kernel
+ *            is asked for a wake-up only when the loop sleeps. Who posts has a share in the handle, or
+ *            keeps the loop from closing: so neither queue nor descriptor goes away under a post.
+ * Called by  exec and net (finished work), task (jg_post); call.c collects, each turn; backends watch
+ *            the descriptor.
  * Why        push first, then look whether it sleeps; the loop says it sleeps, then looks again: one
- *            of the two always sees the other.
+ *            of the two always sees the other. A closed queue refuses: post and close cannot miss each
+ *            other either.
  */
 #ifndef RT_INBOX_H
 #define RT_INBOX_H
 
+#include "base/check.h"
 #include "base/mpsc.h"
 
-struct loop;
+#include <juggle/loop.h>
 
-struct inbox_item {
-    struct mpsc_node node;
-    void (*deliver)(struct inbox_item *item); // loop thread, must not suspend
-};
-
-struct inbox {
-    struct mpsc queue;
+struct jg_loop {
+    atomic_uint shares; // the loop's own, and those of who holds it
+    struct mpsc queue;  // closed with the loop
     atomic_bool sleeping;
+    int wakeup_fd;  // an eventfd, readable once somebody has woken the loop
+    uint32_t forks; // this process had seen when it was made
 };
 
-/* Posts an item to a loop. Any thread, signal handlers; the loop must outlive the call.
- * Owns: keeps `item` until it is delivered. */
-void inbox_post(struct loop *loop, struct inbox_item *item);
+/* Makes a handle with one share. Returns 0, -ENOMEM, -EMFILE. */
+int inbox_open(jg_loop **out_loop);
 
-/* Delivers what has come. Loop thread. Returns whether anything had. */
-bool inbox_drain(struct inbox *inbox);
+/* Takes a share, gives one up: the last one frees it. Any thread. */
+void inbox_hold(jg_loop *loop);
+void inbox_drop(jg_loop *loop);
+
+/* Whether somebody beside the loop has a share: something may come at any time. */
+bool inbox_shared(jg_loop *loop);
+
+/* Posts a call, whose `deliver` is set. Any thread, signal handlers.
+ *
+ * Returns 0; -ESHUTDOWN when the loop is closed, -ECHILD when it stayed behind in a fork.
+ * Owns: keeps `call` until it is delivered. */
+int inbox_post(jg_loop *loop, jg_call *call);
+
+/* Takes what has come, oldest first, linked by `next`. Loop thread. */
+static inline jg_link *inbox_take(jg_loop *loop) {
+    return likely(mpsc_empty(&loop->queue)) ? NULL : mpsc_drain(&loop->queue);
+}
 
 /* Says that the loop is about to sleep. Returns false when something has come: do not sleep. */
-bool inbox_sleep(struct inbox *inbox);
+bool inbox_sleep(jg_loop *loop);
 
 /* Says that it is awake. */
-void inbox_awake(struct inbox *inbox);
+void inbox_awake(jg_loop *loop);
+
+/* Makes the wake-up descriptor unreadable again. */
+void inbox_calm(jg_loop *loop);
+
+/* In a forked child: every handle made before is a copy of one that stayed behind. */
+void inbox_forked(void);
 
 #endif

@@ -32,6 +32,7 @@ struct loop_buffer {
 /* A forked child has a copy of the loop but shares its epoll: nothing there may use it. */
 static void poison_forked_child(void) {
     fault_fork_is_over();
+    inbox_forked();
     if (sched_running != NULL && sched_running->loop != NULL) {
         sched_running->attention |= ATTENTION_FORKED;
     }
@@ -41,9 +42,18 @@ static void watch_forks(void) {
     pthread_atfork(fault_fork_begins, fault_fork_is_over, poison_forked_child);
 }
 
-static int open_backend(struct loop *loop, const struct loop_options *options) {
-    return options->sim ? sim_open(loop, options->seed, &loop->backend)
-                        : epoll_open(loop, &loop->backend);
+/* The parts that may fail to be made. */
+static int open_parts(struct loop *loop, const struct loop_options *options) {
+    int rc = inbox_open(&loop->handle);
+    if (rc < 0) {
+        return rc;
+    }
+    rc = options->sim ? sim_open(loop, options->seed, &loop->backend)
+                      : epoll_open(loop, &loop->backend);
+    if (rc < 0) {
+        inbox_drop(loop->handle);
+    }
+    return rc;
 }
 
 static struct sim_weather *choose_weather(const struct loop_options *options) {
@@ -65,7 +75,8 @@ int loop_open(struct loop *loop, const struct loop_options *options) {
                           .on_stuck = options->on_stuck};
     timers_init(&loop->timers);
     stack_pool_init(&loop->stacks);
-    int rc = open_backend(loop, options);
+    calls_init(&loop->calls);
+    int rc = open_parts(loop, options);
     if (rc < 0) {
         return rc;
     }
@@ -82,7 +93,9 @@ int loop_open(struct loop *loop, const struct loop_options *options) {
 }
 
 void loop_close(struct loop *loop) {
-    must(sched_running == &loop->self.coro && loop->ready_first == NULL);
+    must(sched_running == &loop->self.coro);
+    calls_close(loop);
+    must(loop->ready_first == NULL);
     loop->backend->ops->close(loop->backend);
     timers_fini(&loop->timers);
     stack_pool_fini(&loop->stacks);
@@ -91,12 +104,13 @@ void loop_close(struct loop *loop) {
         loop->buffers = buffer->next;
         mem_free(buffer);
     }
+    inbox_drop(loop->handle);
     sched_running = NULL;
 }
 
-/* How long the kernel may keep us: not at all while somebody is ready. */
-static int64_t wait_limit(struct loop *loop, int64_t now_ns) {
-    if (loop->ready_first != NULL) {
+/* How long the kernel may keep us: not at all while somebody is ready or a call due. */
+static int64_t wait_limit(const struct loop *loop, int64_t now_ns) {
+    if (loop->ready_first != NULL || calls_due(&loop->calls)) {
         return 0;
     }
     int64_t next = timers_next(&loop->timers);
@@ -106,31 +120,33 @@ static int64_t wait_limit(struct loop *loop, int64_t now_ns) {
     return next > now_ns ? next - now_ns : 0;
 }
 
-/* Asks the backend for completions, sleeping in it if there is nothing else to do. */
+/* Asks the backend for completions, without waiting for one. */
+static void glance(struct loop *loop) {
+    if (loop->backend->pending > 0 || loop->ready_first == NULL) {
+        loop->backend->ops->reap(loop->backend, 0);
+    }
+}
+
+/* The same, sleeping in it if there is nothing else to do. */
 static void look(struct loop *loop) {
     struct backend *backend = loop->backend;
     int64_t limit_ns = wait_limit(loop, backend->ops->now_ns(backend));
-    if (limit_ns == 0) {
-        if (backend->pending > 0 || loop->ready_first == NULL) {
-            backend->ops->reap(backend, 0);
-        }
+    if (limit_ns == 0 || !inbox_sleep(loop->handle)) {
+        glance(loop);
         return;
     }
     stack_trim(&loop->stacks, TRIM_PER_IDLE);
-    if (inbox_sleep(&loop->inbox)) {
-        int rc = backend->ops->reap(backend, limit_ns);
-        inbox_awake(&loop->inbox);
-        if (rc == -EDEADLK) {
-            loop->on_stuck(loop);
-        }
+    int rc = backend->ops->reap(backend, limit_ns);
+    inbox_awake(loop->handle);
+    if (rc == -EDEADLK) {
+        loop->on_stuck(loop);
     }
 }
 
 static void turn(struct loop *loop) {
     loop->turns++;
-    inbox_drain(&loop->inbox);
     look(loop);
-    inbox_drain(&loop->inbox);
+    calls_round(loop);
     if (loop->timers.count > 0) {
         timers_fire(&loop->timers, loop->backend->ops->now_ns(loop->backend));
     }

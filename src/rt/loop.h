@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-/* loop.h – the event loop: one turn is look for completions, fire timers, run who is ready.
+/* loop.h – the event loop: one turn is look for completions, make calls, fire timers, run who is ready.
  *
- * Holds      struct loop: ready queue, timers, stacks, inbox, backend, and the loop's own record.
- * Invariant  at most one loop per thread; only its thread touches it, but for the inbox.
+ * Holds      struct loop: ready queue, timers, stacks, calls, backend, and the loop's own record.
+ * Invariant  at most one loop per thread; only its thread touches it. Others know its handle.
  * Called by  task (jg_run opens, runs, closes). Calls down to timers, inbox and the backend.
  * Why        a budget of resumes per turn: tasks that are always ready cannot starve timers and
  *            sockets, and busy sockets cannot starve tasks.
@@ -10,6 +10,7 @@
 #ifndef RT_LOOP_H
 #define RT_LOOP_H
 
+#include "rt/call.h"
 #include "rt/coro.h"
 #include "rt/inbox.h"
 #include "rt/op.h"
@@ -24,7 +25,8 @@ struct loop {
     union coro_record self; // the loop as a coroutine, on the thread's own stack
     struct timers timers;
     struct stack_pool stacks;
-    struct inbox inbox;
+    struct calls calls;
+    jg_loop *handle;
     struct backend *backend;
     struct loop_buffer *buffers; // free read buffers
     size_t buffer_count;

@@ -16,8 +16,8 @@
  *   cancel  is called for a pending op only, once. It either completes the op now with -ECANCELED,
  *           or asks for that and completes it later with whatever came first: completion wins.
  *   reap    waits up to `timeout_ns` (0: not at all; negative: for ever) for completions, and wakes
- *           them; returns early when `wakeup` is called. May wait less, never without end.
- *   wakeup  any thread and signal handlers: makes the present or the next reap return.
+ *           them; returns early once the loop's handle is woken (see inbox.h). May wait less, never
+ *           without end.
  *   close   completes pending ops of the descriptor with -EBADF before the number can be reused.
  */
 #ifndef RT_OP_H
@@ -77,7 +77,6 @@ struct backend_ops {
     bool (*submit)(struct backend *backend, struct op *op);
     void (*cancel)(struct backend *backend, struct op *op);
     int (*reap)(struct backend *backend, int64_t timeout_ns);
-    void (*wakeup)(struct backend *backend);
     int64_t (*now_ns)(struct backend *backend);
 
     // Descriptors. All return a descriptor or 0, or a negative errno.

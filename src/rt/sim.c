@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MIT
 /* sim.c – the simulated backend: a virtual clock, a network in memory, and a seed that decides.
  *
- * Holds      struct sim: the network (sim_net.h) and a real eventfd for real threads.
- * Invariant  every choice comes from loop_random, and nothing real is looked at unless a real thread
- *            owes the loop something: a seed replays exactly.
+ * Holds      struct sim: the network (sim_net.h).
+ * Invariant  every choice comes from loop_random, and nothing real is looked at unless real threads
+ *            owe the loop something, or may post to it: a seed replays exactly.
  * Called by  through struct backend_ops only.
  * Why        races, timeouts and faults are tried by the thousand in no time, and can be repeated. It
  *            behaves like a ring where it may: an op that could complete at once is made to wait, a
  *            cancelled one completes later, with whatever came first.
  * Quirks     the clock stands still while anybody can run, and jumps to the next event when nobody
- *            can. While a thread owes us something it keeps pace with the real clock, so that real
+ *            can. While a thread owes us something, or has a share in the handle, it keeps pace with the real clock, so that real
  *            work does not run into virtual timeouts.
  */
 #include "rt/op.h"
@@ -23,17 +23,12 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <stdatomic.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
 enum { CONNECT_TRIES = 6 }; // one second apart, then two, four, ...
 
 struct sim {
     struct backend backend;
     struct sim_net net;
-    int wakeup_fd;
-    atomic_bool woken;
 };
 
 static struct sim *of(struct backend *backend) {
@@ -225,31 +220,15 @@ static int64_t sim_now_ns(struct backend *backend) {
     return of(backend)->net.now_ns;
 }
 
-static void sim_wakeup(struct backend *backend) {
-    struct sim *self = of(backend);
-    int error = errno; // may run in a signal handler
-    const uint64_t one = 1;
-    atomic_store(&self->woken, true);
-    ssize_t put = write(self->wakeup_fd, &one, sizeof(one));
-    (void)put; // EAGAIN: it is readable already
-    errno = error;
-}
-
-static void calm_wakeup(struct sim *self) {
-    uint64_t value;
-    atomic_store(&self->woken, false);
-    ssize_t got = read(self->wakeup_fd, &value, sizeof(value));
-    (void)got; // it only had to stop being readable
-}
-
 /* Waits really, for threads that owe the loop something. Returns whether it was woken. */
 static bool wait_for_threads(struct sim *self, int64_t timeout_ns) {
-    struct pollfd wakeup = {.fd = self->wakeup_fd, .events = POLLIN};
+    jg_loop *handle = self->backend.loop->handle;
+    struct pollfd wakeup = {.fd = handle->wakeup_fd, .events = POLLIN};
     const struct timespec limit = {timeout_ns / JG_S, timeout_ns % JG_S};
     self->backend.kernel_waits++;
     int got = ppoll(&wakeup, 1, timeout_ns < 0 ? NULL : &limit, NULL);
     if (got > 0) {
-        calm_wakeup(self);
+        inbox_calm(handle);
     }
     return got != 0; // also after a signal: look again
 }
@@ -264,7 +243,8 @@ static int pass_time(struct sim *self, int64_t timeout_ns) {
     if (until == net->now_ns) {
         return 0;
     }
-    if (self->backend.loop->external > 0) {
+    const struct loop *loop = self->backend.loop;
+    if (loop->external > 0 || inbox_shared(loop->handle)) {
         int64_t real_ns = until == JG_NEVER ? -1 : until - net->now_ns;
         if (wait_for_threads(self, real_ns)) {
             return 0;
@@ -278,9 +258,7 @@ static int pass_time(struct sim *self, int64_t timeout_ns) {
 
 static int sim_reap(struct backend *backend, int64_t timeout_ns) {
     struct sim *self = of(backend);
-    if (atomic_load(&self->woken)) {
-        calm_wakeup(self);
-    } else if (timeout_ns != 0) {
+    if (timeout_ns != 0 && mpsc_empty(&backend->loop->handle->queue)) {
         int rc = pass_time(self, timeout_ns);
         if (rc < 0) {
             return rc;
@@ -387,7 +365,6 @@ static void sim_close_fd(struct backend *backend, int fd) {
 static void sim_close(struct backend *backend) {
     struct sim *self = of(backend);
     must(backend->pending == 0);
-    close(self->wakeup_fd);
     sim_net_fini(&self->net);
     mem_free(self);
 }
@@ -399,7 +376,6 @@ static const struct backend_ops sim_ops = {
     .submit = sim_submit,
     .cancel = sim_cancel,
     .reap = sim_reap,
-    .wakeup = sim_wakeup,
     .now_ns = sim_now_ns,
     .socket_open = sim_socket_open,
     .socket_pair = sim_socket_pair,
@@ -420,12 +396,6 @@ int sim_open(struct loop *loop, uint64_t seed, struct backend **out_backend) {
     struct sim *self = mem_alloc_zero(sizeof(*self));
     if (self == NULL) {
         return -ENOMEM;
-    }
-    self->wakeup_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (self->wakeup_fd < 0) {
-        int rc = -errno;
-        mem_free(self);
-        return rc;
     }
     self->backend.ops = &sim_ops;
     self->backend.loop = loop;

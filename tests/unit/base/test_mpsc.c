@@ -15,7 +15,7 @@
 #define expect(condition) ((condition) ? (void)0 : ck_abort_msg("%s does not hold", #condition))
 
 struct item {
-    struct mpsc_node node; // first
+    jg_link node; // first
     int pusher;
     int number;
 };
@@ -29,10 +29,10 @@ START_TEST(what_goes_in_first_comes_out_first) {
     for (int round = 0; round < 3; round++) {
         for (int i = 0; i < 10; i++) {
             items[i].number = i;
-            mpsc_push(&queue, &items[i].node);
+            ck_assert(mpsc_push(&queue, &items[i].node));
         }
         ck_assert(!mpsc_empty(&queue));
-        struct mpsc_node *node = mpsc_drain(&queue);
+        jg_link *node = mpsc_drain(&queue);
         ck_assert(mpsc_empty(&queue));
         for (int i = 0; i < 10; i++) {
             ck_assert_ptr_eq(node, &items[i].node);
@@ -56,7 +56,7 @@ static void *push_all(void *arg) {
     for (int i = 0; i < EACH; i++) {
         pusher->items[i].pusher = pusher->name;
         pusher->items[i].number = i;
-        mpsc_push(pusher->queue, &pusher->items[i].node);
+        expect(mpsc_push(pusher->queue, &pusher->items[i].node));
     }
     return NULL;
 }
@@ -65,7 +65,7 @@ static void *push_all(void *arg) {
 static void drain_all(struct mpsc *queue, int *next, int count) {
     int taken = 0;
     while (taken < count) {
-        struct mpsc_node *node = mpsc_drain(queue);
+        jg_link *node = mpsc_drain(queue);
         if (node == NULL) {
             sched_yield();
         }
@@ -109,8 +109,7 @@ static void push_from_signal(int number) {
     (void)number;
     if (signals_seen < SIGNALS) {
         signal_items[signals_seen] = (struct item){.number = signals_seen};
-        mpsc_push(&signal_queue, &signal_items[signals_seen].node);
-        signals_seen++;
+        signals_seen += mpsc_push(&signal_queue, &signal_items[signals_seen].node);
     }
 }
 
@@ -125,8 +124,8 @@ START_TEST(signal_handlers_push_at_any_moment) {
     ck_assert_int_eq(sigaction(SIGALRM, &action, NULL), 0);
     ck_assert_int_eq(setitimer(ITIMER_REAL, &often, NULL), 0);
     for (int round = 0; from_signals < SIGNALS; round++) {
-        mpsc_push(&signal_queue, &own.node);
-        for (struct mpsc_node *node = mpsc_drain(&signal_queue); node != NULL; node = node->next) {
+        expect(mpsc_push(&signal_queue, &own.node));
+        for (jg_link *node = mpsc_drain(&signal_queue); node != NULL; node = node->next) {
             const struct item *item = (const struct item *)(void *)node;
             expect(item->pusher == 1 || item->number == from_signals);
             from_signals += item->pusher == 0;

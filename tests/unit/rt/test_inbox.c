@@ -4,6 +4,7 @@
 #define FIXTURE_LIMIT 30
 #include "world.h"
 
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -11,60 +12,61 @@
 
 enum { POSTS = 100000 / SLOWED };
 
-// The pieces, with a backend that only counts.
-
-static int wakeups;
-
-static void count_wakeup(struct backend *backend) {
-    (void)backend;
-    wakeups++;
-}
+// The pieces, without a thread.
 
 static int delivered[3];
 
-static void note_delivery(struct inbox_item *item);
+static void note_delivery(jg_call *item);
 
-static struct inbox_item items[3] = {
+static jg_call items[3] = {
     {.deliver = note_delivery}, {.deliver = note_delivery}, {.deliver = note_delivery}};
-static struct loop *posting_loop;
+static jg_loop *posting_to;
 
-static void note_delivery(struct inbox_item *item) {
+static void note_delivery(jg_call *item) {
     delivered[item - items]++;
     if (item == &items[1]) {
-        inbox_post(posting_loop, &items[2]); // from inside a delivery
+        ck_assert_int_eq(inbox_post(posting_to, &items[2]), 0); // from inside a delivery
     }
+}
+
+static bool woken(const jg_loop *loop) {
+    struct pollfd wakeup = {.fd = loop->wakeup_fd, .events = POLLIN};
+    return poll(&wakeup, 1, 0) == 1;
 }
 
 // Every post would cost a system call, or none would wake the loop.
 START_TEST(only_a_sleeping_loop_is_woken) {
-    const struct backend_ops counting_ops = {.wakeup = count_wakeup};
-    struct backend backend = {.ops = &counting_ops};
-    struct loop loop = {.backend = &backend};
-    posting_loop = &loop;
-    ck_assert(!inbox_drain(&loop.inbox));
-    inbox_post(&loop, &items[0]);
-    ck_assert_int_eq(wakeups, 0);
-    ck_assert(!inbox_sleep(&loop.inbox)); // something is there: no sleep
-    ck_assert(inbox_drain(&loop.inbox));
+    struct loop loop = {.sim = false};
+    calls_init(&loop.calls);
+    ck_assert_int_eq(inbox_open(&loop.handle), 0);
+    posting_to = loop.handle;
+    calls_round(&loop);
+    ck_assert_int_eq(inbox_post(loop.handle, &items[0]), 0);
+    ck_assert(!woken(loop.handle));
+    ck_assert(!inbox_sleep(loop.handle)); // something is there: no sleep
+    calls_round(&loop);
     ck_assert_int_eq(delivered[0], 1);
-    ck_assert(inbox_sleep(&loop.inbox));
-    inbox_post(&loop, &items[0]);
-    ck_assert_int_eq(wakeups, 1);
-    inbox_awake(&loop.inbox);
-    inbox_post(&loop, &items[1]);
-    ck_assert_int_eq(wakeups, 1);
-    ck_assert(inbox_drain(&loop.inbox));
+    ck_assert(inbox_sleep(loop.handle));
+    ck_assert_int_eq(inbox_post(loop.handle, &items[0]), 0);
+    ck_assert(woken(loop.handle));
+    inbox_calm(loop.handle);
+    inbox_awake(loop.handle);
+    ck_assert_int_eq(inbox_post(loop.handle, &items[1]), 0);
+    ck_assert(!woken(loop.handle));
+    calls_round(&loop);
     ck_assert_int_eq(delivered[1], 1);
-    ck_assert_int_eq(delivered[2], 0); // posted meanwhile: the next drain's
-    ck_assert(inbox_drain(&loop.inbox));
+    ck_assert_int_eq(delivered[2], 0); // posted meanwhile: the next round's
+    calls_round(&loop);
     ck_assert_int_eq(delivered[2], 1);
+    calls_close(&loop);
+    inbox_drop(loop.handle);
 }
 END_TEST
 
 // Threads.
 
 struct post {
-    struct inbox_item item; // first
+    jg_call item; // first
     struct crowd *crowd;
     int poster;
     int number;
@@ -80,7 +82,7 @@ struct crowd {
     struct wait all_here;
 };
 
-static void arrive(struct inbox_item *item) {
+static void arrive(jg_call *item) {
     struct post *post = (struct post *)(void *)item;
     struct crowd *crowd = post->crowd;
     expect(post->number == crowd->next[post->poster]);
@@ -94,7 +96,7 @@ static void arrive(struct inbox_item *item) {
 static void *post_all(void *arg) {
     struct post *posts = arg;
     for (int i = 0; i < POSTS / POSTERS; i++) {
-        inbox_post(posts->crowd->loop, &posts[i].item);
+        expect(inbox_post(posts->crowd->loop->handle, &posts[i].item) == 0);
     }
     return NULL;
 }
@@ -128,13 +130,13 @@ START_TEST(each_post_of_many_threads_arrives_once) {
 END_TEST
 
 struct volley {
-    struct inbox_item item; // first
+    jg_call item; // first
     struct loop *loop;
     atomic_int arrived;
     struct wait over;
 };
 
-static void return_ball(struct inbox_item *item) {
+static void return_ball(jg_call *item) {
     struct volley *volley = (struct volley *)(void *)item;
     if (atomic_fetch_add(&volley->arrived, 1) + 1 == POSTS) {
         volley->loop->external--;
@@ -146,7 +148,7 @@ static void return_ball(struct inbox_item *item) {
 static void *throw_one_by_one(void *arg) {
     struct volley *volley = arg;
     for (int i = 0; i < POSTS; i++) {
-        inbox_post(volley->loop, &volley->item);
+        expect(inbox_post(volley->loop->handle, &volley->item) == 0);
         for (int spins = 0; atomic_load(&volley->arrived) <= i; spins++) {
             if (spins > 1000) {
                 sched_yield();
@@ -183,7 +185,7 @@ static volatile sig_atomic_t signals_sent;
 static int signals_arrived;
 static struct wait signals_over;
 
-static void count_signal(struct inbox_item *item) {
+static void count_signal(jg_call *item) {
     struct volley *post = (struct volley *)(void *)item;
     expect(post == &signal_posts[signals_arrived]);
     if (++signals_arrived == SIGNALS) {
@@ -197,7 +199,7 @@ static void post_from_signal(int number) {
     if (signals_sent < SIGNALS) {
         struct volley *post = &signal_posts[signals_sent];
         signals_sent++;
-        inbox_post(post->loop, &post->item);
+        (void)inbox_post(post->loop->handle, &post->item);
     }
 }
 

@@ -121,13 +121,13 @@ START_TEST(a_limit_holds_for_pipes_too) {
 END_TEST
 
 struct note {
-    struct inbox_item item;
+    jg_call item;
     struct loop *loop;
     struct wait wait;
     atomic_int delivered;
 };
 
-static void note_arrives(struct inbox_item *item) {
+static void note_arrives(jg_call *item) {
     struct note *note = (struct note *)(void *)item;
     note->loop->external--;
     atomic_fetch_add(&note->delivered, 1);
@@ -136,7 +136,7 @@ static void note_arrives(struct inbox_item *item) {
 
 static void *post_from_thread(void *arg) {
     struct note *note = arg;
-    inbox_post(note->loop, &note->item);
+    inbox_post(note->loop->handle, &note->item);
     return NULL;
 }
 
@@ -165,7 +165,7 @@ static struct note *note_of_signal;
 
 static void post_from_signal(int number) {
     (void)number;
-    inbox_post(note_of_signal->loop, &note_of_signal->item);
+    inbox_post(note_of_signal->loop->handle, &note_of_signal->item);
 }
 
 static void signal_wakes_body(void *arg) {

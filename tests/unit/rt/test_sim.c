@@ -207,7 +207,7 @@ START_TEST(the_clock_jumps_and_only_when_nobody_can_run) {
 END_TEST
 
 struct owed {
-    struct inbox_item item;
+    jg_call item;
     struct loop *loop;
     struct wait wait;
     jg_timer limit;
@@ -215,7 +215,7 @@ struct owed {
     bool outlasts; // the work takes longer than the limit
 };
 
-static void owed_arrives(struct inbox_item *item) {
+static void owed_arrives(jg_call *item) {
     struct owed *owed = (struct owed *)(void *)item;
     owed->loop->external--;
     wake(&owed->wait, 0);
@@ -229,11 +229,11 @@ static void strike(jg_timer *timer) {
 /* Work that is over only once the loop has gone to sleep, or once the limit has struck. */
 static void *pay_later(void *arg) {
     struct owed *owed = arg;
-    atomic_bool *awaited = owed->outlasts ? &owed->struck : &owed->loop->inbox.sleeping;
+    atomic_bool *awaited = owed->outlasts ? &owed->struck : &owed->loop->handle->sleeping;
     while (!atomic_load(awaited)) {
         sched_yield();
     }
-    inbox_post(owed->loop, &owed->item);
+    inbox_post(owed->loop->handle, &owed->item);
     return NULL;
 }
 

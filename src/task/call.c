@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: MIT
+/* call.c – calls that are no tasks, and a loop's handle, as users know them.
+ *
+ * Holds      nothing: a call's state is in its record.
+ * Invariant  while a call is made, the loop's own record bears its name, and is as before afterwards.
+ * Called by  user code; run_call by the loop.
+ * Why        the loop's record is a task's, only that it cannot suspend: failures, scopes and
+ *            jg_self work in a call as they do in a task.
+ */
+#include "base/clock.h"
+#include "task/task.h"
+
+#include <juggle/loop.h>
+#include <string.h>
+#include <unistd.h>
+
+static void settle_call(struct jg_task *self, intptr_t word) {
+    if (unlikely(self->coro.attention & ATTENTION_FORKED)) {
+        _exit(jg_failed(word) ? 1
+                              : 0); // a copy of the loop, in a forked child: nothing to go on with
+    }
+    if (unlikely(self->innermost != &self->root)) {
+        check_misuse("call %s left a scope open", self->coro.name);
+    }
+    if (unlikely(jg_failed(word) && word != -ECANCELED)) {
+        error_report(error_take_for(self, word));
+    } else {
+        error_free(error_take(self));
+    }
+}
+
+static void run_call(jg_call *call) {
+    struct jg_task *self = task_current();
+    const char *name = self->coro.name;
+    const char *spawned = self->spawned;
+    jg_fn *fn = call->fn;
+    void *arg = call->arg;
+    self->coro.name = call->site;
+    self->spawned = call->site + strlen(call->site) + 1;
+    call_release(call); // from here on it may be queued again
+    settle_call(self, fn(arg));
+    self->coro.name = name;
+    self->spawned = spawned;
+}
+
+static bool claim(jg_call *call, jg_fn *fn, void *arg, const char *site) {
+    if (!call_claim(call)) {
+        return false;
+    }
+    call->deliver = run_call;
+    call->fn = fn;
+    call->arg = arg;
+    call->site = site;
+    return true;
+}
+
+/* Whether this thread has a loop that takes calls. */
+static int find_loop(struct loop **out_loop) {
+    const struct coro *self = sched_current();
+    if (self->loop == NULL) {
+        return -ENXIO;
+    }
+    if (unlikely(self->attention & ATTENTION_FORKED)) {
+        return -ECHILD;
+    }
+    *out_loop = self->loop;
+    return unlikely(mpsc_closed(&self->loop->handle->queue)) ? -ESHUTDOWN : 0;
+}
+
+int jg_call_soon_at(jg_call *call, jg_fn *fn, void *arg, const char *site) {
+    struct loop *loop;
+    int rc = find_loop(&loop);
+    if (rc < 0) {
+        return rc;
+    }
+    if (!claim(call, fn, arg, site)) {
+        return -EALREADY;
+    }
+    call_make_ready(loop, call);
+    return 0;
+}
+
+int jg_call_when_at(jg_call *call, int64_t when_ns, jg_fn *fn, void *arg, const char *site) {
+    struct loop *loop;
+    int rc = find_loop(&loop);
+    if (rc < 0) {
+        return rc;
+    }
+    if (when_ns <= loop_now_ns()) {
+        return jg_call_soon_at(call, fn, arg, site);
+    }
+    if (!claim(call, fn, arg, site)) {
+        return -EALREADY;
+    }
+    rc = call_make_timed(loop, call, when_ns);
+    if (rc < 0) {
+        call_release(call);
+    }
+    return rc;
+}
+
+int jg_call_later_at(jg_call *call, int64_t delay_ms, jg_fn *fn, void *arg, const char *site) {
+    return delay_ms <= 0
+               ? jg_call_soon_at(call, fn, arg, site)
+               : jg_call_when_at(call, clock_add_ms(loop_now_ns(), delay_ms), fn, arg, site);
+}
+
+bool jg_call_cancel(jg_call *call) {
+    if (!jg_call_queued(call) || !call_take_back(sched_current()->loop, call)) {
+        return false;
+    }
+    call_release(call);
+    return true;
+}
+
+bool jg_call_queued(const jg_call *call) {
+    return __atomic_load_n(&call->claimed, __ATOMIC_ACQUIRE) != 0;
+}
+
+jg_loop *jg_loop_current(void) {
+    const struct loop *loop = sched_current()->loop;
+    return loop != NULL ? loop->handle : NULL;
+}
+
+jg_loop *jg_loop_hold(jg_loop *loop) {
+    inbox_hold(loop);
+    return loop;
+}
+
+void jg_loop_drop(jg_loop *loop) {
+    if (loop != NULL) {
+        inbox_drop(loop);
+    }
+}
+
+int jg_post_at(jg_loop *loop, jg_call *call, jg_fn *fn, void *arg, const char *site) {
+    if (!claim(call, fn, arg, site)) {
+        return -EALREADY;
+    }
+    int rc = inbox_post(loop, call);
+    if (rc < 0) {
+        call_release(call);
+    }
+    return rc;
+}

@@ -37,7 +37,7 @@ static int make_host(struct sim_net *net, const char *name, struct sim_host **ou
     if (host == NULL) {
         return -ENOMEM;
     }
-    memcpy(host->name, name, size);
+    host->name = memcpy(host + 1, name, size);
     host->number = (uint16_t)++net->host_count;
     host->next = net->hosts;
     net->hosts = host;

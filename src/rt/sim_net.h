@@ -38,7 +38,7 @@ struct sim_host {
     struct sim_host *next;
     uint16_t number; // 0: here
     bool cut;        // nothing reaches it, and nothing leaves it
-    char name[];
+    char *name;      // in the same block; NULL: here
 };
 
 struct sim_socket {

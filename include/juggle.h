@@ -44,6 +44,7 @@
 #include <juggle/stream.h>
 #include <juggle/sync.h>
 #include <juggle/task.h>
+#include <juggle/wait.h>
 #include <juggle/worker.h>
 
 #endif

@@ -17,7 +17,7 @@ static intptr_t load_result(const jg_block *block) {
     return block->out_size == sizeof(int32_t) ? *(int32_t *)block->out : *(intptr_t *)block->out;
 }
 
-static void store_result(const jg_block *block, intptr_t result) {
+void block_store(const jg_block *block, intptr_t result) {
     if (block->out == NULL) {
         return;
     }
@@ -48,7 +48,7 @@ bool jg_scope_block_step(jg_scope_block *block) {
 
 void jg_scope_block_close(jg_scope_block *block) {
     if (block->block.entered) {
-        store_result(&block->block, jg_scope_close(&block->scope, load_result(&block->block)));
+        block_store(&block->block, jg_scope_close(&block->scope, load_result(&block->block)));
     }
 }
 
@@ -67,5 +67,5 @@ void jg_group_block_close(jg_group_block *block) {
     if (!block->block.fell_through) {
         scope_request(&block->group.scope); // left early: the tasks have nobody to work for
     }
-    store_result(&block->block, jg_group_close(&block->group, load_result(&block->block)));
+    block_store(&block->block, jg_group_close(&block->group, load_result(&block->block)));
 }

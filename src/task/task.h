@@ -99,6 +99,9 @@ int task_stack_size(size_t wished, size_t *out_size);
 /* Names every task and what it waits for, and aborts. run.c */
 void task_report_stuck(struct loop *loop);
 
+/* Gives the caller's variable of a block, if there is one, this result. block.c */
+void block_store(const jg_block *block, intptr_t result);
+
 /* A task of the group has ended. group.c */
 void group_task_ended(jg_group *group, struct jg_task *task);
 

@@ -1,0 +1,320 @@
+// SPDX-License-Identifier: MIT
+/* many.c – waiting for many futures: gather, wait, as_completed.
+ *
+ * Holds      per future one node, its watch; nodes of settled futures in a list, in the order of
+ *            settling.
+ * Invariant  a node keeps the word itself: a task whose future it watched may be joined, and its record
+ *            gone, before the waiter runs. The watch stays linked, so that the future, if it is still
+ *            there, can be told that its failure was seen.
+ * Called by  user code.
+ * Why        the three differ in when they have enough, in what a cancel does, and in how words are
+ *            handed over. All else is this file's first half.
+ */
+#include "base/mem.h"
+#include "task/task.h"
+
+#include <juggle/wait.h>
+#include <string.h>
+
+enum { FEW = sizeof(((jg_many *)NULL)->few) / sizeof(jg_many_node) };
+
+/* Whether what is there is what the waiter waits for. */
+static bool has_enough(const jg_many *many) {
+    if (many->pending == 0 || (many->when == JG_FIRST_COMPLETED && many->first != NULL)) {
+        return true;
+    }
+    return many->when == JG_FIRST_EXCEPTION && many->failed != NULL;
+}
+
+/* Takes the word of a future that has settled, and stays linked to it. */
+static void note_settled(jg_many_node *node, jg_future *future) {
+    jg_many *many = node->many;
+    intptr_t result = future->result;
+    node->result = result;
+    node->settled = true;
+    *(many->first != NULL ? &many->last->next : &many->first) = node;
+    many->last = node;
+    many->settled++;
+    if (jg_failed(result)) {
+        bool cancelled = result == -ECANCELED;
+        many->any_cancelled = many->any_cancelled || cancelled;
+        if (many->failed == NULL && (!cancelled || many->cancel_fails)) {
+            many->failed = node;
+        }
+    }
+    future_watch(future, &node->watch);
+}
+
+static void fire_many(jg_watch *watch, jg_future *future) {
+    jg_many_node *node = container_of(watch, jg_many_node, watch);
+    jg_many *many = node->many;
+    many->pending--;
+    note_settled(node, future);
+    if (many->waiter != NULL && has_enough(many)) {
+        struct wait *waiter = many->waiter;
+        many->waiter = NULL;
+        wake(waiter, many->passed_on && many->any_cancelled ? -ECANCELED : 0);
+    }
+}
+
+static void many_close(jg_many *many) {
+    for (size_t i = 0; many->nodes != NULL && i < many->count; i++) {
+        future_unwatch(&many->nodes[i].watch);
+    }
+    if (many->nodes != many->few) {
+        mem_free(many->nodes);
+    }
+    many->nodes = NULL;
+}
+
+/* Watches the futures, each of which only once if `once`. */
+static void watch_all(jg_many *many, jg_future *const *futures) {
+    for (size_t i = 0; i < many->count; i++) {
+        jg_future *future = futures[i];
+        jg_many_node *node = &many->nodes[i];
+        if (many->once && future->counted) {
+            continue;
+        }
+        future->counted = true;
+        node->many = many;
+        node->watch.fire = fire_many;
+        if (future->done) {
+            note_settled(node, future);
+        } else {
+            many->pending++;
+            future_watch(future, &node->watch);
+        }
+    }
+    for (size_t i = 0; i < many->count; i++) {
+        futures[i]->counted = false;
+    }
+}
+
+/* Opens a wait whose count and rules are filled in. Returns 0, -EDEADLK, -ENOMEM; to be closed anyway. */
+static int many_open(jg_many *many, jg_future *const *futures) {
+    const jg_future *own = &task_current()->future;
+    size_t count = many->count;
+    size_t size_bytes;
+    many->nodes = many->few;
+    for (size_t i = 0; i < count; i++) {
+        if (futures[i] == own) {
+            return -EDEADLK;
+        }
+    }
+    if (count > FEW) {
+        bool vast = __builtin_mul_overflow(count, sizeof(jg_many_node), &size_bytes);
+        many->nodes = vast ? NULL : mem_alloc_zero(size_bytes);
+        if (many->nodes == NULL) {
+            return (int)jg_fail(-ENOMEM, "no memory to wait for %zu futures", count);
+        }
+    }
+    watch_all(many, futures);
+    return 0;
+}
+
+/* One wait for many, on the waiter's stack. */
+struct many_wait {
+    struct wait wait;
+    jg_many *many;
+};
+
+static void undo_leave(struct wait *wait) {
+    ((struct many_wait *)(void *)wait)->many->waiter = NULL;
+    wake(wait, -ECANCELED);
+}
+
+/* Cancels all that is pending; from now on only the end of all is enough. */
+static void cancel_all(jg_many *many) {
+    many->when = JG_ALL_COMPLETED;
+    many->passed_on = true;
+    for (size_t i = 0; i < many->count; i++) {
+        if (!many->nodes[i].settled) {
+            jg_future_cancel(many->nodes[i].watch.future);
+        }
+    }
+}
+
+static void undo_cancel_all(struct wait *wait) {
+    wait->undo = NULL;
+    cancel_all(((struct many_wait *)(void *)wait)->many);
+}
+
+/* The tasks among the futures that are pending, in the order of their addresses, as one may be there
+ * twice. */
+static struct coro *next_holder(const struct wait *wait, const struct coro *before) {
+    const jg_many *many = ((const struct many_wait *)(const void *)wait)->many;
+    struct coro *next = NULL;
+    for (size_t i = 0; i < many->count; i++) {
+        const jg_many_node *node = &many->nodes[i];
+        if (node->many == NULL || node->settled || !node->watch.future->of_task) {
+            continue;
+        }
+        struct coro *coro = &future_task(node->watch.future)->coro;
+        if ((uintptr_t)coro > (uintptr_t)before &&
+            (next == NULL || (uintptr_t)coro < (uintptr_t)next)) {
+            next = coro;
+        }
+    }
+    return next;
+}
+
+static const struct wait_kind many_kind = {.what = "futures", .next_holder = next_holder};
+
+/* Waits until there is enough. A cancel of the caller ends the wait, or is passed on to all. */
+static intptr_t many_wait(jg_many *many, bool pass_on) {
+    struct coro *self = sched_current();
+    struct many_wait waiting = {
+        .wait = {.undo = pass_on ? undo_cancel_all : undo_leave, .kind = &many_kind}, .many = many};
+    if (has_enough(many)) {
+        return 0;
+    }
+    if (unlikely(self->attention != 0)) {
+        if (!pass_on || (self->attention & ~(uint32_t)ATTENTION_CANCEL)) {
+            return sched_refuse(self);
+        }
+        undo_cancel_all(&waiting.wait);
+        if (has_enough(many)) {
+            return sched_refuse(self);
+        }
+    }
+    many->waiter = &waiting.wait;
+    intptr_t rc = park(&waiting.wait);
+    many->waiter = NULL;
+    if (unlikely(self->loop == NULL) && pass_on && rc == -ECANCELED) {
+        cancel_all(many); // nobody ran our undo
+    }
+    return rc;
+}
+
+/* The caller has been given this word. */
+static void mark_seen(jg_many_node *node) {
+    if (node->watch.future != NULL) {
+        node->watch.future->seen = true;
+    }
+}
+
+/* The same, and what stands behind a failure is the caller's as well, if it is still to be had. */
+static intptr_t take_word(jg_many_node *node) {
+    if (unlikely(jg_failed(node->result)) && node->watch.future != NULL) {
+        struct error_record *error = future_error(node->watch.future);
+        if (error != NULL) {
+            error_keep(task_current(), error);
+        }
+    }
+    return node->result;
+}
+
+static intptr_t gather_outcome(jg_many *many, intptr_t rc) {
+    if (!has_enough(many)) {
+        return rc; // it could not wait
+    }
+    if (many->cancel_fails) {
+        return many->failed != NULL ? take_word(many->failed) : 0;
+    }
+    return many->passed_on && many->any_cancelled ? -ECANCELED : 0;
+}
+
+static void hand_over(jg_many *many, intptr_t *out_results) {
+    for (size_t i = 0; i < many->count; i++) {
+        mark_seen(&many->nodes[i]);
+        if (out_results != NULL) {
+            out_results[i] = many->nodes[i].result;
+        }
+    }
+}
+
+intptr_t jg_gather(jg_future *const *futures, size_t count, intptr_t *out_results,
+                   jg_gather_mode mode) {
+    if (mode != JG_FAIL_FIRST && mode != JG_COLLECT_ERRORS) {
+        return -EINVAL;
+    }
+    bool collect = mode == JG_COLLECT_ERRORS;
+    jg_many many = {.count = count,
+                    .when = collect ? JG_ALL_COMPLETED : JG_FIRST_EXCEPTION,
+                    .cancel_fails = !collect};
+    intptr_t rc = many_open(&many, futures);
+    if (rc == 0) {
+        rc = gather_outcome(&many, many_wait(&many, true));
+    }
+    if (rc == 0) {
+        hand_over(&many, out_results);
+    }
+    many_close(&many);
+    return rc;
+}
+
+/* The part of jg_wait that may take time. */
+static intptr_t wait_limited(jg_many *many, int64_t timeout_ms) {
+    if (has_enough(many)) {
+        return 0;
+    }
+    if (timeout_ms == 0) {
+        return jg_yield();
+    }
+    jg_scope scope;
+    jg_scope_open(&scope, deadline_after_ms(timeout_ms), false);
+    return jg_scope_close(&scope, many_wait(many, false));
+}
+
+ssize_t jg_wait(jg_future *const *futures, size_t count, jg_return_when when, int64_t timeout_ms) {
+    jg_many many = {.count = count, .when = when, .once = true};
+    bool known = when == JG_ALL_COMPLETED || when == JG_FIRST_COMPLETED ||
+                 when == JG_FIRST_EXCEPTION;
+    if (count == 0 || !known) {
+        return -EINVAL;
+    }
+    intptr_t rc = many_open(&many, futures);
+    if (rc == 0) {
+        rc = wait_limited(&many, timeout_ms);
+        rc = rc < 0 && rc != -ETIMEDOUT ? rc : (intptr_t)many.settled;
+    }
+    many_close(&many);
+    return rc;
+}
+
+int jg_as_completed_open(jg_as_completed *iterator, jg_future *const *futures, size_t count,
+                         int64_t timeout_ms) {
+    iterator->deadline_ns = deadline_after_ms(timeout_ms);
+    iterator->block.entered = true;
+    iterator->many = (jg_many){.count = count, .when = JG_FIRST_COMPLETED, .once = true};
+    iterator->rc = many_open(&iterator->many, futures);
+    return (int)iterator->rc;
+}
+
+bool jg_as_completed_next(jg_as_completed *iterator) {
+    jg_many *many = &iterator->many;
+    if (iterator->rc == 0 && !has_enough(many)) {
+        jg_scope scope;
+        jg_scope_open(&scope, iterator->deadline_ns, false);
+        iterator->rc = jg_scope_close(&scope, many_wait(many, false));
+    }
+    jg_many_node *node = many->first;
+    if (iterator->rc < 0 || node == NULL) {
+        return false;
+    }
+    many->first = node->next;
+    iterator->index = (size_t)(node - many->nodes);
+    iterator->future = node->watch.future;
+    iterator->result = take_word(node);
+    mark_seen(node);
+    return true;
+}
+
+intptr_t jg_as_completed_close(jg_as_completed *iterator) {
+    many_close(&iterator->many);
+    return iterator->rc;
+}
+
+bool jg_as_completed_step(jg_as_completed *iterator) {
+    if (!iterator->block.entered) {
+        jg_as_completed_open(iterator, iterator->futures, iterator->many.count,
+                             iterator->timeout_ms);
+    }
+    return jg_as_completed_next(iterator);
+}
+
+void jg_as_completed_leave(jg_as_completed *iterator) {
+    if (iterator->block.entered) {
+        block_store(&iterator->block, jg_as_completed_close(iterator));
+    }
+}

@@ -6,12 +6,13 @@
 
 Each program ends with `name: N passed, N failed, N skipped`. A program that fails without saying so
 (no closing line, killed, exit code not 0, not built) counts as one failure more. "P F S" is appended
-to TOTALS_FILE; the exit code is 0 only if nothing failed.
+to TOTALS_FILE; lines `SCHEDULES name: N from seed S` become one; the exit code is 0 only if nothing failed.
 """
 import re
 import subprocess
 import sys
 
+SCHEDULES = re.compile(r"^SCHEDULES \S+: (\d+) from seed (0x[0-9a-f]+)$")
 OUTPUT = re.compile(r"^(\d+): ?(.*)$")
 CLOSING = re.compile(r"^\S+: (\d+) passed, (\d+) failed, (\d+) skipped$")
 RESULT = re.compile(r"^ *\d+/\d+ Test +#(\d+): (\S+) [.]*(.*?) +([0-9.]+) sec")
@@ -26,11 +27,16 @@ class Program:
     def __init__(self):
         self.lines = []
         self.counts = None
+        self.schedules = 0
+        self.first_seed = ""
 
     def add(self, line):
-        closing = CLOSING.match(line)
+        closing, schedules = CLOSING.match(line), SCHEDULES.match(line)
         if closing:
             self.counts = [int(n) for n in closing.groups()]
+        elif schedules:
+            self.schedules += int(schedules[1])
+            self.first_seed = schedules[2]
         elif not CTEST_NOISE.match(line):
             self.lines.append(line)
 
@@ -48,6 +54,8 @@ def report(label, name, status, seconds, program):
              if n or word == "passed"]
     note = "" if status == "Passed" else f"  {status.strip('*')}"
     print(f"{label:8} {name:36} {', '.join(words)}{note}  ({seconds:.1f} s)")
+    if program.schedules:
+        print(f"    {program.schedules} schedules from seed {program.first_seed}")
     shown = program.lines if counts[1] else [s for s in program.lines if s.startswith("SKIP ")]
     early = shown[:-SHOWN_LINES]
     if early:

@@ -117,6 +117,7 @@ END_TEST
 START_TEST(one_seed_runs_here) {
     jg_sim_report report;
     stock = -1;
+    ck_assert_ptr_nonnull(freopen("/dev/null", "w", stderr)); // the traces
     setenv("JUGGLE_SEED", "3", 1);
     ck_assert_int_eq(jg_sim_explore(hello, NULL, NULL, 200, 0, &report), 0);
     ck_assert_uint_eq(report.seeds, 1);
@@ -201,7 +202,7 @@ START_TEST(sweep_finds_a_forgotten_check) {
     ck_assert_uint_gt(report.runs, 20);
     ck_assert_int_eq(jg_sim_explore(ignore_memory, NULL, NULL, 3, JG_SIM_SWEEP_ALLOC, &report), 1);
     ck_assert_uint_gt(report.refused, 1);
-    ck_assert_int_ne(report.signal, 0);
+    ck_assert(report.signal != 0 || report.exit_code != 0); // a sanitizer exits
 }
 END_TEST
 

@@ -16,6 +16,7 @@
 /* Set while something is made to go wrong. Else a scenario also checks that it got its work done. */
 static bool scenario_disturbed;
 
+#include "sim/scenarios_http.h"
 #include "sim/scenarios_io.h"
 #include "sim/scenarios_sync.h"
 #include "sim/scenarios_tasks.h"
@@ -28,49 +29,28 @@ struct scenario {
     void (*check)(void); // once the loop has ended; may be NULL
 };
 
-static const struct scenario scenario_permits = {"permits\0", permits_run, NULL};
-static const struct scenario scenario_locks = {"locks\0", locks_run, NULL};
-static const struct scenario scenario_heirs = {"heirs\0", heirs_run, NULL};
-static const struct scenario scenario_gate = {"gate\0", gate_run, NULL};
-static const struct scenario scenario_words = {"words\0", words_run, NULL};
-static const struct scenario scenario_buffer = {"buffer\0", buffer_run, NULL};
-static const struct scenario scenario_post = {"post\0", post_run, NULL};
-static const struct scenario scenario_families = {"families\0", families_run, NULL};
-static const struct scenario scenario_kin = {"kin\0", kin_run, NULL};
-static const struct scenario scenario_limits = {"limits\0", limits_run, NULL};
-static const struct scenario scenario_storm = {"storm\0", storm_run, NULL};
-static const struct scenario scenario_strays = {"strays\0", strays_run, strays_check};
-static const struct scenario scenario_pipeline = {"pipeline\0", pipeline_run, NULL};
-static const struct scenario scenario_echo = {"echo\0", echo_run, NULL};
-static const struct scenario scenario_doors = {"doors\0", doors_run, NULL};
+/* All of them. Each file lists its own as X(name, check), name_run being the scenario. */
+#define SCENARIOS(X)                                                                               \
+    SCENARIOS_SYNC(X)                                                                              \
+    SCENARIOS_TASKS(X)                                                                             \
+    SCENARIOS_IO(X)                                                                                \
+    SCENARIOS_HTTP(X)
 
-/* One START_TEST per scenario, so that each runs in a process of its own and fails under its own name. */
-#define SCENARIO_TESTS(sweep)                                                                      \
-    SCENARIO_TEST(permits, sweep)                                                                  \
-    SCENARIO_TEST(locks, sweep)                                                                    \
-    SCENARIO_TEST(heirs, sweep)                                                                    \
-    SCENARIO_TEST(gate, sweep)                                                                     \
-    SCENARIO_TEST(words, sweep)                                                                    \
-    SCENARIO_TEST(buffer, sweep)                                                                   \
-    SCENARIO_TEST(post, sweep)                                                                     \
-    SCENARIO_TEST(families, sweep)                                                                 \
-    SCENARIO_TEST(kin, sweep)                                                                      \
-    SCENARIO_TEST(limits, sweep)                                                                   \
-    SCENARIO_TEST(storm, sweep)                                                                    \
-    SCENARIO_TEST(strays, sweep)                                                                   \
-    SCENARIO_TEST(pipeline, sweep)                                                                 \
-    SCENARIO_TEST(echo, sweep)                                                                     \
-    SCENARIO_TEST(doors, sweep)
+#define SCENARIO_DEFINE(name, check)                                                               \
+    static const struct scenario scenario_##name = {#name "\0", name##_run, check};
 
-#define SCENARIO_TEST(name, sweep)                                                                 \
+SCENARIOS(SCENARIO_DEFINE)
+
+/* One START_TEST per scenario, so that each runs in a process of its own and fails under its own name:
+ * `SCENARIOS(SCENARIO_TEST)`, where `scenario_sweep` is what is done with each. */
+#define SCENARIO_TEST(name, check)                                                                 \
     START_TEST(name) {                                                                             \
-        sweep(&scenario_##name);                                                                   \
+        scenario_sweep(&scenario_##name);                                                          \
     }                                                                                              \
     END_TEST
 
-#define SCENARIO_NAMES                                                                             \
-    permits, locks, heirs, gate, words, buffer, post, families, kin, limits, storm, strays,        \
-        pipeline, echo, doors
+/* Their names, for FIXTURE_MAIN: `SCENARIOS(SCENARIO_NAME)`. */
+#define SCENARIO_NAME(name, check) name,
 
 /* Plays it once under sim, from `run` if that is given, which then has to call scenario->run. What the
  * loop held is checked to be gone. */

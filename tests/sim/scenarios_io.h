@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* scenarios_io.h – scenarios of streams and listeners.
  *
- * Holds      pipeline, echo, doors.
+ * Holds      pipeline, echo, doors, lines, duplex, halves.
  * Invariant  see scenarios.h.
  * Called by  scenarios.h.
  * Why        see scenarios.h.
@@ -12,6 +12,8 @@
 #include "fixtures/fixture.h"
 
 #include <juggle.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 // pipeline: numbered bytes through a stream, in order and without gaps.
@@ -229,5 +231,208 @@ static intptr_t doors_run(void *arg) {
     ck_assert_int_eq(doors.wrong, 0);
     return 0;
 }
+
+// lines: text of many lengths, taken line by line from what is read ahead.
+
+enum { LINES = 12 };
+
+struct lines {
+    jg_stream *ends[2];
+    int seen;
+    bool wrong;
+};
+
+static intptr_t lines_write(void *arg) {
+    struct lines *lines = arg;
+    char text[64];
+    for (int i = 0; i < LINES; i++) {
+        int size = snprintf(text, sizeof(text), "%d%.*s\n", i, i * 3,
+                            "...................................");
+        if (jg_write(lines->ends[0], text, (size_t)size) < 0) {
+            break;
+        }
+        jg_sleep(i % 4);
+    }
+    jg_stream_shutdown(lines->ends[0]);
+    return 0;
+}
+
+/* Takes the whole lines that are there. */
+static void lines_take(struct lines *lines) {
+    char *data;
+    size_t held = jg_stream_peek(lines->ends[1], &data);
+    char *end;
+    while (held > 0 && (end = memchr(data, '\n', held)) != NULL) {
+        lines->wrong = lines->wrong || atoi(data) != lines->seen++;
+        jg_stream_take(lines->ends[1], (size_t)(end + 1 - data));
+        held = jg_stream_peek(lines->ends[1], &data);
+    }
+}
+
+static intptr_t lines_read(void *arg) {
+    struct lines *lines = arg;
+    for (int tries = 0; tries < 100; tries++) {
+        ssize_t got = 0;
+        char *data;
+        JG_TIMEOUT(2, got) {
+            got = jg_stream_fill(lines->ends[1], 4096, &data);
+        }
+        if (got > 0) {
+            lines_take(lines);
+        } else if (got != -ETIMEDOUT) {
+            break;
+        }
+    }
+    return 0;
+}
+
+static intptr_t lines_run(void *arg) {
+    struct lines lines = {.seen = 0};
+    (void)arg;
+    if (jg_stream_pair(&lines.ends[0], &lines.ends[1]) < 0) {
+        return -ENOMEM;
+    }
+    JG_GROUP(group) {
+        jg_group_spawn(group, lines_write, &lines);
+        jg_group_spawn(group, lines_read, &lines);
+    }
+    ck_assert(!lines.wrong);
+    ck_assert(scenario_disturbed || lines.seen == LINES);
+    jg_stream_close(lines.ends[0]);
+    jg_stream_close(lines.ends[1]);
+    return 0;
+}
+
+// duplex: more than fits on the way, in both directions of one connection at once.
+
+enum { DUPLEX_SIZE = 100000 };
+
+struct duplex_end {
+    jg_stream *stream;
+    ssize_t put;
+    size_t got;
+};
+
+static intptr_t duplex_write(void *arg) {
+    static const char block[DUPLEX_SIZE];
+    struct duplex_end *end = arg;
+    end->put = jg_write(end->stream, block, sizeof(block));
+    jg_stream_shutdown(end->stream);
+    return 0;
+}
+
+static intptr_t duplex_read(void *arg) {
+    struct duplex_end *end = arg;
+    char *block = malloc(DUPLEX_SIZE);
+    ssize_t got;
+    ck_assert_ptr_nonnull(block);
+    while ((got = jg_read(end->stream, block, DUPLEX_SIZE)) > 0) {
+        end->got += (size_t)got;
+    }
+    free(block);
+    return 0;
+}
+
+static intptr_t duplex_run(void *arg) {
+    struct duplex_end ends[2] = {{0}};
+    int rc = 0;
+    (void)arg;
+    if (jg_stream_pair(&ends[0].stream, &ends[1].stream) < 0) {
+        return -ENOMEM;
+    }
+    JG_TIMEOUT(2000, rc) { // as one of the four may have been cancelled
+        JG_GROUP(group) {
+            for (int i = 0; i < 2; i++) {
+                jg_group_spawn(group, duplex_read, &ends[i]);
+                jg_group_spawn(group, duplex_write, &ends[i]);
+            }
+        }
+    }
+    ck_assert(scenario_disturbed || rc == 0);
+    for (int i = 0; i < 2; i++) {
+        ck_assert_uint_le(ends[i].got, jg_stream_sent(ends[1 - i].stream));
+        ck_assert(scenario_disturbed || ends[i].put == DUPLEX_SIZE);
+        ck_assert(scenario_disturbed || ends[i].got == DUPLEX_SIZE);
+    }
+    jg_stream_close(ends[0].stream);
+    jg_stream_close(ends[1].stream);
+    return 0;
+}
+
+// halves: the question ends with the end of the stream, and the answer comes afterwards.
+
+struct halves {
+    jg_listener *listener;
+    int answered;
+    int wrong;
+};
+
+static intptr_t halves_answer(void *arg) {
+    struct halves *halves = arg;
+    jg_stream *stream;
+    for (int i = 0; i < 2 && jg_accept(halves->listener, &stream) == 0; i++) {
+        char text[64];
+        char answer[16];
+        ssize_t got;
+        int sum = 0;
+        while ((got = jg_read(stream, text, sizeof(text))) > 0) {
+            sum += (int)got;
+        }
+        int size = snprintf(answer, sizeof(answer), "%d", sum);
+        if (got == 0) {
+            jg_write(stream, answer, (size_t)size);
+        }
+        jg_stream_close(stream);
+    }
+    return 0;
+}
+
+static intptr_t halves_ask(void *arg) {
+    struct halves *halves = arg;
+    static const char question[300];
+    char answer[16] = {0};
+    jg_stream *stream;
+    ssize_t rc = jg_tcp_connect("answerer", 7, &stream);
+    if (rc < 0) {
+        return 0;
+    }
+    JG_TIMEOUT(1000, rc) {
+        rc = jg_write(stream, question, sizeof(question));
+        rc = rc < 0 ? rc : jg_stream_shutdown(stream);
+        rc = rc < 0 ? rc : jg_read_exact(stream, answer, 3);
+    }
+    halves->answered += rc == 3;
+    halves->wrong += rc == 3 && strcmp(answer, "300") != 0;
+    jg_stream_close(stream);
+    return 0;
+}
+
+static intptr_t halves_run(void *arg) {
+    struct halves halves = {.answered = 0};
+    (void)arg;
+    if (jg_tcp_listen("answerer", 7, &halves.listener) < 0) {
+        return -ENOMEM;
+    }
+    JG_GROUP(group) {
+        jg_group_spawn(group, halves_answer, &halves);
+        JG_GROUP(askers) {
+            jg_group_spawn(askers, halves_ask, &halves);
+            jg_group_spawn(askers, halves_ask, &halves);
+        }
+        jg_group_cancel(group);
+    }
+    jg_listener_close(halves.listener);
+    ck_assert_int_eq(halves.wrong, 0);
+    ck_assert(scenario_disturbed || halves.answered == 2);
+    return 0;
+}
+
+#define SCENARIOS_IO(X)                                                                            \
+    X(pipeline, NULL)                                                                              \
+    X(echo, NULL)                                                                                  \
+    X(doors, NULL)                                                                                 \
+    X(lines, NULL)                                                                                 \
+    X(duplex, NULL)                                                                                \
+    X(halves, NULL)
 
 #endif

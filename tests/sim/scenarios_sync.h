@@ -357,4 +357,13 @@ static intptr_t post_run(void *arg) {
     return 0;
 }
 
+#define SCENARIOS_SYNC(X)                                                                          \
+    X(permits, NULL)                                                                               \
+    X(locks, NULL)                                                                                 \
+    X(heirs, NULL)                                                                                 \
+    X(gate, NULL)                                                                                  \
+    X(words, NULL)                                                                                 \
+    X(buffer, NULL)                                                                                \
+    X(post, NULL)
+
 #endif

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* scenarios_tasks.h – scenarios of groups, joins, cancels and limits.
  *
- * Holds      families, kin, limits, storm, strays.
+ * Holds      families, kin, limits, storm, strays, shells, ties, late.
  * Invariant  see scenarios.h.
  * Called by  scenarios.h.
  * Why        see scenarios.h.
@@ -240,5 +240,164 @@ static intptr_t strays_run(void *arg) {
 static void strays_check(void) {
     ck_assert_int_eq(strays_seen.began, strays_seen.ended);
 }
+
+// shells: clean-up behind shields inside shields, with limits of its own, while everything outside is
+// cancelled.
+
+struct shells {
+    int opened;
+    int cleaned;
+    int wrong;
+};
+
+static intptr_t shells_clean(void *arg) {
+    struct shells *shells = arg;
+    int rc = jg_sleep(1);
+    shells->wrong += rc != 0 && rc != -ENOMEM && rc != -ECANCELED;
+    return 0;
+}
+
+static intptr_t shells_open(void *arg) {
+    struct shells *shells = arg;
+    shells->opened++;
+    jg_sleep(60000);
+    JG_SHIELD {
+        int rc = 0;
+        JG_TIMEOUT(2, rc) { // strikes although nobody outside can reach in
+            JG_SHIELD {
+                JG_GROUP(group) {
+                    jg_group_spawn(group, shells_clean, shells);
+                }
+            }
+            rc = jg_sleep(60000);
+        }
+        shells->wrong += rc != -ETIMEDOUT && rc != -ENOMEM;
+        shells->cleaned++;
+    }
+    return 0;
+}
+
+static intptr_t shells_run(void *arg) {
+    struct shells shells = {0};
+    int rc = 0;
+    (void)arg;
+    JG_TIMEOUT(3, rc) {
+        JG_GROUP(group) {
+            for (int i = 0; i < 3; i++) {
+                jg_group_spawn(group, shells_open, &shells);
+            }
+        }
+    }
+    ck_assert_int_eq(shells.opened, shells.cleaned);
+    ck_assert(scenario_disturbed || shells.wrong == 0);
+    ck_assert(scenario_disturbed ||
+              rc == 0); // the group returned no error: nothing was left to tell
+    return 0;
+}
+
+// ties: an event, the limit on waiting for it and a limit further out, all in one tick. R3.
+
+struct ties {
+    jg_event event;
+    int64_t tick_ns;
+    int wrong;
+};
+
+static intptr_t ties_set(void *arg) {
+    struct ties *ties = arg;
+    jg_sleep_until(ties->tick_ns);
+    jg_event_set(&ties->event);
+    return 0;
+}
+
+static intptr_t ties_wait(void *arg) {
+    struct ties *ties = arg;
+    jg_scope outer;
+    jg_scope inner;
+    jg_scope_open(&outer, ties->tick_ns, false);
+    jg_scope_open(&inner, ties->tick_ns, false);
+    intptr_t rc = jg_event_wait(&ties->event);
+    intptr_t inside = jg_scope_close(&inner, rc);
+    intptr_t outside = jg_scope_close(&outer, inside);
+    // Either it came, and that is what all say; or the outer one, and no other, reports.
+    bool came = rc == 0 && inside == 0 && outside == 0;
+    bool late = rc == -ECANCELED && inside == -ECANCELED &&
+                (outside == -ETIMEDOUT || (scenario_disturbed && outside == -ECANCELED));
+    ties->wrong += !came && !late && !scenario_disturbed;
+    ties->wrong += rc == 0 && outside != 0; // what came may not be taken back
+    return 0;
+}
+
+static intptr_t ties_run(void *arg) {
+    struct ties ties = {.tick_ns = jg_now() + 2 * JG_MS};
+    (void)arg;
+    JG_GROUP(group) {
+        jg_group_spawn(group, ties_set, &ties);
+        for (int i = 0; i < 3; i++) {
+            jg_group_spawn(group, ties_wait, &ties);
+        }
+    }
+    ck_assert_int_eq(ties.wrong, 0);
+    return 0;
+}
+
+// late: tasks put others into a group that may be ending. Each argument is used or dropped, once.
+
+struct late {
+    jg_group *group;
+    int given;
+    int used;
+    int dropped;
+};
+
+static intptr_t late_run_one(void *arg) {
+    struct late *late = arg;
+    late->used++;
+    jg_yield();
+    return 0;
+}
+
+static void late_drop(void *arg) {
+    struct late *late = arg;
+    late->dropped++;
+}
+
+static intptr_t late_bring(void *arg) {
+    struct late *late = arg;
+    for (int i = 0; i < 3; i++) {
+        const jg_spawn_options options = {.group = late->group, .drop_arg = late_drop};
+        late->given++;
+        jg_detach(jg_spawn_with(late_run_one, late, &options));
+        jg_sleep(i);
+    }
+    return 0;
+}
+
+static intptr_t late_run(void *arg) {
+    struct late late = {.given = 0};
+    (void)arg;
+    JG_GROUP(group) {
+        late.group = group;
+        jg_group_spawn(group, late_bring, &late);
+        jg_group_spawn(group, late_bring, &late);
+        jg_sleep(1);
+        if (jg_now() / JG_MS % 2 == 0) {
+            jg_group_cancel(group);
+        }
+    }
+    ck_assert_int_eq(late.given, late.used + late.dropped);
+    ck_assert(scenario_disturbed || late.given >= 2);
+    return 0;
+}
+
+#define SCENARIOS_TASKS(X)                                                                         \
+    X(families, NULL)                                                                              \
+    X(kin, NULL)                                                                                   \
+    X(limits, NULL)                                                                                \
+    X(storm, NULL)                                                                                 \
+    X(strays, strays_check)                                                                        \
+    X(shells, NULL)                                                                                \
+    X(ties, NULL)                                                                                  \
+    X(late, NULL)
 
 #endif

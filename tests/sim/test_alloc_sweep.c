@@ -24,7 +24,7 @@ static bool play_refusing(const struct scenario *scenario, uint64_t seed, uint64
     return reached;
 }
 
-static void refuse_each(const struct scenario *scenario) {
+static void scenario_sweep(const struct scenario *scenario) {
     for (uint64_t seed = 1; seed <= SEEDS; seed++) {
         uint64_t n = 1;
         scenario_disturbed = true;
@@ -42,6 +42,6 @@ static void refuse_each(const struct scenario *scenario) {
 }
 
 // Without memory somewhere a program would crash, hang, leak, or lose what it had in hand.
-SCENARIO_TESTS(refuse_each)
+SCENARIOS(SCENARIO_TEST)
 
-FIXTURE_MAIN("sim/alloc_sweep", SCENARIO_NAMES)
+FIXTURE_MAIN("sim/alloc_sweep", SCENARIOS(SCENARIO_NAME))

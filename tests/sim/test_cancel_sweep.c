@@ -91,7 +91,7 @@ static uint64_t play_struck(const struct scenario *scenario, uint64_t seed, uint
     return strike.turns;
 }
 
-static void strike_everywhere(const struct scenario *scenario) {
+static void scenario_sweep(const struct scenario *scenario) {
     unsigned struck = 0;
     unsigned taken_back = 0;
     for (uint64_t seed = 1; seed <= SEEDS; seed++) {
@@ -113,6 +113,6 @@ static void strike_everywhere(const struct scenario *scenario) {
 }
 
 // A cancel at some point would lose a permit, a lock, an item, a byte or a wake-up, leak, or hang.
-SCENARIO_TESTS(strike_everywhere)
+SCENARIOS(SCENARIO_TEST)
 
-FIXTURE_MAIN("sim/cancel_sweep", SCENARIO_NAMES)
+FIXTURE_MAIN("sim/cancel_sweep", SCENARIOS(SCENARIO_NAME))

@@ -45,6 +45,7 @@
 #include <juggle/sync.h>
 #include <juggle/task.h>
 #include <juggle/wait.h>
+#include <juggle/waitq.h>
 #include <juggle/worker.h>
 
 #endif

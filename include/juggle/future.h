@@ -14,12 +14,6 @@
 
 JG_BEGIN_DECLS
 
-/* A queue of parked tasks, first come first served. Private; embedded in what can be waited for. */
-typedef struct jg_waitq {
-    void *first;
-    void *last;
-} jg_waitq;
-
 typedef struct jg_future jg_future;
 
 /* Somebody who is told when a future settles. Private; embedded in what waits. */

@@ -14,6 +14,10 @@ void jg_sem_init(jg_sem *sem, size_t permits) {
     *sem = (jg_sem){.permits = permits};
 }
 
+void jg_sem_init_bounded(jg_sem *sem, size_t permits) {
+    *sem = (jg_sem){.permits = permits, .most = permits, .bounded = true};
+}
+
 int jg_sem_try(jg_sem *sem) {
     if (sem->permits == 0) {
         return -EAGAIN;
@@ -30,9 +34,16 @@ int jg_sem_acquire(jg_sem *sem) {
     return (int)waitq_wait(&sem->waiters, WAIT_KIND("semaphore"));
 }
 
-void jg_sem_release(jg_sem *sem) {
+int jg_sem_release(jg_sem *sem) {
+    if (sem->permits == (sem->bounded ? sem->most : SIZE_MAX)) {
+        return -EOVERFLOW;
+    }
     if (waitq_wake_one(&sem->waiters, 0) == NULL) {
-        must(sem->permits < SIZE_MAX);
         sem->permits++;
     }
+    return 0;
+}
+
+size_t jg_sem_permits(const jg_sem *sem) {
+    return sem->permits;
 }

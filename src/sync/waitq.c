@@ -9,47 +9,30 @@
  */
 #include "sync/waitq.h"
 
-static void unlink_waiter(struct waiter *waiter) {
-    jg_waitq *queue = waiter->queue;
-    if (waiter->prev != NULL) {
-        waiter->prev->next = waiter->next;
-    } else {
-        queue->first = waiter->next;
-    }
-    if (waiter->next != NULL) {
-        waiter->next->prev = waiter->prev;
-    } else {
-        queue->last = waiter->prev;
-    }
-}
-
-static void undo_wait(struct wait *wait) {
-    unlink_waiter((struct waiter *)(void *)wait);
+void waitq_undo(struct wait *wait) {
+    waitq_remove(&((struct waiter *)(void *)wait)->place);
     wake(wait, -ECANCELED);
 }
 
-intptr_t waitq_wait(jg_waitq *queue, const struct wait_kind *kind) {
-    struct waiter waiter = {
-        .wait = {.undo = undo_wait, .kind = kind}, .prev = queue->last, .queue = queue};
-    if (waiter.prev != NULL) {
-        waiter.prev->next = &waiter;
-    } else {
-        queue->first = &waiter;
-    }
-    queue->last = &waiter;
-    intptr_t result = park(&waiter.wait);
-    if (unlikely(waiter.wait.coro->loop == NULL)) {
-        unlink_waiter(&waiter); // without a loop nobody could wake us: still in the queue
+intptr_t waitq_park(jg_waitq *queue, struct waiter *waiter) {
+    waitq_append(queue, &waiter->place);
+    intptr_t result = park(&waiter->wait);
+    if (unlikely(waiter->wait.coro->loop == NULL)) {
+        waitq_remove(&waiter->place); // without a loop nobody could wake us: still in the queue
     }
     return result;
 }
 
+intptr_t waitq_wait(jg_waitq *queue, const struct wait_kind *kind) {
+    struct waiter waiter = {.wait = {.undo = waitq_undo, .kind = kind}};
+    return waitq_park(queue, &waiter);
+}
+
 struct coro *waitq_wake_one(jg_waitq *queue, intptr_t result) {
-    struct waiter *waiter = queue->first;
+    struct waiter *waiter = waitq_take(queue);
     if (waiter == NULL) {
         return NULL;
     }
-    unlink_waiter(waiter);
     wake(&waiter->wait, result);
     return waiter->wait.coro;
 }

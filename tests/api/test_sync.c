@@ -215,6 +215,54 @@ START_TEST(s46_semaphore_keeps_its_permits) {
 }
 END_TEST
 
+static intptr_t s46_bounded_body(void *arg) {
+    jg_sem sem;
+    (void)arg;
+    jg_sem_init_bounded(&sem, 2);
+    ck_assert_int_eq(jg_sem_release(&sem), -EOVERFLOW);
+    ck_assert_uint_eq(jg_sem_permits(&sem), 2);
+    ck_assert_int_eq(jg_sem_acquire(&sem), 0);
+    ck_assert_int_eq(jg_sem_release(&sem), 0);
+    ck_assert_int_eq(jg_sem_release(&sem), -EOVERFLOW);
+    jg_sem_init_bounded(&sem, 0);
+    ck_assert_int_eq(jg_sem_release(&sem), -EOVERFLOW);
+    jg_sem_init(&sem, 0);
+    ck_assert_int_eq(jg_sem_release(&sem), 0); // no bound
+    jg_sem_init(&sem, SIZE_MAX);
+    ck_assert_int_eq(jg_sem_release(&sem), -EOVERFLOW);
+    return 0;
+}
+
+// A permit that was never taken would be given back, and let one too many in.
+START_TEST(s46_bounded_semaphore_refuses_one_too_many) {
+    run_body(s46_bounded_body);
+}
+END_TEST
+
+static intptr_t s44_deep_body(void *arg) {
+    enum { LOCKS = 5 };
+    jg_lock locks[LOCKS] = {{.owner = NULL}};
+    static const int order[LOCKS] = {2, 0, 4, 3, 1}; // neither the first in nor the last in
+    (void)arg;
+    for (int i = 0; i < LOCKS; i++) {
+        ck_assert(!jg_lock_is_held(&locks[i]));
+        ck_assert_int_eq(jg_lock_acquire(&locks[i]), 0);
+        ck_assert(jg_lock_is_held(&locks[i]));
+    }
+    for (int i = 0; i < LOCKS; i++) {
+        ck_assert_int_eq(jg_lock_release(&locks[order[i]]), 0);
+        ck_assert_int_eq(jg_lock_release(&locks[order[i]]), -EPERM);
+        ck_assert_int_eq(jg_lock_try(&locks[order[0]]), i == 0 ? 0 : -EDEADLK);
+    }
+    return jg_lock_release(&locks[order[0]]);
+}
+
+// A lock released out of turn would take another one with it.
+START_TEST(s44_locks_are_released_in_any_order) {
+    run_body(s44_deep_body);
+}
+END_TEST
+
 static intptr_t wait_for_event(void *arg) {
     struct waiter *waiter = arg;
     waiter->rc = jg_event_wait(&waiter->record->event);
@@ -310,4 +358,5 @@ END_TEST
 FIXTURE_MAIN("api/sync", s44_lock_is_handed_over_in_order, s44_cancelled_waiter_is_skipped,
              s44_cancelled_in_the_tick_of_the_hand_over, s45_misuse_and_dead_owner,
              s45_waiters_hear_of_a_dead_owner, s46_semaphore_keeps_its_permits,
+             s46_bounded_semaphore_refuses_one_too_many, s44_locks_are_released_in_any_order,
              s48_event_set_and_cleared_in_one_tick, r1_permits_are_conserved)

@@ -27,19 +27,23 @@ enum {
 };
 
 struct coro {
-    void *sp;                // while it does not run
-    struct coro *next;       // in the ready queue
+    void *sp;          // while it does not run
+    struct coro *next; // in the ready ring
+    struct coro *prev;
     struct wait *parked;     // what it waits for, until woken
     struct loop *loop;       // NULL: a thread without a loop
     int64_t deadline_ns;     // nearest deadline that holds; the blocking backend minds it
     uint32_t attention;      // written by scopes; read at every suspend
     uint32_t refused;        // suspends refused so far
-    uint32_t refused_in_row; // without one that was let through
-    bool edge;               // a refusal uses the cancel up
-    bool delivered;          // the cancel that stands was seen: some suspend returned -ECANCELED
-    struct stack stack;      // base NULL: the thread's own
-    const char *name;        // for people
-    struct jg_lock *locks;   // held; see sync/lock.c
+    uint32_t refused_in_row; // without one that was let through in between
+    int spin_budget;         // what the loop's budget and turn were at the last refusal
+    uint64_t spin_turn;
+    bool edge;             // a refusal uses the cancel up
+    bool delivered;        // the cancel that stands was seen: some suspend returned -ECANCELED
+    int errno_kept;        // while it does not run
+    struct stack stack;    // base NULL: the thread's own
+    const char *name;      // for people
+    struct jg_lock *locks; // held; see sync/lock.c
     struct sanitize_fiber sanitize;
 };
 
@@ -62,17 +66,19 @@ int coro_make(struct loop *loop, size_t stack_size, size_t record_size, void (*e
 /* Gives the stack back. The caller may run on it if it switches away for good next. */
 void coro_free(struct coro *coro);
 
-/* Leaves `from`, which must be the running one, for `to`. Returns when someone switches back. */
-static inline void coro_switch(struct coro *from, struct coro *to) {
+/* Leaves `from`, which must be the running one, for `to`. Returns when someone switches back: `from`
+ * again, without having been kept in a register meanwhile. */
+static inline struct coro *coro_switch(struct coro *from, struct coro *to) {
     sanitize_leave(&from->sanitize, &to->sanitize, 0);
-    rt_switch(&from->sp, to->sp);
-    sanitize_arrive(&from->sanitize);
+    struct coro *self = rt_switch(&from->sp, to->sp, to);
+    sanitize_arrive(&self->sanitize);
+    return self;
 }
 
 /* Leaves for good. */
 static inline void coro_switch_last(struct coro *from, struct coro *to) {
     sanitize_leave(&from->sanitize, &to->sanitize, 1);
-    rt_switch(&from->sp, to->sp);
+    rt_switch(&from->sp, to->sp, to);
     __builtin_unreachable();
 }
 

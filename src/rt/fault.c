@@ -39,7 +39,7 @@ static void report(const struct coro *coro) {
 
 static void on_fault(int number, siginfo_t *info, void *context) {
     (void)context;
-    const struct coro *coro = sched_running;
+    const struct coro *coro = sched_here != NULL ? sched_here->running : NULL;
     if (coro != NULL && stack_guards(coro->stack, info->si_addr)) {
         report(coro);
     }

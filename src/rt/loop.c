@@ -33,8 +33,8 @@ struct loop_buffer {
 static void poison_forked_child(void) {
     fault_fork_is_over();
     inbox_forked();
-    if (sched_running != NULL && sched_running->loop != NULL) {
-        sched_running->attention |= ATTENTION_FORKED;
+    if (sched_here != NULL) {
+        sched_here->running->attention |= ATTENTION_FORKED;
     }
 }
 
@@ -67,12 +67,13 @@ int loop_open(struct loop *loop, const struct loop_options *options) {
     if (outer->loop != NULL) {
         return outer->attention & ATTENTION_FORKED ? -ECHILD : -EBUSY;
     }
-    *loop = (struct loop){.budget_full = options->sim ? 1 : BUDGET,
-                          .stack_size = options->stack_size,
-                          .sim = options->sim,
-                          .weather = options->sim ? choose_weather(options) : NULL,
-                          .random = options->seed,
-                          .on_stuck = options->on_stuck};
+    *loop = (struct loop){
+        .sched = {.budget_full = options->sim ? 0 : BUDGET - 1, .errno_place = &errno},
+        .stack_size = options->stack_size,
+        .sim = options->sim,
+        .weather = options->sim ? choose_weather(options) : NULL,
+        .random = options->seed,
+        .on_stuck = options->on_stuck};
     timers_init(&loop->timers);
     stack_pool_init(&loop->stacks);
     calls_init(&loop->calls);
@@ -81,21 +82,28 @@ int loop_open(struct loop *loop, const struct loop_options *options) {
         return rc;
     }
     pthread_once(&once, watch_forks);
-    loop->errno_place = &errno;
     struct coro *self = &loop->self.coro;
     self->loop = loop;
     self->name = "loop";
     self->deadline_ns = JG_NEVER;
     self->attention = ATTENTION_NO_SUSPEND;
     sanitize_adopt(&self->sanitize);
-    sched_running = self;
+    self->next = self;
+    self->prev = self;
+    loop->sched.running = self;
+    sched_here = &loop->sched;
     return 0;
 }
 
+/* While the loop runs: whether anybody else could. */
+static inline bool any_ready(const struct loop *loop) {
+    return loop->self.coro.next != &loop->self.coro;
+}
+
 void loop_close(struct loop *loop) {
-    must(sched_running == &loop->self.coro);
+    must(sched_here == &loop->sched && loop->sched.running == &loop->self.coro);
     calls_close(loop);
-    must(loop->ready_first == NULL);
+    must(!any_ready(loop));
     loop->backend->ops->close(loop->backend);
     timers_fini(&loop->timers);
     stack_pool_fini(&loop->stacks);
@@ -105,12 +113,12 @@ void loop_close(struct loop *loop) {
         mem_free(buffer);
     }
     inbox_drop(loop->handle);
-    sched_running = NULL;
+    sched_here = NULL;
 }
 
 /* How long the kernel may keep us: not at all while somebody is ready or a call due. */
 static int64_t wait_limit(const struct loop *loop, int64_t now_ns) {
-    if (loop->ready_first != NULL || calls_due(&loop->calls)) {
+    if (any_ready(loop) || calls_due(&loop->calls)) {
         return 0;
     }
     int64_t next = timers_next(&loop->timers);
@@ -122,7 +130,7 @@ static int64_t wait_limit(const struct loop *loop, int64_t now_ns) {
 
 /* Asks the backend for completions, without waiting for one. */
 static void glance(struct loop *loop) {
-    if (loop->backend->pending > 0 || loop->ready_first == NULL) {
+    if (loop->backend->pending > 0 || !any_ready(loop)) {
         loop->backend->ops->reap(loop->backend, 0);
     }
 }
@@ -160,27 +168,31 @@ uint64_t loop_random(struct loop *loop) {
     return z ^ (z >> 31);
 }
 
-/* Under sim any of the ready may be next: moves a random one to the head. */
+static void move_behind(struct coro *coro, struct coro *before) {
+    coro->prev->next = coro->next;
+    coro->next->prev = coro->prev;
+    coro->next = before->next;
+    coro->prev = before;
+    before->next->prev = coro;
+    before->next = coro;
+}
+
+/* Under sim any of the ready may be next: moves a random one to the front. */
 static void shuffle(struct loop *loop) {
+    struct coro *self = &loop->self.coro;
     size_t count = 0;
-    for (struct coro *coro = loop->ready_first; coro != NULL; coro = coro->next) {
+    for (struct coro *coro = self->next; coro != self; coro = coro->next) {
         count++;
     }
     size_t skip = count > 1 ? loop_random(loop) % count : 0;
     if (skip == 0) {
         return;
     }
-    struct coro *before = loop->ready_first;
-    for (size_t i = 1; i < skip; i++) {
-        before = before->next;
+    struct coro *chosen = self->next;
+    while (skip-- > 0) {
+        chosen = chosen->next;
     }
-    struct coro *chosen = before->next;
-    before->next = chosen->next;
-    if (loop->ready_last == chosen) {
-        loop->ready_last = before;
-    }
-    chosen->next = loop->ready_first;
-    loop->ready_first = chosen;
+    move_behind(chosen, self);
 }
 
 /* Tells whoever watches the simulated world who runs next, and that the step is over (NULL). */
@@ -191,21 +203,27 @@ static void watch_step(struct loop *loop, struct coro *next) {
     }
 }
 
-void loop_run(struct loop *loop, const bool *done) {
+/* Lets the tasks run until it is the loop's turn again; it is not in the ring meanwhile. */
+static void run_ready(struct loop *loop) {
     struct coro *self = &loop->self.coro;
-    must(sched_running == self);
+    struct coro *next = self->next;
+    next->prev = self->prev;
+    self->prev->next = next;
+    loop->sched.budget = loop->sched.budget_full;
+    loop->sched.running = next;
+    coro_switch(self, next);
+}
+
+void loop_run(struct loop *loop, const bool *done) {
+    must(sched_here == &loop->sched && loop->sched.running == &loop->self.coro);
     while (!*done) {
         turn(loop);
         if (loop->sim) {
             shuffle(loop);
-            watch_step(loop, loop->ready_first);
+            watch_step(loop, any_ready(loop) ? loop->self.coro.next : NULL);
         }
-        loop->budget = loop->budget_full;
-        struct coro *next = loop->ready_first;
-        if (next != NULL) {
-            loop->ready_first = next->next;
-            sched_running = next;
-            coro_switch(self, next);
+        if (any_ready(loop)) {
+            run_ready(loop);
             if (loop->sim) {
                 watch_step(loop, NULL);
             }

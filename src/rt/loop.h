@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* loop.h – the event loop: one turn is look for completions, make calls, fire timers, run who is ready.
  *
- * Holds      struct loop: ready queue, timers, stacks, calls, backend, and the loop's own record.
+ * Holds      struct loop: ready ring, timers, stacks, calls, backend, and the loop's own record.
  * Invariant  at most one loop per thread; only its thread touches it. Others know its handle.
  * Called by  task (jg_run opens, runs, closes). Calls down to timers, inbox and the backend.
  * Why        a budget of resumes per turn: tasks that are always ready cannot starve timers and
@@ -14,14 +14,11 @@
 #include "rt/coro.h"
 #include "rt/inbox.h"
 #include "rt/op.h"
+#include "rt/sched.h"
 #include "rt/timer.h"
 
 struct loop {
-    struct coro *ready_first; // hot: every park and wake
-    struct coro *ready_last;
-    int budget;             // resumes left before the loop looks for completions
-    int budget_full;        // what each turn starts with; 1 under sim, which chooses every step
-    int *errno_place;       // of this thread: asked for once, as asking is a call
+    struct sched sched;     // first, and hot: every park and wake
     union coro_record self; // the loop as a coroutine, on the thread's own stack
     struct timers timers;
     struct stack_pool stacks;

@@ -53,7 +53,7 @@ intptr_t op_run(struct op *op) {
     op->wait.kind = &op_wait_kinds[op->kind];
     if (backend->ops->submit(backend, op)) {
         // Whoever never has to wait still lets the others run, once per turn.
-        if (self->loop != NULL && unlikely(--self->loop->budget <= 0)) {
+        if (self->loop != NULL && unlikely(--self->loop->sched.budget < 0)) {
             sched_yield_now(self);
         }
         return op->wait.result;

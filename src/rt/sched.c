@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: MIT
-/* sched.c – the ready queue and the switch from task to task.
+/* sched.c – the ring of ready tasks and the switch from one to the next.
  *
  * Holds      which coroutine runs on this thread.
- * Invariant  a coroutine is in the ready queue at most once; the running one is not in it.
+ * Invariant  a coroutine is in the ring exactly while it runs or could; who runs is its head. The loop's
+ *            own coroutine is in it only while it runs.
  * Called by  see sched.h.
  * Why        park switches straight to the next ready task, without going back through a scheduler's
- *            stack. The loop is a coroutine like the others and gets its turn when the queue is
- *            empty or the budget used up: then it looks for completions.
+ *            stack. The loop is a coroutine like the others and gets its turn when the ring is empty
+ *            or the budget used up: then it looks for completions. A ring, so that a yield only moves
+ *            its head: docs/decisions/switching.md.
  */
 #include "rt/sched.h"
 
@@ -23,43 +25,65 @@ enum {
     CHILD_STACK_GAP = 256, // left free below the loop's saved context
 };
 
-__thread struct coro *sched_running;
+__thread struct sched *sched_here;
 static __thread union coro_record thread_record;
 
-struct coro *sched_adopt_thread(void) {
-    thread_record.coro.deadline_ns = JG_NEVER;
-    thread_record.coro.name = "thread";
-    sched_running = &thread_record.coro;
-    return sched_running;
-}
-
-static void push_ready(struct loop *loop, struct coro *coro) {
-    coro->next = NULL;
-    if (loop->ready_first == NULL) {
-        loop->ready_first = coro;
-    } else {
-        loop->ready_last->next = coro;
+struct coro *sched_stand_in(void) {
+    struct coro *self = &thread_record.coro;
+    if (unlikely(self->name == NULL)) {
+        self->deadline_ns = JG_NEVER;
+        self->name = "thread";
     }
-    loop->ready_last = coro;
+    return self;
 }
 
-/* The next to run: the head of the queue, or the loop when it is empty or the budget used up. */
-static inline struct coro *pop_next(struct loop *loop) {
-    struct coro *next = loop->ready_first;
-    if (unlikely(--loop->budget <= 0 || next == NULL)) {
-        return &loop->self.coro;
+/* Behind all who are ready, which is just before the head. */
+static inline void push_ready(struct sched *here, struct coro *coro) {
+    struct coro *head = here->running;
+    struct coro *tail = head->prev;
+    coro->next = head;
+    coro->prev = tail;
+    tail->next = coro;
+    head->prev = coro;
+}
+
+static inline struct coro *loop_of(struct sched *here) {
+    return &((struct loop *)(void *)here)->self.coro;
+}
+
+/* errno belongs to the thread; each task finds it as it left it (X1). Nothing is carried over the
+ * switch in a register, so that the caller has none to save. */
+static inline void switch_to(struct sched *here, struct coro *self, struct coro *next) {
+    self->errno_kept = *here->errno_place;
+    here->running = next;
+    self = coro_switch(self, next);
+    *self->loop->sched.errno_place = self->errno_kept;
+}
+
+/* Makes the loop the head, in front of `next`, which is its tail as well if it is alone. Rare, and out
+ * of line: the way from task to task has to be short. */
+__attribute__((noinline)) static struct coro *insert_loop(struct sched *here, struct coro *next) {
+    struct coro *loop = loop_of(here);
+    here->running = next;
+    push_ready(here, loop);
+    return loop;
+}
+
+/* Takes the running task out of the ring. Returns whose turn it is then: its next, or the loop when
+ * there is none or the budget is used up. */
+static inline struct coro *remove_running(struct sched *here, struct coro *self) {
+    struct coro *next = self->next;
+    struct coro *tail = self->prev;
+    must(self != loop_of(here));
+    if (unlikely(next == self)) {
+        struct coro *loop = loop_of(here);
+        loop->next = loop;
+        loop->prev = loop;
+        return loop;
     }
-    loop->ready_first = next->next;
-    return next;
-}
-
-/* errno belongs to the thread; each task finds it as it left it (X1). */
-static inline void switch_to(struct coro *self, struct coro *next) {
-    int *place = self->loop->errno_place;
-    int kept = *place;
-    sched_running = next;
-    coro_switch(self, next);
-    *place = kept;
+    next->prev = tail;
+    tail->next = next;
+    return unlikely(--here->budget < 0) ? insert_loop(here, next) : next;
 }
 
 /* A wait nobody can end, as this thread has no loop: only a deadline is left. Out of line: its locals
@@ -75,16 +99,16 @@ __attribute__((cold, noinline)) static intptr_t park_without_loop(struct coro *s
 }
 
 intptr_t park(struct wait *wait) {
-    struct coro *self = sched_current();
-    struct loop *loop = self->loop;
-    wait->coro = self;
-    if (unlikely(loop == NULL)) {
-        return park_without_loop(self);
+    struct sched *here = sched_here;
+    if (unlikely(here == NULL)) {
+        wait->coro = sched_stand_in();
+        return park_without_loop(wait->coro);
     }
-    must(self != &loop->self.coro && self->parked == NULL);
+    struct coro *self = here->running;
+    must(self->parked == NULL);
+    wait->coro = self;
     self->parked = wait;
-    self->refused_in_row = 0;
-    switch_to(self, pop_next(loop));
+    switch_to(here, self, remove_running(here, self));
     return wait->result;
 }
 
@@ -105,7 +129,7 @@ static void deliver(struct coro *coro) {
 void wake(struct wait *wait, intptr_t result) {
     struct coro *coro = wait->coro;
     must(coro->parked == wait);
-    if (unlikely(coro->loop != sched_current()->loop)) {
+    if (unlikely((struct sched *)(void *)coro->loop != sched_here)) {
         check_misuse("task %s is woken from another thread; only that of its loop may", coro->name);
     }
     coro->parked = NULL;
@@ -113,7 +137,7 @@ void wake(struct wait *wait, intptr_t result) {
     if (result == -ECANCELED && (coro->attention & ATTENTION_CANCEL)) {
         deliver(coro);
     }
-    push_ready(coro->loop, coro);
+    push_ready(sched_here, coro);
 }
 
 void interrupt(struct coro *coro) {
@@ -124,47 +148,37 @@ void interrupt(struct coro *coro) {
 }
 
 void sched_ready(struct coro *coro) {
-    push_ready(coro->loop, coro);
+    push_ready((struct sched *)(void *)coro->loop, coro);
 }
 
 void sched_run_now(struct coro *next) {
-    struct coro *self = sched_running;
-    struct loop *loop = self->loop;
-    self->next = loop->ready_first;
-    if (loop->ready_first == NULL) {
-        loop->ready_last = self;
-    }
-    loop->ready_first = self;
-    switch_to(self, next);
+    struct sched *here = sched_here;
+    struct coro *self = here->running;
+    must(self != loop_of(here));
+    push_ready(here, next); // the tail of a ring is just before its head
+    switch_to(here, self, next);
 }
 
 /* Inline: the hottest path of all. */
-static inline void yield_now(struct coro *self, struct loop *loop) {
-    struct coro *next = loop->ready_first;
-    if (next == NULL) {
-        if (--loop->budget > 0) {
-            return; // alone, and the loop need not look yet
-        }
-        push_ready(loop, self);
-        switch_to(self, &loop->self.coro);
-        return;
+static inline void yield_now(struct sched *here, struct coro *self) {
+    struct coro *next = self->next;
+    if (unlikely(--here->budget < 0)) {
+        switch_to(here, self, insert_loop(here, next));
+    } else if (next != self) { // else alone, and the loop need not look yet
+        switch_to(here, self, next);
     }
-    self->next = NULL;
-    loop->ready_last->next = self;
-    loop->ready_last = self;
-    if (unlikely(--loop->budget <= 0)) {
-        switch_to(self, &loop->self.coro);
-        return;
-    }
-    loop->ready_first = next->next;
-    switch_to(self, next);
 }
 
 void sched_yield_now(struct coro *self) {
-    yield_now(self, self->loop);
+    yield_now(sched_here, self);
 }
 
-__attribute__((cold, noinline)) static int yield_without_loop(struct coro *self) {
+__attribute__((cold, noinline)) static int yield_without_loop(void) {
+    struct coro *self = sched_stand_in();
+    int rc = suspend_check(self);
+    if (rc < 0) {
+        return rc;
+    }
     if (self->deadline_ns != JG_NEVER && self->deadline_ns <= clock_now_ns()) {
         return sched_refuse(self);
     }
@@ -173,39 +187,46 @@ __attribute__((cold, noinline)) static int yield_without_loop(struct coro *self)
 }
 
 int jg_yield(void) {
-    struct coro *self = sched_current();
-    int rc = suspend_check(self);
-    if (unlikely(rc < 0)) {
-        return rc;
+    struct sched *here = sched_here;
+    if (unlikely(here == NULL)) {
+        return yield_without_loop();
     }
-    if (unlikely(self->loop == NULL)) {
-        return yield_without_loop(self);
+    struct coro *self = here->running;
+    if (unlikely(self->attention != 0)) {
+        return sched_refuse(self);
     }
-    self->refused_in_row = 0;
-    yield_now(self, self->loop);
+    yield_now(here, self);
     return 0;
 }
 
-struct coro *sched_take_next(struct loop *loop) {
-    sched_running = pop_next(loop);
-    return sched_running;
+struct coro *sched_leave(struct coro *self) {
+    struct sched *here = sched_here;
+    struct coro *next = remove_running(here, self);
+    here->running = next;
+    return next;
 }
 
 /* Level-triggered cancelling turns `while (jg_read(…) != 0)` into a spin. Name it once, and from then
- * on let the others run in between. */
+ * on let the others run in between. Any suspend that was let through has used up some budget. */
 static void mind_spin(struct coro *self) {
-    if (++self->refused_in_row < SPIN_REPORT || self->loop == NULL) {
+    const struct loop *loop = self->loop;
+    if (loop == NULL) {
         return;
     }
-    if (self->refused_in_row == SPIN_REPORT) {
+    if (self->spin_turn != loop->turns || self->spin_budget != loop->sched.budget) {
+        self->refused_in_row = 0;
+    }
+    if (++self->refused_in_row == SPIN_REPORT) {
         fprintf(stderr,
                 "juggle: task %s ignores -ECANCELED: %d suspends refused in a row; it is slowed "
                 "down\n",
                 self->name, SPIN_REPORT);
     }
-    uint32_t in_row = self->refused_in_row;
-    loop_pause(self, JG_MS);
-    self->refused_in_row = in_row; // this wait was ours, not one that was let through
+    if (self->refused_in_row >= SPIN_REPORT) {
+        loop_pause(self, JG_MS); // ours, and no suspend that was let through
+    }
+    self->spin_turn = loop->turns;
+    self->spin_budget = loop->sched.budget;
 }
 
 int sched_refuse(struct coro *self) {
@@ -238,7 +259,7 @@ void sched_after_fork(void (*entry)(void *arg), void *arg) {
     struct coro *self = sched_current();
     struct loop *loop = self->loop;
     thread_record = (union coro_record){0};
-    sched_running = NULL;
+    sched_here = NULL;
     if (loop != NULL && self != &loop->self.coro) {
         // A task's stack is small. The thread's own is free below where the loop was left, and the
         // loop of this copy never goes on.

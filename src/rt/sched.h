@@ -42,16 +42,25 @@ static inline const char *wait_name(const struct wait *wait) {
     return wait->kind != NULL ? wait->kind->what : "something";
 }
 
-/* The running coroutine of this thread; NULL when it has neither loop nor stand-in yet. */
-extern __thread struct coro *sched_running __attribute__((tls_model("initial-exec")));
+/* Who runs on a loop's thread and who could: the first member of struct loop, apart from it so that
+ * what follows can be inline. */
+struct sched {
+    struct coro *running; // head of the ring of all that can run, next one first
+    int budget;           // resumes left before the loop looks for completions; below 0: none
+    int budget_full;      // what each turn starts with; 0 under sim, which chooses every step
+    int *errno_place;     // of this thread: asked for once, as asking is a call
+};
 
-/* Makes this thread's stand-in. Slow path of sched_current. */
-struct coro *sched_adopt_thread(void);
+/* This thread's loop; NULL without one. */
+extern __thread struct sched *sched_here __attribute__((tls_model("initial-exec")));
+
+/* This thread's stand-in. Slow path of sched_current. */
+struct coro *sched_stand_in(void);
 
 /* The running coroutine: a task, the loop itself (in callbacks), or a stand-in for the thread. */
 static inline struct coro *sched_current(void) {
-    struct coro *current = sched_running;
-    return likely(current != NULL) ? current : sched_adopt_thread();
+    struct sched *here = sched_here;
+    return likely(here != NULL) ? here->running : sched_stand_in();
 }
 
 /* Counts a refusal and returns its code. Slow path of suspend_check. */
@@ -80,17 +89,18 @@ void wake(struct wait *wait, intptr_t result);
 /* Runs the undo of what the coroutine is parked on, if it is parked and can be interrupted. */
 void interrupt(struct coro *coro);
 
-/* Puts a new coroutine at the end of the ready queue. */
+/* Puts a new coroutine at the end of the ready ring. */
 void sched_ready(struct coro *coro);
 
-/* Runs `next`, which is not in the ready queue, at once; the running one goes on when it suspends. */
+/* Runs `next`, which is not in the ready ring, at once; the running task goes on when it suspends. */
 void sched_run_now(struct coro *next);
 
 /* Lets the others run; minds no cancel. */
 void sched_yield_now(struct coro *self);
 
-/* Takes the next to run, for a coroutine that ends: it must switch there, for good. */
-struct coro *sched_take_next(struct loop *loop);
+/* Takes the running task, which ends, out of the ready ring. Returns the one that counts as running from
+ * now on: switch there, for good. */
+struct coro *sched_leave(struct coro *self);
 
 /* In a forked child: forgets the loop, which stayed with the parent, and goes on with `entry(arg)`,
  * which must not return, on the thread's own stack. From now on calls block, and a loop of its own may

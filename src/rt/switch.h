@@ -11,8 +11,9 @@
 #ifndef RT_SWITCH_H
 #define RT_SWITCH_H
 
-/* rt_switch(void **from_sp, void *to_sp) saves the running context at `*from_sp` and resumes the one
- * whose stack pointer is `to_sp`; it returns when somebody switches back. */
+/* rt_switch(void **from_sp, void *to_sp, void *word) saves the running context at `*from_sp` and resumes
+ * the one whose stack pointer is `to_sp`. It returns when somebody switches back: the word given there.
+ * It costs nothing, and spares the resumed one a register that the switch would have to keep. */
 #if defined(__x86_64__)
 #include "rt/switch_x86_64.h"
 #elif defined(__aarch64__)

@@ -9,15 +9,17 @@
 #ifndef RT_SWITCH_X86_64_H
 #define RT_SWITCH_X86_64_H
 
-static inline __attribute__((always_inline)) void rt_switch(void **from_sp, void *to_sp) {
+static inline __attribute__((always_inline)) void *rt_switch(void **from_sp, void *to_sp,
+                                                             void *word) {
     __asm__ volatile("leaq 1f(%%rip), %%rcx\n\t"
                      "jmp rt_switch_jump\n"
                      "1:"
-                     : "+D"(from_sp), "+S"(to_sp)
+                     : "+D"(from_sp), "+S"(to_sp), "+d"(word)
                      :
-                     : "rax", "rcx", "rdx", "r8", "r9", "r10", "r11", "xmm0", "xmm1", "xmm2",
-                       "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11",
-                       "xmm12", "xmm13", "xmm14", "xmm15", "st", "cc", "memory");
+                     : "rax", "rcx", "r8", "r9", "r10", "r11", "xmm0", "xmm1", "xmm2", "xmm3",
+                       "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12",
+                       "xmm13", "xmm14", "xmm15", "st", "cc", "memory");
+    return word;
 }
 
 #endif

@@ -32,8 +32,8 @@ static void drop_result(const struct jg_task *task, intptr_t result) {
     }
 }
 
-/* Frees the record of a task that has ended and whose handle is gone. */
-static inline void release(struct jg_task *task) {
+/* Gives up all that a task which has ended, and whose handle is gone, holds but its stack. */
+static inline void empty(struct jg_task *task) {
     must(task->future.done && !task->held);
     list_remove(&task->siblings);
     if (unlikely(task->future.first != NULL)) {
@@ -42,7 +42,6 @@ static inline void release(struct jg_task *task) {
     if (unlikely(task->error != NULL)) {
         error_free(task->error);
     }
-    coro_free(&task->coro);
 }
 
 /* Nobody has the handle: what it came to is dropped, and a failure is reported. */
@@ -53,7 +52,7 @@ static void settle_unheld(struct jg_task *task) {
         error_report(error_take_for(task, result));
     }
     drop_result(task, result);
-    release(task);
+    empty(task);
 }
 
 void task_settle_ended(struct task_loop *loop) {
@@ -61,6 +60,7 @@ void task_settle_ended(struct task_loop *loop) {
         struct jg_task *task = container_of(loop->ended.next, struct jg_task, siblings);
         task->held = false;
         settle_unheld(task);
+        coro_free(&task->coro);
     }
 }
 
@@ -96,9 +96,6 @@ static void finish(struct jg_task *task, intptr_t result) {
     }
     loop->done = loop->live == 0;
     future_fire(&task->future);
-    if (!task->held) {
-        settle_unheld(task);
-    }
 }
 
 /* What a task comes to; a cancel before its first step keeps it from running at all. */
@@ -121,11 +118,17 @@ static intptr_t result_of(struct jg_task *task) {
 static void run_task(void *record) {
     struct jg_task *task = record;
     struct coro *self = &task->coro;
-    struct loop *loop = self->loop;
     sanitize_arrive(&self->sanitize);
     finish(task, result_of(task));
-    // The stack may be free by now, and is nobody else's until the switch.
-    coro_switch_last(self, sched_take_next(loop));
+    bool held = task->held;
+    if (!held) {
+        settle_unheld(task);
+    }
+    struct coro *next = sched_leave(self);
+    if (!held) {
+        coro_free(self); // nobody else's until the switch
+    }
+    coro_switch_last(self, next);
 }
 
 static const jg_spawn_options no_options;
@@ -248,7 +251,8 @@ intptr_t jg_join(jg_task *task) {
         error_keep(self, future_error(&task->future));
     }
     task->held = false;
-    release(task);
+    empty(task);
+    coro_free(&task->coro);
     return result;
 }
 
@@ -260,6 +264,7 @@ void jg_detach(jg_task *task) {
     task->held = false;
     if (task->future.done) {
         settle_unheld(task);
+        coro_free(&task->coro);
     }
 }
 

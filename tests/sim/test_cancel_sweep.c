@@ -60,7 +60,7 @@ static void begin_turn(struct task_loop *loop) {
 
 static int64_t watched_now_ns(struct backend *backend) {
     struct loop *loop = backend->loop;
-    if (sched_running == &loop->self.coro && loop->turns != strike.turns) {
+    if (loop->sched.running == &loop->self.coro && loop->turns != strike.turns) {
         begin_turn((struct task_loop *)(void *)loop);
     }
     return strike.ops->now_ns(backend);

@@ -274,10 +274,10 @@ static void park_the_loop(void *arg) {
     park(&wait);
 }
 
-// A bug in a room above would corrupt the ready queue instead of being named.
+// A bug in a room above would corrupt the ready ring instead of being named.
 START_TEST(waking_twice_and_parking_the_loop_are_bugs) {
     fixture_expect_abort(wake_twice, NULL, "coro->parked == wait");
-    fixture_expect_abort(park_the_loop, NULL, "self != &loop->self.coro");
+    fixture_expect_abort(park_the_loop, NULL, "self != loop_of(here)");
 }
 END_TEST
 

@@ -55,15 +55,15 @@ static void job_run(void *record) {
     struct job_record *self = (struct job_record *)record;
     sanitize_arrive(&self->coro.sanitize);
     struct job *job = self->job;
-    struct loop *loop = self->coro.loop;
     job->fn(job->arg);
     job->done = true;
     job->coro = NULL;
     if (job->joiner != NULL) {
         wake(job->joiner, 0);
     }
+    struct coro *next = sched_leave(&self->coro);
     coro_free(&self->coro);
-    coro_switch_last(&self->coro, sched_take_next(loop));
+    coro_switch_last(&self->coro, next);
 }
 
 static void *job_thread(void *arg) {

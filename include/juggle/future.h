@@ -11,6 +11,7 @@
 
 #include <juggle/base.h>
 #include <juggle/error.h>
+#include <juggle/loop.h>
 
 JG_BEGIN_DECLS
 
@@ -85,6 +86,34 @@ JG_API const jg_error *jg_future_exception(jg_future *future);
 
 JG_API bool jg_future_done(const jg_future *future);
 JG_API bool jg_future_cancelled(const jg_future *future);
+
+/* What is called when a future has settled: with its word, which stays the future's. It is a call of
+ * the loop's, see juggle/loop.h: in nobody's task, and it must not suspend. */
+typedef void jg_done_fn(void *arg, intptr_t result);
+
+/* One such call, by value in its owner. Zero bytes: not in use. Fields are private. */
+typedef struct jg_done_callback {
+    jg_watch watch;
+    jg_call call;
+    jg_done_fn *fn;
+    void *arg;
+    intptr_t result;
+    const char *site;
+} jg_done_callback;
+
+/* Has `fn(arg, word)` called once the future has settled: in the loop's next round, never inside what
+ * settles it, also if it has settled before. Calls are made in the order they were asked for. The future
+ * itself may be gone by then. Does not count as looking at a failure.
+ *
+ * Returns  0; -EALREADY while the record is in use; -ENXIO without a loop.
+ * Owns     keeps `callback` until the call begins or is removed. */
+#define jg_future_add_done_callback(future, callback, fn, arg)                                     \
+    jg_future_add_done_callback_at((future), (callback), (fn), (arg), #fn "\0" JG_HERE)
+JG_API int jg_future_add_done_callback_at(jg_future *future, jg_done_callback *callback,
+                                          jg_done_fn *fn, void *arg, const char *site);
+
+/* Takes it back. Returns whether the call had yet to be made: then it will not be. */
+JG_API bool jg_future_remove_done_callback(jg_done_callback *callback);
 
 JG_END_DECLS
 

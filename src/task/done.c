@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: MIT
+/* done.c – calls that are made when a future has settled.
+ *
+ * Holds      nothing: a callback's state is in its record.
+ * Invariant  a record in use is in its future's list, or in the loop's queue of calls; never in both.
+ * Called by  user code.
+ * Why        a watch that queues a call: settling runs nothing, and the loop's own queue keeps the order.
+ * Quirks     a future that settles when its loop is gone has nobody left to make the call.
+ */
+#include "task/task.h"
+
+static intptr_t call_back(void *record) {
+    const jg_done_callback *callback = record; // free by now: its owner may use it again inside
+    callback->fn(callback->arg, callback->result);
+    return 0;
+}
+
+static void fire_callback(jg_watch *watch, jg_future *future) {
+    jg_done_callback *callback = container_of(watch, jg_done_callback, watch);
+    callback->result = future->result;
+    (void)jg_call_soon_at(&callback->call, call_back, callback, callback->site);
+}
+
+int jg_future_add_done_callback_at(jg_future *future, jg_done_callback *callback, jg_done_fn *fn,
+                                   void *arg, const char *site) {
+    if (callback->watch.future != NULL || jg_call_queued(&callback->call)) {
+        return -EALREADY;
+    }
+    if (!jg_running()) {
+        return -ENXIO;
+    }
+    callback->fn = fn;
+    callback->arg = arg;
+    callback->site = site;
+    callback->watch.fire = fire_callback;
+    if (future->done) {
+        callback->result = future->result;
+        return jg_call_soon_at(&callback->call, call_back, callback, site);
+    }
+    future_watch(future, &callback->watch);
+    return 0;
+}
+
+bool jg_future_remove_done_callback(jg_done_callback *callback) {
+    if (callback->watch.future != NULL) {
+        future_unwatch(&callback->watch);
+        return true;
+    }
+    return jg_call_cancel(&callback->call);
+}

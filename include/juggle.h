@@ -34,6 +34,7 @@
 #define JUGGLE_H
 
 #include <juggle/base.h>
+#include <juggle/chan.h>
 #include <juggle/error.h>
 #include <juggle/future.h>
 #include <juggle/group.h>

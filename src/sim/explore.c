@@ -316,8 +316,9 @@ int jg_sim_explore_at(jg_fn *fn, void *arg, const jg_sim_options *options, uint6
 
 void jg_sim_report_print(const jg_sim_report *report, FILE *file) {
     if (report->seed == 0) {
-        fprintf(file, "sim: %" PRIu64 " seeds from %" PRIu64 " passed (%" PRIu64 " runs)\n",
-                report->seeds, report->first_seed, report->runs);
+        fprintf(file, "sim: %" PRIu64 " seed%s from %" PRIu64 " passed (%" PRIu64 " run%s)\n",
+                report->seeds, report->seeds == 1 ? "" : "s", report->first_seed, report->runs,
+                report->runs == 1 ? "" : "s");
         return;
     }
     fprintf(file, "sim: seed %" PRIu64 " failed", report->seed);

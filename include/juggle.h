@@ -42,6 +42,7 @@
 #include <juggle/process.h>
 #include <juggle/run.h>
 #include <juggle/scope.h>
+#include <juggle/signal.h>
 #include <juggle/stream.h>
 #include <juggle/sync.h>
 #include <juggle/task.h>

@@ -40,6 +40,7 @@
 #include <juggle/group.h>
 #include <juggle/loop.h>
 #include <juggle/process.h>
+#include <juggle/queue.h>
 #include <juggle/run.h>
 #include <juggle/scope.h>
 #include <juggle/signal.h>

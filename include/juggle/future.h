@@ -32,15 +32,17 @@ struct jg_future {
     intptr_t result;
     void *error; /* what jg_future_fail found recorded */
     bool done;
-    bool of_task; /* the completion of a task */
-    bool seen;    /* somebody was given its failure */
-    bool counted; /* used while an array of futures is looked through */
+    const struct jg_future_owner *owner; /* who alone settles it, and how; NULL: anybody */
+    bool of_task;                        /* the completion of a task */
+    bool seen;                           /* somebody was given its failure */
+    bool counted;                        /* used while an array of futures is looked through */
 };
 
 /* Gives the future its word and wakes all who wait. Never runs them inside. An error word makes it
  * failed, -ECANCELED cancelled.
  *
- * Returns  0; -EALREADY when it is settled, keeping the first word; -EPERM for a task's. */
+ * Returns  0; -EALREADY when it is settled, keeping the first word; -EPERM for a task's or a
+ *          job's. */
 JG_API int jg_future_set(jg_future *future, intptr_t result);
 
 /* Makes the future fail, with what the current task recorded behind it: `jg_future_fail(&f,

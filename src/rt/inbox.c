@@ -13,6 +13,7 @@
 #include "base/mem.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -49,10 +50,6 @@ void inbox_drop(jg_loop *loop) {
     }
 }
 
-bool inbox_shared(jg_loop *loop) {
-    return atomic_load_explicit(&loop->shares, memory_order_relaxed) > 1;
-}
-
 static void wake_loop(const jg_loop *loop) {
     int error = errno; // may run in a signal handler
     const uint64_t one = 1;
@@ -73,6 +70,27 @@ int inbox_post(jg_loop *loop, jg_call *call) {
         wake_loop(loop);
     }
     return 0;
+}
+
+int inbox_send(jg_loop *loop, jg_call *call) {
+    atomic_fetch_add_explicit(&loop->sending, 1, memory_order_relaxed);
+    int rc = inbox_post(loop, call);
+    if (likely(rc == 0)) {
+        // Accepted: the loop was open, and its own share stays until we are out.
+        atomic_fetch_sub_explicit(&loop->shares, 1, memory_order_relaxed);
+        atomic_fetch_sub_explicit(&loop->sending, 1, memory_order_release);
+        return 0;
+    }
+    atomic_fetch_sub_explicit(&loop->sending, 1, memory_order_release);
+    inbox_drop(loop);
+    return rc;
+}
+
+void inbox_close(jg_loop *loop) {
+    while (atomic_load_explicit(&loop->sending, memory_order_acquire) > 0) {
+        sched_yield(); // a few instructions of another thread
+    }
+    inbox_drop(loop);
 }
 
 bool inbox_sleep(jg_loop *loop) {

@@ -21,8 +21,10 @@
 #include <juggle/loop.h>
 
 struct jg_loop {
-    atomic_uint shares; // the loop's own, and those of who holds it
-    struct mpsc queue;  // closed with the loop
+    atomic_uint shares;  // the loop's own, and those of who may still post
+    atomic_uint held;    // shares of users: something may come at any time
+    atomic_uint sending; // who is inside inbox_send
+    struct mpsc queue;   // closed with the loop
     atomic_bool sleeping;
     int wakeup_fd;  // an eventfd, readable once somebody has woken the loop
     uint32_t forks; // this process had seen when it was made
@@ -35,14 +37,23 @@ int inbox_open(jg_loop **out_loop);
 void inbox_hold(jg_loop *loop);
 void inbox_drop(jg_loop *loop);
 
-/* Whether somebody beside the loop has a share: something may come at any time. */
-bool inbox_shared(jg_loop *loop);
+/* Whether a user holds a share: something may come at any time. */
+static inline bool inbox_held(jg_loop *loop) {
+    return atomic_load_explicit(&loop->held, memory_order_relaxed) > 0;
+}
 
 /* Posts a call, whose `deliver` is set. Any thread, signal handlers.
  *
  * Returns 0; -ESHUTDOWN when the loop is closed, -ECHILD when it stayed behind in a fork.
  * Owns: keeps `call` until it is delivered. */
 int inbox_post(jg_loop *loop, jg_call *call);
+
+/* Posts a call and gives up the sender's share. Any thread. Returns and owns as inbox_post. */
+int inbox_send(jg_loop *loop, jg_call *call);
+
+/* The loop has closed its queue: waits until nobody is in the middle of a send, and gives its own share
+ * up. What was sent and delivered leaves no share behind. */
+void inbox_close(jg_loop *loop);
 
 /* Takes what has come, oldest first, linked by `next`. Loop thread. */
 static inline jg_link *inbox_take(jg_loop *loop) {

@@ -112,7 +112,7 @@ void loop_close(struct loop *loop) {
         loop->buffers = buffer->next;
         mem_free(buffer);
     }
-    inbox_drop(loop->handle);
+    inbox_close(loop->handle);
     sched_here = NULL;
 }
 

@@ -244,7 +244,7 @@ static int pass_time(struct sim *self, int64_t timeout_ns) {
         return 0;
     }
     const struct loop *loop = self->backend.loop;
-    if (loop->external > 0 || inbox_shared(loop->handle)) {
+    if (loop->external > 0 || inbox_held(loop->handle)) {
         int64_t real_ns = until == JG_NEVER ? -1 : until - net->now_ns;
         if (wait_for_threads(self, real_ns)) {
             return 0;

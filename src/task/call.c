@@ -124,11 +124,13 @@ jg_loop *jg_loop_current(void) {
 
 jg_loop *jg_loop_hold(jg_loop *loop) {
     inbox_hold(loop);
+    atomic_fetch_add_explicit(&loop->held, 1, memory_order_relaxed);
     return loop;
 }
 
 void jg_loop_drop(jg_loop *loop) {
     if (loop != NULL) {
+        atomic_fetch_sub_explicit(&loop->held, 1, memory_order_relaxed);
         inbox_drop(loop);
     }
 }

@@ -43,7 +43,7 @@ static void settle(jg_future *future, intptr_t result) {
 }
 
 static int check_open(const jg_future *future) {
-    if (future->of_task) {
+    if (future->of_task || future->owner != NULL) {
         return -EPERM;
     }
     return future->done ? -EALREADY : 0;
@@ -87,8 +87,17 @@ bool jg_future_cancel(jg_future *future) {
     if (future->done) {
         return false;
     }
+    if (future->owner != NULL) {
+        return future->owner->cancel(future);
+    }
     settle(future, -ECANCELED);
     return true;
+}
+
+void future_settle(jg_future *future, intptr_t result, struct error_record *error) {
+    must(!future->done);
+    future->error = error;
+    settle(future, result);
 }
 
 struct error_record *future_error(jg_future *future) {
@@ -151,8 +160,27 @@ __attribute__((cold, noinline)) static void give_up(struct future_wait *waiting,
     }
 }
 
+static intptr_t read_settled(jg_future *future);
+
+/* Without a loop: blocks until its owner has settled it. */
+__attribute__((cold, noinline)) static intptr_t block(struct coro *self, jg_future *future,
+                                                      jg_future *victim) {
+    int rc = self->attention != 0 ? sched_refuse(self)
+                                  : future->owner->block(future, self->deadline_ns);
+    if (rc == -ETIMEDOUT) {
+        if (victim == NULL || jg_future_cancel(victim)) {
+            return sched_refuse(self); // the scopes see by it that the deadline struck inside
+        }
+        rc = future->owner->block(future, JG_NEVER);
+    }
+    return rc < 0 ? rc : read_settled(future);
+}
+
 intptr_t future_await(jg_future *future, jg_future *victim) {
     struct coro *self = sched_current();
+    if (unlikely(self->loop == NULL && future->owner != NULL)) {
+        return block(self, future, victim);
+    }
     struct future_wait waiting; // hot: what is not needed is not written
     waiting.wait.undo = victim != NULL ? undo_pass_on : undo_leave;
     waiting.wait.kind = future->of_task ? &task_wait : &plain_wait;

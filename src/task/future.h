@@ -16,6 +16,17 @@
 
 struct error_record;
 
+/* How a future that is settled from another thread is reached. */
+struct jg_future_owner {
+    // Cancels what will settle it. Returns whether it did; the future is settled then.
+    bool (*cancel)(jg_future *future);
+    // Blocks a thread without a loop until it is settled. Returns 0; -ETIMEDOUT; -EDEADLK.
+    int (*block)(jg_future *future, int64_t deadline_ns);
+};
+
+/* Settles it for its owner. Takes a share in what stands behind a failure, or NULL. */
+void future_settle(jg_future *future, intptr_t result, struct error_record *error);
+
 /* Links a watch whose `fire` is filled in. After the future has settled it is only told, by its link
  * being cut, that the future is gone. */
 static inline void future_watch(jg_future *future, jg_watch *watch) {

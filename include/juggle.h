@@ -36,6 +36,7 @@
 #include <juggle/base.h>
 #include <juggle/chan.h>
 #include <juggle/error.h>
+#include <juggle/executor.h>
 #include <juggle/future.h>
 #include <juggle/group.h>
 #include <juggle/loop.h>

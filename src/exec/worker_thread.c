@@ -10,16 +10,14 @@
  *            the thread's last steps to wait for. It also sees to it that the thread is through with
  *            the loop's inbox before the loop can be closed.
  * Quirks     a thread that leaves by pthread_exit runs its clean-up handlers: that is how its joiner
- *            learns of it. All signals but those a thread raises itself are blocked, so that handlers
- *            run where the program expects them.
+ *            learns of it.
  */
 #include "exec/worker.h"
 
 #include "base/list.h"
+#include "exec/thread.h"
 
-#include <signal.h>
 #include <stdio.h>
-#include <string.h>
 #include <unistd.h>
 
 static char ended; // its address, in `ending`: the thread has handed back all it will
@@ -61,44 +59,10 @@ static void *run_thread(void *arg) {
     return NULL;
 }
 
-static int set_stack_size(pthread_attr_t *attr, size_t wished_bytes) {
-    size_t least = (size_t)sysconf(_SC_THREAD_STACK_MIN);
-    size_t page = (size_t)sysconf(_SC_PAGESIZE);
-    size_t size = wished_bytes > least ? wished_bytes : least;
-    if (size > SIZE_MAX / 2) {
-        return -ENOMEM;
-    }
-    return -pthread_attr_setstacksize(attr, (size + page - 1) / page * page);
-}
-
-/* Everything but what a thread raises by its own doing. */
-static void fill_blocked(sigset_t *out_set) {
-    static const int own[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT};
-    sigfillset(out_set);
-    for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++) {
-        sigdelset(out_set, own[i]);
-    }
-}
-
 int worker_thread_start(struct jg_worker *worker, const jg_worker_options *options) {
-    pthread_attr_t attr;
-    sigset_t blocked;
-    fill_blocked(&blocked);
     snprintf(worker->name, sizeof(worker->name), "%s",
              options->name != NULL ? options->name : "jg-worker");
-    int rc = -pthread_attr_init(&attr);
-    if (rc < 0) {
-        return rc;
-    }
-    rc = -pthread_attr_setsigmask_np(&attr, &blocked);
-    if (rc == 0 && options->stack_size != 0) {
-        rc = set_stack_size(&attr, options->stack_size);
-    }
-    if (rc == 0) {
-        rc = -pthread_create(&worker->thread, &attr, run_thread, worker);
-    }
-    pthread_attr_destroy(&attr);
-    return rc;
+    return thread_start(options->stack_size, false, run_thread, worker, &worker->thread);
 }
 
 /* Lets the loop go on until the thread has told its end. */

@@ -1,29 +1,24 @@
 // SPDX-License-Identifier: MIT
 /* lookup.c – see lookup.h.
  *
- * Holds      per lookup a record on the heap; for the process how many threads are looking up.
- * Invariant  the record has two holders, thread and waiter; the last one to let go frees it. Its lock
- *            decides who was first: the thread posts to a loop only while its waiter waits, and a
- *            waiter whose answer has been posted waits for the delivery, which is due the same turn.
- *            So a loop cannot be closed with an item of ours in its inbox, or while one is posted.
+ * Holds      the threads that look up, and per lookup a question on the heap.
+ * Invariant  a question has one owner: the job that asks it, then the waiter; one that was abandoned is
+ *            freed by its thread.
  * Called by  see lookup.h.
- * Why        a thread of its own, detached: a worker must be joined, and that would be the wait that
- *            is to be avoided. The threads are bounded, as abandoned ones may stay for long.
- * Quirks     a thread without a loop and without a deadline asks the resolver itself. A forked child
- *            has none of the threads, so it counts from 0.
+ * Why        a pool of its own: lookups get stuck for seconds, and must not keep other jobs waiting.
+ *            The threads are bounded, as abandoned ones may stay for long.
+ * Quirks     a thread without a loop and without a deadline asks the resolver itself.
  */
 #include "net/lookup.h"
 
 #include "base/clock.h"
-#include "base/list.h"
 #include "base/mem.h"
-#include "task/task.h"
+#include "exec/pool.h"
 
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -32,22 +27,16 @@ enum {
     THREAD_STACK_SIZE = 256 * 1024 * SANITIZE_STACK_FACTOR, // the resolver's plug-ins need some
 };
 
-struct lookup {
-    jg_call item;      // first
-    struct wait wait;  // of a task
-    struct loop *loop; // the waiter's; NULL: it is a thread and waits for `over`
-    pthread_mutex_t lock;
-    pthread_cond_t over;
-    int holders;    // under the lock, like the next two
-    bool done;      // the thread has the answer
-    bool abandoned; // nobody wants it
-    int rc;         // the answer: written before `done`
-    struct address_list list;
+/* A lane of its own: lookups that are stuck keep nobody waiting but each other. */
+static struct jg_executor lane = POOL_STATIC("jg-lookup", THREADS_MOST, 0, 0, THREAD_STACK_SIZE);
+
+/* What is asked, and the answer. Its thread's while the job runs, then the waiter's. */
+struct question {
+    int rc;
     int port;
+    struct address_list list;
     char host[HOST_MOST + 1];
 };
-
-static atomic_int threads_under_way;
 
 static int code_of(int resolver_error) {
     switch (resolver_error) {
@@ -90,179 +79,50 @@ static int ask_resolver(const char *host, int port, struct address_list *out_lis
     return out_list->count > 0 ? 0 : -ENOENT;
 }
 
-// The record.
-
-static void free_record(struct lookup *lookup) {
-    pthread_cond_destroy(&lookup->over);
-    pthread_mutex_destroy(&lookup->lock);
-    mem_free(lookup);
-}
-
-static void let_go(struct lookup *lookup) {
-    pthread_mutex_lock(&lookup->lock);
-    bool last = --lookup->holders == 0;
-    pthread_mutex_unlock(&lookup->lock);
-    if (last) {
-        free_record(lookup);
-    }
-}
-
-static void answer_arrives(jg_call *item) {
-    wake(&container_of(item, struct lookup, item)->wait, 0);
-}
-
-static struct lookup *make_record(const char *host, int port, struct loop *loop) {
-    struct lookup *lookup = mem_alloc_zero(sizeof(*lookup));
-    if (lookup == NULL) {
-        return NULL;
-    }
-    pthread_condattr_t monotonic;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&lookup->over, &monotonic);
-    pthread_condattr_destroy(&monotonic);
-    pthread_mutex_init(&lookup->lock, NULL);
-    lookup->item.deliver = answer_arrives;
-    lookup->wait.kind = WAIT_KIND("name lookup");
-    lookup->loop = loop;
-    lookup->holders = 1;
-    lookup->port = port;
-    snprintf(lookup->host, sizeof(lookup->host), "%s", host);
-    return lookup;
-}
-
-// The thread.
-
-static void *run_thread(void *arg) {
-    struct lookup *lookup = arg;
-    pthread_setname_np(pthread_self(), "jg-lookup");
-    lookup->rc = ask_resolver(lookup->host, lookup->port, &lookup->list);
-    pthread_mutex_lock(&lookup->lock);
-    lookup->done = true;
-    if (!lookup->abandoned && lookup->loop != NULL) {
-        must(inbox_post(lookup->loop->handle, &lookup->item) == 0);
-    }
-    pthread_cond_signal(&lookup->over);
-    pthread_mutex_unlock(&lookup->lock);
-    let_go(lookup);
-    atomic_fetch_sub(&threads_under_way, 1);
-    return NULL;
-}
-
-/* Detached, on a small stack, with every signal blocked but those it would raise itself. */
-static int set_attributes(pthread_attr_t *attr) {
-    static const int own[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT};
-    sigset_t blocked;
-    sigfillset(&blocked);
-    for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++) {
-        sigdelset(&blocked, own[i]);
-    }
-    int rc = -pthread_attr_setdetachstate(attr, PTHREAD_CREATE_DETACHED);
-    rc = rc < 0 ? rc : -pthread_attr_setstacksize(attr, THREAD_STACK_SIZE);
-    return rc < 0 ? rc : -pthread_attr_setsigmask_np(attr, &blocked);
-}
-
-static void count_anew(void) {
-    atomic_store(&threads_under_way, 0);
+static intptr_t answer(void *arg) {
+    struct question *question = arg;
+    question->rc = ask_resolver(question->host, question->port, &question->list);
+    return (intptr_t)question;
 }
 
 static void watch_forks(void) {
-    pthread_atfork(NULL, NULL, count_anew);
+    pool_watch_forks(&lane);
 }
 
-/* Returns whether one more thread may be started, and counts it. */
-static bool take_place(void) {
+static int look_up(const char *host, int port, struct address_list *out_list) {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, watch_forks);
-    if (atomic_fetch_add(&threads_under_way, 1) < THREADS_MOST) {
-        return true;
-    }
-    atomic_fetch_sub(&threads_under_way, 1);
-    return false;
-}
-
-static int start_thread(struct lookup *lookup) {
-    pthread_attr_t attr;
-    pthread_t thread;
-    int rc = -pthread_attr_init(&attr);
-    if (rc < 0) {
-        return rc;
-    }
-    rc = set_attributes(&attr);
-    lookup->holders++;
-    rc = rc < 0 ? rc : -pthread_create(&thread, &attr, run_thread, lookup);
-    if (rc < 0) {
-        lookup->holders--;
-    }
-    pthread_attr_destroy(&attr);
-    return rc;
-}
-
-// The waiter.
-
-/* Leaves the thread alone with it, unless the answer is on its way already: that one wins. */
-static void abandon(struct wait *wait) {
-    struct lookup *lookup = container_of(wait, struct lookup, wait);
-    pthread_mutex_lock(&lookup->lock);
-    bool done = lookup->done;
-    lookup->abandoned = !done;
-    pthread_mutex_unlock(&lookup->lock);
-    if (!done) {
-        wake(wait, -ECANCELED);
-    }
-}
-
-static int wait_in_loop(struct lookup *lookup) {
-    lookup->wait.undo = abandon;
-    lookup->loop->external++;
-    int rc = (int)park(&lookup->wait);
-    lookup->loop->external--;
-    return rc;
-}
-
-static int wait_in_thread(struct lookup *lookup, struct coro *self) {
-    const struct timespec until = {self->deadline_ns / JG_S, self->deadline_ns % JG_S};
-    int rc = 0;
-    pthread_mutex_lock(&lookup->lock);
-    while (!lookup->done && rc == 0) {
-        rc = pthread_cond_timedwait(&lookup->over, &lookup->lock, &until);
-    }
-    lookup->abandoned = !lookup->done;
-    rc = lookup->done ? 0 : -ECANCELED;
-    pthread_mutex_unlock(&lookup->lock);
-    if (rc < 0) {
-        self->refused++; // the scopes see by it that the deadline struck inside
-    }
-    return rc;
-}
-
-static int ask_on_thread(struct lookup *lookup, struct coro *self, struct address_list *out_list) {
-    int rc = start_thread(lookup);
-    if (rc < 0) {
-        atomic_fetch_sub(&threads_under_way, 1);
-        return rc;
-    }
-    rc = self->loop != NULL ? wait_in_loop(lookup) : wait_in_thread(lookup, self);
-    if (rc == 0) {
-        *out_list = lookup->list;
-        rc = lookup->rc;
-    }
-    return rc;
-}
-
-static int look_up(const char *host, int port, struct coro *self, struct address_list *out_list) {
-    struct lookup *lookup = make_record(host, port, self->loop);
-    if (lookup == NULL) {
-        atomic_fetch_sub(&threads_under_way, 1);
+    struct question *question = mem_alloc(sizeof(*question));
+    if (question == NULL) {
         return -ENOMEM;
     }
-    int rc = ask_on_thread(lookup, self, out_list);
-    let_go(lookup);
+    question->port = port;
+    snprintf(question->host, sizeof(question->host), "%s", host);
+    pthread_once(&once, watch_forks);
+    jg_job job = {.drop_arg = mem_free, .drop_result = mem_free, .abandon = true};
+    intptr_t word = jg_executor_submit(&lane, &job, answer, question);
+    word = word < 0 ? word : jg_job_wait(&job);
+    if (jg_failed(word)) {
+        return (int)word;
+    }
+    int rc = question->rc;
+    if (rc == 0) {
+        *out_list = question->list;
+    }
+    mem_free(question);
     return rc;
 }
 
 static int tell(const char *host, int rc) {
-    return rc == 0 || rc == -ECANCELED ? rc : (int)jg_fail(rc, "cannot resolve host %s", host);
+    switch (rc) {
+    case 0:
+    case -ECANCELED:
+        return rc;
+    case -EBUSY:
+        return (int)jg_fail(-EAGAIN, "cannot resolve host %s: too many name lookups under way",
+                            host);
+    default:
+        return (int)jg_fail(rc, "cannot resolve host %s", host);
+    }
 }
 
 int lookup_host(const char *host, int port, struct address_list *out_list) {
@@ -271,21 +131,11 @@ int lookup_host(const char *host, int port, struct address_list *out_list) {
     if (rc < 0) {
         return rc;
     }
-    struct backend *backend = backend_current();
-    if (backend->ops->resolve != NULL) {
-        rc = backend->ops->resolve(backend, host, port, &out_list->addresses[0]);
-        out_list->count = rc == 0;
-        return tell(host, rc);
-    }
     if (self->loop == NULL && self->deadline_ns == JG_NEVER) {
         return tell(host, ask_resolver(host, port, out_list));
     }
     if (self->loop == NULL && self->deadline_ns <= clock_now_ns()) {
         return sched_refuse(self);
     }
-    if (!take_place()) {
-        return (int)jg_fail(-EAGAIN, "cannot resolve host %s: too many name lookups under way",
-                            host);
-    }
-    return tell(host, look_up(host, port, self, out_list));
+    return tell(host, look_up(host, port, out_list));
 }

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: MIT
+/* juggle/executor.h – functions that block, run on threads while the loop goes on.
+ *
+ * Holds      an executor is a pool of threads with a bounded queue of jobs. A job's record is the
+ *            caller's, by value: submitting allocates nothing.
+ * Invariant  every job that was submitted ends once: its word comes back, or it was cancelled.
+ * Why        what cannot wait politely (a library's blocking call, a long computation) would hold up
+ *            every task of the loop.
+ *
+ *     jg_job job = {.drop_result = free};
+ *     jg_executor_submit(pool, &job, read_all, path);   // NULL: the pool every program has
+ *     ... other work ...
+ *     intptr_t text = jg_job_wait(&job);
+ *
+ * A running function cannot be stopped from outside. So a wait for it that is cancelled takes the job
+ * out of the queue if it has not begun, and else waits for its end all the same; a job that sets
+ * `abandon` is left alone instead, and what it comes to is dropped.
+ */
+#ifndef JUGGLE_EXECUTOR_H
+#define JUGGLE_EXECUTOR_H
+
+#include <juggle/base.h>
+#include <juggle/future.h>
+#include <juggle/loop.h>
+
+JG_BEGIN_DECLS
+
+typedef struct jg_executor jg_executor;
+
+/* How an executor is made. All zero is the default. */
+typedef struct jg_executor_options {
+    size_t threads;  /* at most so many, started when needed; 0: 4 more than processors, up to 32 */
+    size_t queue;    /* jobs that may wait for a thread; 0: 1024 */
+    int64_t idle_ms; /* a thread without work ends after so long; 0: 10 s; negative: it stays */
+    size_t stack_size; /* bytes of stack of its threads; 0: the system's default */
+    const char *name;  /* of its threads; at most 15 characters count. NULL: "jg-pool" */
+} jg_executor_options;
+
+/* One job. Zero bytes: none. The first four may be set before it is submitted; the rest is private. */
+typedef struct jg_job {
+    jg_future future;     /* done when the job is */
+    jg_drop_fn *drop_arg; /* called with `arg` if the function never gets to run */
+    jg_drop_fn
+        *drop_result; /* called with the word, on the pool's thread, if nobody is left to take it:
+                                the job was abandoned or its loop has ended. Not for errors */
+    bool abandon;     /* a cancelled wait leaves the function running alone */
+    int state;
+    jg_call call; /* its way back to its loop; the function and its argument */
+    jg_executor *executor;
+    struct jg_job *next; /* in the queue */
+    struct jg_job *prev;
+    void *thread;  /* that runs it */
+    jg_loop *loop; /* that it goes back to; NULL: none */
+    intptr_t result;
+    void *error;
+} jg_job;
+
+/* Makes an executor; threads start with the jobs. Options may be NULL.
+ *
+ * Returns  0; -ENOMEM; -EINVAL for a size that cannot be.
+ * Owns     gives the executor: close it.
+ * Threads  any thread; so are submitting to it and shutting it down. */
+JG_API int jg_executor_open(const jg_executor_options *options, jg_executor **out_executor);
+
+/* Hands `fn(arg)` to a thread, or puts it in the queue. NULL is the executor every program has: the
+ * default options, never closed.
+ *
+ * The function runs as on any thread without a loop: what suspends blocks. All signals but those it
+ * raises itself are blocked there. Wait with jg_job_wait, or wait for `job->future` in any other way.
+ *
+ * Returns  0; -EBUSY when the queue is full; -EAGAIN when there is no thread and none can be started;
+ *          -EALREADY while this record's last job is not over; -ESHUTDOWN after
+ *          jg_executor_shutdown; -ECHILD in a forked copy of the process that opened it. A refused
+ *          submit calls `drop_arg`, but for -EALREADY.
+ * Owns     keeps `job` until its future is done, `arg` until the function returns.
+ * Threads  any thread. The job belongs to the submitter's loop, whose thread alone may touch it; one
+ *          submitted without a loop is waited for without a loop. */
+JG_API int jg_executor_submit(jg_executor *executor, jg_job *job, jg_fn *fn, void *arg);
+
+/* Waits until the job is over. Cancelled meanwhile, it cancels the job: see jg_job_cancel; a function
+ * that runs and is not to be abandoned is waited for, and the cancel stays pending.
+ *
+ * Returns  the function's word; with an error, jg_error_last() has the failure recorded on the thread.
+ *          -ECANCELED when the job was cancelled; -EINVAL for a record that was never submitted. */
+JG_API JG_SUSPENDS intptr_t jg_job_wait(jg_job *job);
+
+/* Cancels a job that has not begun: takes it out of the queue, calls `drop_arg` and cancels its
+ * future. One that runs is given up if it says `abandon`: its future is cancelled, its word will be
+ * dropped. Either way the record is free at once.
+ *
+ * Returns  whether it was cancelled; false when it is over, or runs and cannot be stopped. */
+JG_API bool jg_job_cancel(jg_job *job);
+
+/* Submits and waits. Returns what either returns. */
+JG_API JG_SUSPENDS intptr_t jg_executor_run(jg_executor *executor, jg_fn *fn, void *arg);
+
+/* Runs a function on a thread of the executor every program has; without a loop, where it stands.
+ *
+ * Returns  what jg_executor_run does. */
+JG_API JG_SUSPENDS intptr_t jg_to_thread(jg_fn *fn, void *arg);
+
+/* Refuses jobs from now on, and cancels those that wait in the queue. Those that run go on. */
+JG_API void jg_executor_shutdown(jg_executor *executor);
+
+/* Refuses jobs from now on, waits until those it has are over and its threads are gone, and frees it.
+ * If the caller is cancelled meanwhile, the queue is cancelled too; what runs is waited for.
+ *
+ * Returns  0. -ECHILD in a forked copy, -EDEADLK where suspending is not possible: these two leave
+ *          it as it is.
+ * Owns     takes the executor. Jobs whose future is not done yet still hold their records. */
+JG_API JG_SUSPENDS int jg_executor_close(jg_executor *executor);
+
+/* What an executor does at the moment; for monitoring. */
+typedef struct jg_executor_stats {
+    size_t threads; /* alive */
+    size_t idle;    /* of those, without work */
+    size_t queued;  /* jobs that wait for a thread */
+} jg_executor_stats;
+
+/* Fills in the figures. NULL is the executor every program has. */
+JG_API void jg_executor_stats_get(jg_executor *executor, jg_executor_stats *out_stats);
+
+JG_END_DECLS
+
+#endif

@@ -1,0 +1,323 @@
+// SPDX-License-Identifier: MIT
+/* job.c – executors as their users see them: opening, submitting, waiting, cancelling, closing.
+ *
+ * Holds      the executor every program has.
+ * Invariant  a job that was submitted from a loop comes back to it through its inbox, or is taken back
+ *            on its thread: the future is settled there, and nowhere else.
+ * Called by  user code; map.c; net/lookup.c.
+ * Why        the caller brings the record, so that submitting allocates nothing; what a thread needs of
+ *            it, the pool copies as the job begins.
+ * Quirks     without a loop nobody delivers: whoever waits takes the outcome out of the record, under
+ *            the pool's lock.
+ */
+#include "base/clock.h"
+#include "base/list.h"
+#include "base/mem.h"
+#include "exec/pool.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <stdio.h>
+#include <unistd.h>
+
+enum {
+    QUEUE_DEFAULT = 1024,
+    THREADS_BEYOND = 4, // as many more than processors: some will wait for something
+    THREADS_DEFAULT_MOST = 32,
+    IDLE_DEFAULT_MS = 10 * 1000,
+};
+
+static struct jg_executor everyones = POOL_STATIC("jg-pool", 0, QUEUE_DEFAULT,
+                                                  IDLE_DEFAULT_MS *JG_MS, 0);
+
+static size_t default_threads(void) {
+    cpu_set_t usable;
+    size_t count = sched_getaffinity(0, sizeof(usable), &usable) == 0
+                       ? (size_t)CPU_COUNT(&usable)
+                       : (size_t)sysconf(_SC_NPROCESSORS_ONLN);
+    count += THREADS_BEYOND;
+    return count < THREADS_DEFAULT_MOST ? count : THREADS_DEFAULT_MOST;
+}
+
+static void make_everyones(void) {
+    everyones.threads_most = default_threads();
+    pool_watch_forks(&everyones);
+}
+
+static struct jg_executor *pool_or_everyones(struct jg_executor *pool) {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    if (pool != NULL) {
+        return pool;
+    }
+    pthread_once(&once, make_everyones);
+    return &everyones;
+}
+
+// Opening.
+
+int jg_executor_open(const jg_executor_options *options, jg_executor **out_executor) {
+    static const jg_executor_options no_options;
+    options = options != NULL ? options : &no_options;
+    if (options->stack_size > SIZE_MAX / 2) {
+        return -EINVAL;
+    }
+    struct jg_executor *pool = mem_alloc(sizeof(*pool));
+    if (pool == NULL) {
+        return -ENOMEM;
+    }
+    int64_t idle_ms = options->idle_ms != 0 ? options->idle_ms : IDLE_DEFAULT_MS;
+    *pool = (struct jg_executor)POOL_STATIC(
+        "", options->threads != 0 ? options->threads : default_threads(),
+        options->queue != 0 ? options->queue : QUEUE_DEFAULT,
+        idle_ms < 0 ? JG_NEVER : clock_add_ms(0, idle_ms), options->stack_size);
+    snprintf(pool->name, sizeof(pool->name), "%s",
+             options->name != NULL ? options->name : everyones.name);
+    pool_watch_forks(NULL);
+    pool->for_ever = false;
+    pool->generation = pool_generation();
+    *out_executor = pool;
+    return 0;
+}
+
+// A job's way back, to the thread it came from.
+
+/* The record is the caller's again, and what it came to is in its future. */
+static void settle(struct jg_job *job, intptr_t result) {
+    struct error_record *error = job->error;
+    job->error = NULL;
+    __atomic_store_n(&job->state, JOB_NONE, __ATOMIC_RELEASE);
+    future_settle(&job->future, result, error);
+}
+
+static void arrive(jg_call *call) {
+    struct jg_job *job = container_of(call, struct jg_job, call);
+    home_back();
+    settle(job, job->result);
+}
+
+/* Its loop has ended: nobody is left to take the word. */
+static void drop_outcome(struct jg_job *job) {
+    error_free(job->error);
+    job->error = NULL;
+    if (job->drop_result != NULL && !jg_failed(job->result)) {
+        job->drop_result((void *)job->result);
+    }
+    job->future.result = -ECANCELED;
+    job->future.done = true;
+    __atomic_store_n(&job->state, JOB_NONE, __ATOMIC_RELEASE);
+}
+
+void job_send_home(struct jg_job *job) {
+    if (inbox_send(job->loop, &job->call) < 0) {
+        drop_outcome(job);
+    }
+}
+
+static bool cancel_job(jg_future *future) {
+    return jg_job_cancel(container_of(future, struct jg_job, future));
+}
+
+static int block_for_job(jg_future *future, int64_t deadline_ns) {
+    struct jg_job *job = container_of(future, struct jg_job, future);
+    if (job->loop != NULL) {
+        return -EDEADLK; // its own loop will settle it
+    }
+    bool over = __atomic_load_n(&job->state, __ATOMIC_ACQUIRE) == JOB_ENDED;
+    int rc = over ? 0 : pool_await_job(job->executor, job, deadline_ns);
+    if (rc == 0) {
+        settle(job, job->result);
+    }
+    return rc;
+}
+
+static const struct jg_future_owner job_owner = {.cancel = cancel_job, .block = block_for_job};
+
+// Submitting.
+
+/* Makes the record this job's. Returns 0; -EALREADY when it is still another's. */
+static int claim(struct jg_job *job, struct jg_executor *pool, jg_fn *fn, void *arg) {
+    int expected = JOB_NONE;
+    if (!__atomic_compare_exchange_n(&job->state, &expected, JOB_QUEUED, false, __ATOMIC_ACQUIRE,
+                                     __ATOMIC_RELAXED)) {
+        return -EALREADY;
+    }
+    jg_future_fini(&job->future);
+    job->future = (jg_future){.owner = &job_owner};
+    job->executor = pool;
+    job->call.deliver = arrive;
+    job->call.fn = fn;
+    job->call.arg = arg;
+    job->loop = NULL;
+    return 0;
+}
+
+static void drop_arg(const struct jg_job *job) {
+    if (job->drop_arg != NULL) {
+        job->drop_arg(job->call.arg);
+    }
+}
+
+static int give(struct jg_job *job) {
+    const struct coro *self = sched_current();
+    bool forked = (self->attention & ATTENTION_FORKED) != 0;
+    if (forked || job->executor->generation != pool_generation()) {
+        return -ECHILD;
+    }
+    jg_loop *home = self->loop != NULL ? home_leave(self->loop) : NULL;
+    job->loop = home;
+    int rc = pool_give(job->executor, job);
+    if (rc < 0 && home != NULL) {
+        home_give_up(home);
+    }
+    return rc;
+}
+
+int jg_executor_submit(jg_executor *executor, jg_job *job, jg_fn *fn, void *arg) {
+    int rc = claim(job, pool_or_everyones(executor), fn, arg);
+    if (rc < 0) {
+        return rc;
+    }
+    rc = give(job);
+    if (rc < 0) {
+        __atomic_store_n(&job->state, JOB_NONE, __ATOMIC_RELEASE);
+        drop_arg(job);
+    }
+    return rc;
+}
+
+// Cancelling.
+
+bool jg_job_cancel(jg_job *job) {
+    int state = __atomic_load_n(&job->state, __ATOMIC_ACQUIRE);
+    if ((state != JOB_QUEUED && state != JOB_RUNNING) ||
+        job->executor->generation != pool_generation()) {
+        return false;
+    }
+    enum job_state was = pool_take_back(job->executor, job);
+    if (was == JOB_NONE) {
+        return false;
+    }
+    if (job->loop != NULL) {
+        home_give_up(job->loop);
+    }
+    if (was == JOB_QUEUED) {
+        drop_arg(job);
+    }
+    settle(job, -ECANCELED);
+    return true;
+}
+
+// Waiting.
+
+static void check_loop(const struct jg_job *job) {
+    const struct loop *loop = sched_current()->loop;
+    if (job->loop != (loop != NULL ? loop->handle : NULL)) {
+        check_misuse("a job is waited for elsewhere than where it was submitted");
+    }
+}
+
+intptr_t jg_job_wait(jg_job *job) {
+    if (!job->future.done) {
+        if (__atomic_load_n(&job->state, __ATOMIC_ACQUIRE) == JOB_NONE) {
+            return -EINVAL;
+        }
+        check_loop(job);
+        intptr_t rc = future_await(&job->future, &job->future);
+        if (!job->future.done) {
+            return rc; // a forked copy: it could not wait
+        }
+    }
+    intptr_t word = jg_future_wait(&job->future);
+    jg_future_fini(&job->future); // its caller has what stands behind a failure
+    return word;
+}
+
+intptr_t jg_executor_run(jg_executor *executor, jg_fn *fn, void *arg) {
+    jg_job job = {.state = JOB_NONE};
+    int rc = suspend_check(sched_current());
+    rc = rc < 0 ? rc : jg_executor_submit(executor, &job, fn, arg);
+    return rc < 0 ? rc : jg_job_wait(&job);
+}
+
+intptr_t jg_to_thread(jg_fn *fn, void *arg) {
+    struct coro *self = sched_current();
+    if (self->loop != NULL) {
+        return jg_executor_run(NULL, fn, arg);
+    }
+    int rc = suspend_check(self);
+    return rc < 0 ? rc : fn(arg);
+}
+
+// Closing.
+
+void jg_executor_shutdown(jg_executor *executor) {
+    if (executor->generation != pool_generation()) {
+        return;
+    }
+    pool_shut(executor);
+    while (pool_cancel_first(executor)) {}
+}
+
+static void last_gone(jg_call *call) {
+    home_back();
+    wake(&container_of(call, struct closer, call)->wait, 0);
+}
+
+static void undo_close(struct wait *wait) {
+    struct jg_executor *pool = container_of(wait, struct closer, wait)->pool;
+    wait->undo = NULL;
+    jg_executor_shutdown(pool);
+}
+
+static void close_in_loop(struct coro *self, struct jg_executor *pool) {
+    struct closer closer = {.call = {.deliver = last_gone},
+                            .wait = {.undo = undo_close, .kind = WAIT_KIND("executor")},
+                            .home = home_leave(self->loop),
+                            .pool = pool};
+    if (self->attention != 0) {
+        undo_close(&closer.wait); // asked already
+    }
+    if (pool_tell_last(pool, &closer)) {
+        park(&closer.wait);
+    } else {
+        home_give_up(closer.home);
+    }
+}
+
+static void close_in_thread(const struct coro *self, struct jg_executor *pool) {
+    if (pool_await_last(pool, self->deadline_ns) < 0) {
+        jg_executor_shutdown(pool);
+        pool_await_last(pool, JG_NEVER);
+    }
+}
+
+int jg_executor_close(jg_executor *executor) {
+    struct coro *self = sched_current();
+    if (executor->for_ever || executor->generation != pool_generation()) {
+        return executor->for_ever ? -EINVAL : -ECHILD;
+    }
+    if (self->attention & ~(uint32_t)ATTENTION_CANCEL) {
+        return sched_refuse(self);
+    }
+    if (pool_of_thread() == executor) {
+        return -EDEADLK;
+    }
+    pool_shut(executor);
+    if (self->loop != NULL) {
+        close_in_loop(self, executor);
+    } else {
+        close_in_thread(self, executor);
+    }
+    pthread_cond_destroy(&executor->over);
+    pthread_mutex_destroy(&executor->lock);
+    mem_free(executor);
+    return 0;
+}
+
+void jg_executor_stats_get(jg_executor *executor, jg_executor_stats *out_stats) {
+    struct jg_executor *pool = pool_or_everyones(executor);
+    pthread_mutex_lock(&pool->lock);
+    *out_stats = (jg_executor_stats){
+        .threads = pool->threads, .idle = pool->idle_count, .queued = pool->queued};
+    pthread_mutex_unlock(&pool->lock);
+}

@@ -1,0 +1,450 @@
+// SPDX-License-Identifier: MIT
+/* pool.c – see pool.h.
+ *
+ * Holds      the threads' own records, on their stacks; how many forks led to this process.
+ * Invariant  queued > 0 implies that no thread is idle and at least one is alive. An idle thread is
+ *            in the list until a submitter, or its own impatience, takes it out, under the lock.
+ * Called by  see pool.h.
+ * Why        a thread sleeps on a word of its own: waking one wakes that one, and a submitter pays for
+ *            the system call only if it really sleeps. It takes the lock once per job: what it came
+ *            to goes in, what to do next comes out.
+ * Quirks     threads are detached: the last one leaving tells whoever closes the pool. A wake may come
+ *            for a thread that has gone: it finds nobody on that word.
+ */
+#include "exec/pool.h"
+
+#include "base/clock.h"
+#include "exec/thread.h"
+
+#include <errno.h>
+#include <linux/futex.h>
+#include <stdatomic.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+enum { RESTING, SLEEPING, HANDED }; // pool_thread.hand
+
+struct pool_thread {
+    struct jg_executor *pool;
+    struct pool_thread *next; // in the list of idle ones
+    atomic_uint hand;
+    struct jg_job *job; // under the lock: whose function it runs; NULL: nobody's any more
+    jg_fn *fn;          // what was handed over; NULL: end
+    void *arg;
+    jg_drop_fn *drop_result;
+};
+
+// Forks.
+
+static pthread_mutex_t statics_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct jg_executor *statics;
+static atomic_uint generation;
+
+unsigned pool_generation(void) {
+    return atomic_load_explicit(&generation, memory_order_relaxed);
+}
+
+static void before_fork(void) {
+    pthread_mutex_lock(&statics_lock);
+}
+
+static void after_fork_in_parent(void) {
+    pthread_mutex_unlock(&statics_lock);
+}
+
+/* The threads stayed with the parent, and so did what they were doing with the locks. */
+static void after_fork_in_child(void) {
+    atomic_fetch_add(&generation, 1);
+    for (struct jg_executor *pool = statics; pool != NULL; pool = pool->next_static) {
+        pool->lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
+        pool->over = (pthread_cond_t)PTHREAD_COND_INITIALIZER;
+        pool->first = pool->last = NULL;
+        pool->idle = NULL;
+        pool->queued = pool->idle_count = pool->threads = pool->blocked = 0;
+        pool->generation = pool_generation();
+    }
+    pthread_mutex_unlock(&statics_lock);
+}
+
+static void watch_forks(void) {
+    pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+}
+
+void pool_watch_forks(struct jg_executor *pool) {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, watch_forks);
+    if (pool == NULL) {
+        return;
+    }
+    pthread_mutex_lock(&statics_lock);
+    pool->generation = pool_generation();
+    pool->next_static = statics;
+    statics = pool;
+    pthread_mutex_unlock(&statics_lock);
+}
+
+// The queue. All under the lock.
+
+static void set_state(struct jg_job *job, enum job_state state) {
+    __atomic_store_n(&job->state, (int)state, __ATOMIC_RELEASE);
+}
+
+static void enqueue(struct jg_executor *pool, struct jg_job *job) {
+    job->next = NULL;
+    job->prev = pool->last;
+    if (pool->last != NULL) {
+        pool->last->next = job;
+    } else {
+        pool->first = job;
+    }
+    pool->last = job;
+    pool->queued++;
+    set_state(job, JOB_QUEUED);
+}
+
+static void dequeue(struct jg_executor *pool, struct jg_job *job) {
+    must(pool->queued > 0 && job->state == JOB_QUEUED);
+    if (job->prev != NULL) {
+        job->prev->next = job->next;
+    } else {
+        pool->first = job->next;
+    }
+    if (job->next != NULL) {
+        job->next->prev = job->prev;
+    } else {
+        pool->last = job->prev;
+    }
+    pool->queued--;
+}
+
+static void begin(struct pool_thread *thread, struct jg_job *job) {
+    thread->job = job;
+    thread->fn = job->call.fn;
+    thread->arg = job->call.arg;
+    thread->drop_result = job->drop_result;
+    job->thread = thread;
+    set_state(job, JOB_RUNNING);
+}
+
+// Idle threads.
+
+static void futex_wake(atomic_uint *word) {
+    syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+}
+
+/* Waits until the word is no longer SLEEPING. Returns 0, or -ETIMEDOUT. */
+static int futex_sleep(atomic_uint *word, int64_t until_ns) {
+    const struct timespec until = {until_ns / JG_S, until_ns % JG_S};
+    const struct timespec *limit = until_ns == JG_NEVER ? NULL : &until;
+    while (atomic_load_explicit(word, memory_order_acquire) == SLEEPING) {
+        // FUTEX_WAIT_BITSET takes a point in time on the monotonic clock.
+        if (syscall(SYS_futex, word, FUTEX_WAIT_BITSET_PRIVATE, SLEEPING, limit, NULL,
+                    FUTEX_BITSET_MATCH_ANY) != 0 &&
+            errno == ETIMEDOUT) {
+            return -ETIMEDOUT;
+        }
+    }
+    return 0;
+}
+
+/* Hands over what `thread->fn` says, under the lock. Returns whether it has to be woken. */
+static bool hand_over(struct pool_thread *thread) {
+    return atomic_exchange_explicit(&thread->hand, HANDED, memory_order_acq_rel) == SLEEPING;
+}
+
+static struct pool_thread *pop_idle(struct jg_executor *pool) {
+    struct pool_thread *thread = pool->idle;
+    if (thread != NULL) {
+        pool->idle = thread->next;
+        pool->idle_count--;
+    }
+    return thread;
+}
+
+static void push_idle(struct pool_thread *thread) {
+    struct jg_executor *pool = thread->pool;
+    atomic_store_explicit(&thread->hand, RESTING, memory_order_relaxed);
+    thread->next = pool->idle;
+    pool->idle = thread;
+    pool->idle_count++;
+}
+
+static void remove_idle(struct pool_thread *thread) {
+    struct pool_thread **place = &thread->pool->idle;
+    while (*place != thread) {
+        place = &(*place)->next;
+    }
+    *place = thread->next;
+    thread->pool->idle_count--;
+}
+
+/* Waits, without the lock, for something to do. Returns whether there is; false: its patience is over. */
+static bool await_hand(struct pool_thread *thread) {
+    struct jg_executor *pool = thread->pool;
+    unsigned expected = RESTING;
+    int64_t idle_ns = pool->idle_ns;
+    int64_t until = idle_ns == JG_NEVER ? JG_NEVER : clock_add(clock_now_ns(), idle_ns);
+    if (!atomic_compare_exchange_strong(&thread->hand, &expected, SLEEPING) ||
+        futex_sleep(&thread->hand, until) == 0) {
+        return true;
+    }
+    pthread_mutex_lock(&pool->lock);
+    bool handed = atomic_load(&thread->hand) == HANDED;
+    if (!handed) {
+        remove_idle(thread);
+    }
+    pthread_mutex_unlock(&pool->lock);
+    return handed;
+}
+
+// A thread's life.
+
+/* What a job came to, or its parts: they go to the record, or to nobody. */
+struct outcome {
+    intptr_t word;
+    struct error_record *error;
+};
+
+static struct outcome run(struct pool_thread *thread) {
+    struct jg_task *self = task_current();
+    struct outcome outcome = {.word = thread->fn(thread->arg)};
+    if (unlikely(jg_failed(outcome.word))) {
+        outcome.error = error_take_for(self, outcome.word);
+    } else if (unlikely(self->error != NULL)) {
+        error_keep(self, NULL); // of a failure the function got over
+    }
+    return outcome;
+}
+
+/* Under the lock: the job is over. From now on one without a loop may be gone. */
+static void end_job(struct jg_executor *pool, struct jg_job *job, struct outcome outcome) {
+    job->result = outcome.word;
+    job->error = outcome.error;
+    bool goes_home = job->loop != NULL;
+    set_state(job, JOB_ENDED);
+    if (!goes_home && pool->blocked > 0) {
+        pthread_cond_broadcast(&pool->over);
+    }
+}
+
+static void drop(struct outcome outcome, jg_drop_fn *drop_result) {
+    error_free(outcome.error);
+    if (drop_result != NULL && !jg_failed(outcome.word)) {
+        drop_result((void *)outcome.word);
+    }
+}
+
+/* Under the lock: the next job, or a place among the idle. Returns whether there is a job. */
+static bool take_next(struct pool_thread *thread) {
+    struct jg_executor *pool = thread->pool;
+    struct jg_job *job = pool->first;
+    if (job != NULL) {
+        dequeue(pool, job);
+        begin(thread, job);
+        return true;
+    }
+    if (pool->shut || pool->idle_ns == 0) {
+        thread->fn = NULL;
+        return true;
+    }
+    push_idle(thread);
+    return false;
+}
+
+/* Runs what it has, and sees to what is next. Returns whether it has something again. */
+static bool run_one(struct pool_thread *thread) {
+    struct jg_executor *pool = thread->pool;
+    jg_drop_fn *drop_result = thread->drop_result;
+    struct outcome outcome = run(thread);
+    pthread_mutex_lock(&pool->lock);
+    struct jg_job *job = thread->job;
+    bool goes_home = job != NULL && job->loop != NULL;
+    if (job != NULL) {
+        end_job(pool, job, outcome);
+    }
+    thread->job = NULL;
+    bool more = take_next(thread);
+    pthread_mutex_unlock(&pool->lock);
+    if (job == NULL) {
+        drop(outcome, drop_result);
+    } else if (goes_home) {
+        job_send_home(job);
+    }
+    return more;
+}
+
+static void leave(struct jg_executor *pool) {
+    pthread_mutex_lock(&pool->lock);
+    struct closer *closer = NULL;
+    if (--pool->threads == 0) {
+        closer = pool->closer;
+        pthread_cond_broadcast(&pool->over);
+    }
+    pthread_mutex_unlock(&pool->lock);
+    if (closer != NULL) {
+        inbox_send(closer->home, &closer->call); // the pool may be gone from now on
+    }
+}
+
+static __thread struct jg_executor *works_for;
+
+struct jg_executor *pool_of_thread(void) {
+    return works_for;
+}
+
+static void *run_thread(void *arg) {
+    struct jg_executor *pool = arg;
+    works_for = pool;
+    struct pool_thread self = {.pool = pool};
+    pthread_setname_np(pthread_self(), pool->name);
+    task_current()->coro.name = pool->name;
+    pthread_mutex_lock(&pool->lock);
+    bool more = take_next(&self);
+    pthread_mutex_unlock(&pool->lock);
+    while ((more || await_hand(&self)) && self.fn != NULL) {
+        more = run_one(&self);
+    }
+    leave(pool);
+    return NULL;
+}
+
+// For those who submit.
+
+static int start_thread(struct jg_executor *pool) {
+    pthread_t thread;
+    int rc = thread_start(pool->stack_size, true, run_thread, pool, &thread);
+    if (rc == 0) {
+        pool->threads++;
+    }
+    return rc;
+}
+
+/* Under the lock, no thread is idle: the queue, and one more thread if there may be. */
+static int queue_or_start(struct jg_executor *pool, struct jg_job *job) {
+    if (pool->threads < pool->threads_most) {
+        int rc = start_thread(pool);
+        if (rc == 0 || pool->threads > 0) {
+            enqueue(pool, job);
+            return 0;
+        }
+        return rc == -ENOMEM ? -ENOMEM : -EAGAIN;
+    }
+    if (pool->queued >= pool->queue_most) {
+        return -EBUSY;
+    }
+    enqueue(pool, job);
+    return 0;
+}
+
+int pool_give(struct jg_executor *pool, struct jg_job *job) {
+    pthread_mutex_lock(&pool->lock);
+    struct pool_thread *thread = pool->shut ? NULL : pop_idle(pool);
+    bool asleep = false;
+    int rc = 0;
+    if (thread != NULL) {
+        begin(thread, job);
+        asleep = hand_over(thread);
+    } else {
+        rc = pool->shut ? -ESHUTDOWN : queue_or_start(pool, job);
+    }
+    pthread_mutex_unlock(&pool->lock);
+    if (asleep) {
+        futex_wake(&thread->hand);
+    }
+    return rc;
+}
+
+enum job_state pool_take_back(struct jg_executor *pool, struct jg_job *job) {
+    pthread_mutex_lock(&pool->lock);
+    enum job_state state = (enum job_state)job->state;
+    if (state == JOB_QUEUED) {
+        dequeue(pool, job);
+    } else if (state == JOB_RUNNING && job->abandon) {
+        ((struct pool_thread *)job->thread)->job = NULL;
+    } else {
+        state = JOB_NONE;
+    }
+    if (state != JOB_NONE) {
+        set_state(job, JOB_NONE);
+    }
+    pthread_mutex_unlock(&pool->lock);
+    return state;
+}
+
+bool pool_cancel_first(struct jg_executor *pool) {
+    pthread_mutex_lock(&pool->lock);
+    struct jg_job *job = pool->first;
+    if (job == NULL) {
+        pthread_mutex_unlock(&pool->lock);
+        return false;
+    }
+    dequeue(pool, job);
+    jg_drop_fn *drop_arg = job->drop_arg;
+    void *arg = job->call.arg;
+    bool goes_home = job->loop != NULL;
+    end_job(pool, job, (struct outcome){.word = -ECANCELED});
+    pthread_mutex_unlock(&pool->lock);
+    if (goes_home) {
+        job_send_home(job);
+    }
+    if (drop_arg != NULL) {
+        drop_arg(arg);
+    }
+    return true;
+}
+
+// Waiting and closing.
+
+void pool_shut(struct jg_executor *pool) {
+    pthread_mutex_lock(&pool->lock);
+    pool->shut = true;
+    for (struct pool_thread *thread; (thread = pop_idle(pool)) != NULL;) {
+        thread->fn = NULL;
+        if (hand_over(thread)) {
+            futex_wake(&thread->hand);
+        }
+    }
+    pthread_mutex_unlock(&pool->lock);
+}
+
+/* Under the lock: waits for something to be over. Returns 0 or -ETIMEDOUT. */
+static int await_over(struct jg_executor *pool, int64_t deadline_ns) {
+    const struct timespec until = {deadline_ns / JG_S, deadline_ns % JG_S};
+    pool->blocked++;
+    int rc = deadline_ns == JG_NEVER
+                 ? pthread_cond_wait(&pool->over, &pool->lock)
+                 : pthread_cond_clockwait(&pool->over, &pool->lock, CLOCK_MONOTONIC, &until);
+    pool->blocked--;
+    return -rc;
+}
+
+int pool_await_job(struct jg_executor *pool, const struct jg_job *job, int64_t deadline_ns) {
+    int rc = 0;
+    pthread_mutex_lock(&pool->lock);
+    while (job->state != JOB_ENDED && rc == 0) {
+        rc = await_over(pool, deadline_ns);
+    }
+    rc = job->state == JOB_ENDED ? 0 : rc;
+    pthread_mutex_unlock(&pool->lock);
+    return rc;
+}
+
+int pool_await_last(struct jg_executor *pool, int64_t deadline_ns) {
+    int rc = 0;
+    pthread_mutex_lock(&pool->lock);
+    while (pool->threads > 0 && rc == 0) {
+        rc = await_over(pool, deadline_ns);
+    }
+    rc = pool->threads == 0 ? 0 : rc;
+    pthread_mutex_unlock(&pool->lock);
+    return rc;
+}
+
+bool pool_tell_last(struct jg_executor *pool, struct closer *closer) {
+    pthread_mutex_lock(&pool->lock);
+    must(pool->shut && pool->closer == NULL);
+    bool some_left = pool->threads > 0;
+    pool->closer = some_left ? closer : NULL;
+    pthread_mutex_unlock(&pool->lock);
+    return some_left;
+}

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
-/* libuv_core.c – libuv 1.44: an idle callback, and a million timers. The stackless reference.
+/* libuv_core.c – libuv 1.44: an idle callback, a million timers, work for a thread. The stackless
+ * reference.
  *
  * Holds      the default loop.
  * Invariant  every handle is closed, and the loop empty, when a pass returns.
- * Called by  run.py, `libuv_core yield WIDTH` and `libuv_core sleepers COUNT MS`.
+ * Called by  run.py, `libuv_core yield|thread_pool WIDTH` and `libuv_core sleepers COUNT MS`.
  * Why        libuv has no tasks: nothing is switched and there is no stack to keep. Its figures
  *            show what callbacks cost, so the price of straight-line code can be read off.
  * Quirks     `yield` counts idle callbacks, the cheapest way to run again after the others; each
@@ -68,9 +69,40 @@ static void pass_sleepers(uint64_t width, uint64_t sleep_ms) {
     free(timers);
 }
 
+static void do_nothing(uv_work_t *work) {
+    (void)work;
+}
+
+/* The next piece of work goes out when the last has come back. */
+static void on_worked(uv_work_t *work, int status) {
+    must_be_0(status, "uv_queue_work");
+    uint64_t *left = work->data;
+    if (--*left > 0) {
+        must_be_0(uv_queue_work(work->loop, work, do_nothing, on_worked), "uv_queue_work");
+    }
+}
+
+static void pass_thread_pool(uint64_t width, uint64_t count) {
+    uv_loop_t *loop = uv_default_loop();
+    uv_work_t *works = calloc(width, sizeof *works);
+    uint64_t *left = calloc(width, sizeof *left);
+    if (works == NULL || left == NULL) {
+        measure_die("no memory", ENOMEM);
+    }
+    for (uint64_t i = 0; i < width; i++) {
+        left[i] = count / width;
+        works[i].data = &left[i];
+        must_be_0(uv_queue_work(loop, &works[i], do_nothing, on_worked), "uv_queue_work");
+    }
+    must_be_0(uv_run(loop, UV_RUN_DEFAULT), "uv_run");
+    free(works);
+    free(left);
+}
+
 int main(int argc, char **argv) {
     static const struct measure_bench benches[] = {
         {"yield", pass_yield},
+        {"thread_pool", pass_thread_pool},
         {"sleepers", pass_sleepers},
         {NULL, NULL},
     };

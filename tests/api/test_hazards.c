@@ -4,13 +4,14 @@
  * Holds      nothing between tests.
  * Invariant  each case holds on epoll and on any seed.
  * Called by  ctest, on epoll and sim.
- * Why        SEMANTICS X1, X5, X7, X11; RELIABILITY R12.
+ * Why        SEMANTICS X1, X4, X5, X7, X9, X11; RELIABILITY R8, R10, R12.
  */
 #define FIXTURE_LIMIT 20
 #include "api/api.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <fenv.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -68,6 +69,110 @@ static intptr_t x01_body(void *arg) {
 // One task's errno would turn up in another, between its system call and its look at errno.
 START_TEST(x01_errno_is_per_task) {
     run_body(x01_body);
+}
+END_TEST
+
+// X4: whose buffer it is.
+
+static intptr_t x04_body(void *arg) {
+    jg_stream *ends[2];
+    char buf[8] = "pattern";
+    ssize_t rc = 0;
+    (void)arg;
+    ck_assert_int_eq(jg_stream_pair(&ends[0], &ends[1]), 0);
+    JG_TIMEOUT(1, rc) {
+        rc = jg_read(ends[0], buf, sizeof(buf));
+    }
+    ck_assert_int_eq(rc, -ETIMEDOUT);
+    ck_assert_int_eq(jg_write(ends[1], "stolen!!", 8), 8);
+    jg_sleep(100); // whoever still had the buffer would use it now
+    ck_assert_str_eq(buf, "pattern");
+    ck_assert_int_eq(jg_read_exact(ends[0], buf, 8), 8);
+    ck_assert_mem_eq(buf, "stolen!!", 8);
+    jg_stream_close(ends[0]);
+    jg_stream_close(ends[1]);
+    return 0;
+}
+
+// A read that was cancelled would write into memory that is somebody else's by then.
+START_TEST(x04_cancelled_read_leaves_the_buffer) {
+    run_body(x04_body);
+}
+END_TEST
+
+// X9, R10: what belongs to the thread, and what to the task.
+
+static intptr_t see_mask(void *arg) {
+    sigset_t mask;
+    (void)arg;
+    pthread_sigmask(SIG_SETMASK, NULL, &mask);
+    return sigismember(&mask, SIGUSR1);
+}
+
+static intptr_t x09_mask_body(void *arg) {
+    sigset_t usr1;
+    sigset_t before;
+    sigemptyset(&usr1);
+    sigaddset(&usr1, SIGUSR1);
+    pthread_sigmask(SIG_BLOCK, &usr1, &before);
+    intptr_t blocked = jg_join(jg_spawn(see_mask, arg));
+    jg_sleep(1);
+    ck_assert_int_eq(blocked, 1);
+    ck_assert_int_eq(see_mask(NULL), 1);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    ck_assert_int_eq(jg_join(jg_spawn(see_mask, arg)), sigismember(&before, SIGUSR1));
+    return 0;
+}
+
+// A switch would change the thread's signal mask, at the price of a system call.
+START_TEST(x09_signal_mask_is_the_threads) {
+    run_body(x09_mask_body);
+}
+END_TEST
+
+enum { R10_SWITCHES = 500000 / API_SLOWED, R10_SWITCHES_SIM = 20000 / API_SLOWED };
+
+struct own_state {
+    int mode;
+    int trapped; // floating-point exceptions
+    int number;
+};
+
+/* Keeps rounding, exception mask and errno of its own. */
+static intptr_t keep_state(void *arg) {
+    const struct own_state *own = arg;
+    int switches = on_backend("sim") ? R10_SWITCHES_SIM : R10_SWITCHES;
+    volatile double third = 3;
+    ck_assert_int_eq(fesetround(own->mode), 0);
+    feenableexcept(own->trapped); // where the processor can
+    int trapped = fegetexcept();
+    double mine = 1 / third;
+    for (int i = 0; i < switches; i++) {
+        errno = own->number;
+        jg_yield();
+        if (errno != own->number || 1 / third != mine || fegetexcept() != trapped) {
+            return -EPROTO;
+        }
+    }
+    fedisableexcept(own->trapped);
+    return fegetround() == own->mode ? 0 : -EPROTO;
+}
+
+static intptr_t r10_body(void *arg) {
+    struct own_state own[2] = {{FE_UPWARD, FE_DIVBYZERO, 1}, {FE_DOWNWARD, FE_INVALID, 2}};
+    int rc = 0;
+    (void)arg;
+    JG_GROUP(group, rc) {
+        jg_group_spawn(group, keep_state, &own[0]);
+        jg_group_spawn(group, keep_state, &own[1]);
+    }
+    ck_assert_int_eq(fegetround(), FE_TONEAREST);
+    return rc;
+}
+
+// One task's arithmetic or errno would leak into another's, once in a million switches.
+START_TEST(r10_processor_state_over_a_million_switches) {
+    run_once(r10_body, NULL);
 }
 END_TEST
 
@@ -298,6 +403,37 @@ START_TEST(x11_clean_up_is_no_spin) {
 }
 END_TEST
 
+// R8: very many tasks.
+
+enum { PARKED = 100000 / (API_SLOWED * API_SLOWED), MAPPINGS_MOST = 1000 };
+
+static intptr_t park_many(void *arg) {
+    jg_loop_stats stats;
+    int failed = 0;
+    (void)arg;
+    JG_GROUP(group) {
+        for (int i = 0; i < PARKED; i++) {
+            failed += jg_group_spawn(group, sleep_long, NULL) < 0;
+        }
+        jg_sleep(1);
+        ck_assert_int_eq(jg_loop_stats_get(&stats), 0);
+        jg_group_cancel(group);
+    }
+    ck_assert_int_eq(failed, 0);
+    ck_assert_uint_gt(stats.live, PARKED);
+    ck_assert_uint_lt(stats.stack_mappings, MAPPINGS_MOST);
+    return 0;
+}
+
+// A hundred thousand waiting tasks would run into the kernel's limit of mappings.
+START_TEST(r08_hundred_thousand_tasks_are_parked) {
+    if (on_backend("sim")) {
+        fixture_skip("choosing one of so many at each step takes minutes");
+    }
+    run_once(park_many, NULL);
+}
+END_TEST
+
 // R12: a loop that ends with everything under way.
 
 enum { UNDER_WAY = 1000 };
@@ -375,7 +511,9 @@ START_TEST(r12_loop_ends_with_everything_under_way) {
 }
 END_TEST
 
-FIXTURE_MAIN("api/hazards", x01_errno_is_per_task, x05_stack_overflow_is_named,
+FIXTURE_MAIN("api/hazards", x01_errno_is_per_task, x04_cancelled_read_leaves_the_buffer,
+             x09_signal_mask_is_the_threads, r10_processor_state_over_a_million_switches,
+             r08_hundred_thousand_tasks_are_parked, x05_stack_overflow_is_named,
              x07_spawn_at_the_memory_limit, x07_run_without_descriptors,
              x11_spin_on_a_cancel_is_named_once, x11_clean_up_is_no_spin,
              r12_loop_ends_with_everything_under_way)

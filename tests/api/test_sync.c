@@ -350,7 +350,7 @@ static intptr_t conservation_body(void *arg) {
 }
 
 // Random cancels would leak permits, or let too many in.
-START_TEST(r1_permits_are_conserved) {
+START_TEST(r01_permits_are_conserved) {
     run_body(conservation_body);
 }
 END_TEST
@@ -359,4 +359,4 @@ FIXTURE_MAIN("api/sync", s44_lock_is_handed_over_in_order, s44_cancelled_waiter_
              s44_cancelled_in_the_tick_of_the_hand_over, s45_misuse_and_dead_owner,
              s45_waiters_hear_of_a_dead_owner, s46_semaphore_keeps_its_permits,
              s46_bounded_semaphore_refuses_one_too_many, s44_locks_are_released_in_any_order,
-             s48_event_set_and_cleared_in_one_tick, r1_permits_are_conserved)
+             s48_event_set_and_cleared_in_one_tick, r01_permits_are_conserved)

@@ -353,7 +353,7 @@ static intptr_t cancel_body(void *arg) {
 }
 
 // Cancelling the joiner would lose a worker that still uses the joiner's memory.
-START_TEST(cancel_does_not_cut_a_join_short) {
+START_TEST(s50l_cancel_waits_for_what_runs) {
     needs_loop();
     run_body(cancel_body);
 }
@@ -472,6 +472,6 @@ FIXTURE_MAIN("api/worker", word_comes_back, error_comes_back_with_its_detail,
              thousand_threads_are_joined, thousand_processes_are_joined,
              join_lets_other_tasks_go_on, worker_that_ended_before_is_joined,
              worker_blocks_and_runs_loops_of_its_own, worker_is_joined_from_another_thread,
-             cancel_does_not_cut_a_join_short, standing_cancel_does_not_refuse_a_join,
+             s50l_cancel_waits_for_what_runs, standing_cancel_does_not_refuse_a_join,
              second_join_is_a_named_abort, limit_of_processes_is_eagain, join_needs_no_descriptor,
              stack_sizes_out_of_range)

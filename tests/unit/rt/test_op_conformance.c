@@ -122,7 +122,7 @@ static void cancel_body(void *arg) {
 }
 
 // A cancelled read would keep the buffer, or swallow what comes after it.
-START_TEST(a_cancelled_read_leaves_buffer_and_bytes) {
+START_TEST(x04_cancelled_read_leaves_buffer_and_bytes) {
     needs_loop();
     world_each(cancel_body, NULL);
 }
@@ -440,7 +440,7 @@ END_TEST
 
 FIXTURE_MAIN("rt/op_conformance", a_read_waits_for_its_bytes, each_op_completes_once,
              poll_sees_bytes_and_leaves_them, a_closed_descriptor_is_an_error_at_once,
-             a_cancelled_read_leaves_buffer_and_bytes,
+             x04_cancelled_read_leaves_buffer_and_bytes,
              completion_and_cancel_in_one_turn_lose_nothing, a_completed_op_is_nowhere_any_more,
              accept_and_poll_can_be_cancelled, a_standing_cancel_refuses_before_anything_is_done,
              a_second_reader_is_refused, a_writer_waits_for_room, closing_wakes_who_waits,

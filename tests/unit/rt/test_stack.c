@@ -114,7 +114,7 @@ START_TEST(every_stack_has_an_mprotect_guard) {
 END_TEST
 
 // A hundred thousand tasks would run into vm.max_map_count. R8.
-START_TEST(a_hundred_thousand_stacks_need_few_mappings) {
+START_TEST(r08_hundred_thousand_stacks_need_few_mappings) {
     enum { COUNT = 100000 };
     struct stack_pool pool;
     struct stack stack = {NULL, 0};
@@ -151,7 +151,7 @@ static void check_others_go_on(void) {
 }
 
 // At the mapping limit a stack would come unguarded, or the program would have no mapping left. R8.
-START_TEST(at_the_mapping_limit_taking_fails_and_all_goes_on) {
+START_TEST(r08_at_the_mapping_limit_taking_fails_and_all_goes_on) {
     struct stack_pool pool;
     struct stack last;
     struct stack again;
@@ -337,8 +337,8 @@ START_TEST(the_largest_stack_can_be_had) {
 END_TEST
 
 FIXTURE_MAIN("rt/stack", every_stack_has_a_light_guard, every_stack_has_an_mprotect_guard,
-             a_hundred_thousand_stacks_need_few_mappings,
-             at_the_mapping_limit_taking_fails_and_all_goes_on,
+             r08_hundred_thousand_stacks_need_few_mappings,
+             r08_at_the_mapping_limit_taking_fails_and_all_goes_on,
              the_last_given_back_is_the_next_taken, refused_memory_is_an_error_and_leaks_nothing,
              short_address_space_gives_what_fits_then_an_error,
              trimming_gives_pages_back_beyond_a_reserve, sizes_are_rounded_up_to_powers_of_two,

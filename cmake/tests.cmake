@@ -8,7 +8,8 @@
 # Why        a test's place says what it is: tests/unit/<room> may see src/, tests/api only include/.
 # Quirks     an api test runs once per backend. A line `// Backends: epoll blocking` in the file
 #            replaces the list of backends for any test, `// Links: jansson` adds libraries by their
-#            pkg-config names; scripts whose names start with lib or _ are helpers and not run.
+#            pkg-config names. `// Wants: libuv` adds it where it is installed and defines
+#            TEST_HAS_LIBUV: without it the test has to skip itself. Scripts whose names start with lib or _ are helpers and not run.
 if(NOT JUGGLE_TEST_MINI)
     # Building the command alone must not need what only tests need.
     find_package(PkgConfig)
@@ -104,6 +105,18 @@ function(juggle_test_add relative)
     foreach(library IN LISTS libraries)
         pkg_check_modules(LINKS_${library} REQUIRED IMPORTED_TARGET ${library})
         target_link_libraries(${target} PRIVATE PkgConfig::LINKS_${library})
+    endforeach()
+
+    juggle_test_mark(${file} Wants wanted)
+    foreach(library IN LISTS wanted)
+        if(NOT JUGGLE_TEST_MINI)
+            pkg_check_modules(WANTS_${library} IMPORTED_TARGET ${library})
+        endif()
+        if(WANTS_${library}_FOUND)
+            string(TOUPPER "TEST_HAS_${library}" definition)
+            target_link_libraries(${target} PRIVATE PkgConfig::WANTS_${library})
+            target_compile_definitions(${target} PRIVATE ${definition}=1)
+        endif()
     endforeach()
 
     juggle_test_mark(${file} Backends backends)

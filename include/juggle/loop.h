@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-/* juggle/loop.h – the event loop itself: calls that are no tasks, and reaching it from outside.
+/* juggle/loop.h – the event loop itself: calls that are no tasks, reaching it from outside, and living
+ * inside somebody else's loop.
  *
  * Holds      jg_call, one call to be made, by value in its owner: zero bytes are one that is not
  *            queued. jg_loop, what may outlive a loop: a counted handle through which other threads and
@@ -18,6 +19,7 @@
 #define JUGGLE_LOOP_H
 
 #include <juggle/base.h>
+#include <juggle/run.h>
 #include <juggle/scope.h>
 
 JG_BEGIN_DECLS
@@ -90,6 +92,42 @@ JG_API void jg_loop_drop(jg_loop *loop);
  * Threads  any, and signal handlers. */
 #define jg_post(loop, call, fn, arg) jg_post_at((loop), (call), (fn), (arg), #fn "\0" JG_HERE)
 JG_API int jg_post_at(jg_loop *loop, jg_call *call, jg_fn *fn, void *arg, const char *site);
+
+/* Opens a loop on this thread that somebody else turns: GLib, libuv, a poll(2) of your own. Until it is
+ * closed, this thread's code outside of tasks is as inside a call: it may spawn, set and queue, and what
+ * would suspend is -EDEADLK. Whoever turns it does this again and again:
+ *
+ *     struct pollfd ready = {.fd = jg_loop_fd(loop), .events = POLLIN};
+ *     poll(&ready, 1, jg_loop_timeout(loop));    // and whatever else is waited for
+ *     jg_loop_step(loop);
+ *
+ * Returns  0; -EBUSY when the thread has a loop, -ECHILD when that is a forked copy; -EOPNOTSUPP for
+ *          "sim", whose time does not pass while others wait; -EINVAL, -ENOMEM, -EMFILE as jg_run.
+ * Owns     gives the loop: jg_loop_close it, on this thread. `options` may be NULL. */
+JG_API int jg_loop_open(const jg_run_options *options, jg_loop **out_loop);
+
+/* Returns a descriptor that is readable when something has happened for the loop: wait for that, nothing
+ * else. It stays the same as long as the loop is open. On the loop's thread; -ESHUTDOWN once it is
+ * closed, -ECHILD in a forked child. */
+JG_API int jg_loop_fd(jg_loop *loop);
+
+/* Tells how long the descriptor may be waited for, in ms as poll(2) takes it: 0 when there is something to
+ * do, -1 when only the descriptor can tell. Ask right before waiting: what is spawned, woken or queued
+ * on the loop's own thread does not make the descriptor readable. Errors as jg_loop_fd. */
+JG_API int jg_loop_timeout(jg_loop *loop);
+
+/* Makes one turn without waiting: takes what has happened, makes the calls and timers that are due and
+ * runs the tasks that are ready, each until it suspends, up to a budget.
+ *
+ * Returns  the number of tasks alive; -EDEADLK from a task or a call; else as jg_loop_fd. */
+JG_API int jg_loop_step(jg_loop *loop);
+
+/* Closes the loop: cancels the tasks that are left, turns until all have ended, makes the calls that were
+ * accepted, and gives everything back. Waits as long as the tasks' clean-up takes.
+ *
+ * Returns  0; -EDEADLK from a task or a call; else as jg_loop_fd.
+ * Owns     takes the loop; handles that are held stay valid. */
+JG_API int jg_loop_close(jg_loop *loop);
 
 JG_END_DECLS
 

@@ -14,7 +14,7 @@ JG_BEGIN_DECLS
 /* How a loop runs. All zero is the default. */
 typedef struct jg_run_options {
     const char *backend; /* "epoll" (default) or "sim"; NULL: $JUGGLE_BACKEND, then epoll */
-    uint64_t seed;       /* sim: the seed of all its choices; 0: $JUGGLE_SEED, then 1 */
+    uint64_t seed;       /* sim: the seed of all its choices; 0: $JUGGLE_SEED, a number, then 1 */
     size_t stack_size;   /* bytes of stack for tasks that ask for none; 0: 64 KiB, and 256 KiB under
                              AddressSanitizer. Rounded up to a power of two; 16 KiB to 1 GiB */
     bool no_fault_report; /* leave SIGSEGV alone: an overflowing stack dies unnamed */

@@ -271,6 +271,10 @@ static int64_t epoll_now_ns(struct backend *backend) {
     return clock_now_ns();
 }
 
+static int epoll_pollable(struct backend *backend) {
+    return of(backend)->epoll_fd;
+}
+
 static void epoll_close_fd(struct backend *backend, int fd) {
     forget(of(backend), fd);
     close(fd);
@@ -328,6 +332,7 @@ static const struct backend_ops epoll_ops = {
     .cancel = epoll_cancel,
     .reap = epoll_reap,
     .now_ns = epoll_now_ns,
+    .pollable = epoll_pollable,
     .socket_open = epoll_socket_open,
     .socket_pair = epoll_socket_pair,
     .listen = socket_listen,

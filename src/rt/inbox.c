@@ -50,6 +50,10 @@ void inbox_drop(jg_loop *loop) {
     }
 }
 
+bool inbox_is_copy(const jg_loop *loop) {
+    return loop->forks != forks;
+}
+
 static void wake_loop(const jg_loop *loop) {
     int error = errno; // may run in a signal handler
     const uint64_t one = 1;
@@ -59,7 +63,7 @@ static void wake_loop(const jg_loop *loop) {
 }
 
 int inbox_post(jg_loop *loop, jg_call *call) {
-    if (unlikely(loop->forks != forks)) {
+    if (unlikely(inbox_is_copy(loop))) {
         return -ECHILD;
     }
     if (unlikely(!mpsc_push(&loop->queue, &call->link))) {

@@ -69,6 +69,9 @@ void inbox_awake(jg_loop *loop);
 /* Makes the wake-up descriptor unreadable again. */
 void inbox_calm(jg_loop *loop);
 
+/* Whether the handle is a copy, in a forked child. Any thread. */
+bool inbox_is_copy(const jg_loop *loop);
+
 /* In a forked child: every handle made before is a copy of one that stayed behind. */
 void inbox_forked(void);
 

@@ -18,6 +18,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <string.h>
 
 enum {
     BUDGET = 256,       // resumes per turn
@@ -116,44 +117,50 @@ void loop_close(struct loop *loop) {
     sched_here = NULL;
 }
 
-/* How long the kernel may keep us: not at all while somebody is ready or a call due. */
-static int64_t wait_limit(const struct loop *loop, int64_t now_ns) {
-    if (any_ready(loop) || calls_due(&loop->calls)) {
+int64_t loop_idle_ns(const struct loop *loop) {
+    if (any_ready(loop) || calls_due(&loop->calls) || !mpsc_empty(&loop->handle->queue)) {
         return 0;
     }
     int64_t next = timers_next(&loop->timers);
     if (next == JG_NEVER) {
         return -1;
     }
+    int64_t now_ns = loop->backend->ops->now_ns(loop->backend);
     return next > now_ns ? next - now_ns : 0;
+}
+
+static void reap(struct loop *loop, int64_t limit_ns) {
+    int rc = loop->backend->ops->reap(loop->backend, limit_ns);
+    if (unlikely(rc == -EDEADLK)) {
+        loop->on_stuck(loop);
+    } else if (unlikely(rc < 0)) {
+        check_misuse("the loop cannot ask for events: %s; somebody closed its descriptor",
+                     strerrorname_np(-rc));
+    }
 }
 
 /* Asks the backend for completions, without waiting for one. */
 static void glance(struct loop *loop) {
     if (loop->backend->pending > 0 || !any_ready(loop)) {
-        loop->backend->ops->reap(loop->backend, 0);
+        reap(loop, 0);
     }
 }
 
 /* The same, sleeping in it if there is nothing else to do. */
 static void look(struct loop *loop) {
-    struct backend *backend = loop->backend;
-    int64_t limit_ns = wait_limit(loop, backend->ops->now_ns(backend));
+    int64_t limit_ns = loop_idle_ns(loop);
     if (limit_ns == 0 || !inbox_sleep(loop->handle)) {
         glance(loop);
         return;
     }
     stack_trim(&loop->stacks, TRIM_PER_IDLE);
-    int rc = backend->ops->reap(backend, limit_ns);
+    reap(loop, limit_ns);
     inbox_awake(loop->handle);
-    if (rc == -EDEADLK) {
-        loop->on_stuck(loop);
-    }
 }
 
+/* What a turn does once it has looked: calls, then timers. */
 static void turn(struct loop *loop) {
     loop->turns++;
-    look(loop);
     calls_round(loop);
     if (loop->timers.count > 0) {
         timers_fire(&loop->timers, loop->backend->ops->now_ns(loop->backend));
@@ -204,7 +211,7 @@ static void watch_step(struct loop *loop, struct coro *next) {
 }
 
 /* Lets the tasks run until it is the loop's turn again; it is not in the ring meanwhile. */
-static void run_ready(struct loop *loop) {
+static void switch_to_tasks(struct loop *loop) {
     struct coro *self = &loop->self.coro;
     struct coro *next = self->next;
     next->prev = self->prev;
@@ -214,21 +221,48 @@ static void run_ready(struct loop *loop) {
     coro_switch(self, next);
 }
 
-void loop_run(struct loop *loop, const bool *done) {
-    must(sched_here == &loop->sched && loop->sched.running == &loop->self.coro);
-    while (!*done) {
-        turn(loop);
+/* Runs the tasks that are ready, until none is or the budget is used up. */
+static void run_ready(struct loop *loop) {
+    if (loop->sim) {
+        shuffle(loop);
+        watch_step(loop, any_ready(loop) ? loop->self.coro.next : NULL);
+    }
+    if (any_ready(loop)) {
+        switch_to_tasks(loop);
         if (loop->sim) {
-            shuffle(loop);
-            watch_step(loop, any_ready(loop) ? loop->self.coro.next : NULL);
-        }
-        if (any_ready(loop)) {
-            run_ready(loop);
-            if (loop->sim) {
-                watch_step(loop, NULL);
-            }
+            watch_step(loop, NULL);
         }
     }
+}
+
+static void enter(struct loop *loop) {
+    must(sched_here == &loop->sched && loop->sched.running == &loop->self.coro);
+    must(!loop->turning);
+    loop->turning = true;
+}
+
+void loop_run(struct loop *loop, const bool *done) {
+    enter(loop);
+    while (!*done) {
+        look(loop);
+        turn(loop);
+        run_ready(loop);
+    }
+    loop->turning = false;
+}
+
+void loop_step(struct loop *loop) {
+    enter(loop);
+    inbox_awake(loop->handle);
+    // Always: what is not asked for would keep the descriptor readable.
+    reap(loop, 0);
+    turn(loop);
+    run_ready(loop);
+    if (loop_idle_ns(loop) != 0) {
+        stack_trim(&loop->stacks, TRIM_PER_IDLE);
+    }
+    (void)inbox_sleep(loop->handle); // what has come by now shows in loop_idle_ns
+    loop->turning = false;
 }
 
 int64_t loop_now_ns(void) {

@@ -29,6 +29,7 @@ struct loop {
     size_t buffer_count;
     size_t stack_size; // of tasks that ask for none
     size_t external;   // completions that other threads owe: not a deadlock
+    bool turning;      // it runs, or makes a step
     bool sim;
     struct sim_weather *weather; // of the simulated world; NULL when this is not one
     uint64_t random;             // state of the sim's choices
@@ -51,6 +52,13 @@ int loop_open(struct loop *loop, const struct loop_options *options);
 
 /* Runs turns until `*done` is true. */
 void loop_run(struct loop *loop, const bool *done);
+
+/* One turn of a loop that lives inside another: what is there is done, without waiting. Afterwards the
+ * loop counts as asleep, so that whoever posts wakes its descriptor. */
+void loop_step(struct loop *loop);
+
+/* How long the loop has nothing to do, in ns: 0 when it has, negative when only an event can tell. */
+int64_t loop_idle_ns(const struct loop *loop);
 
 /* Closes it; no coroutine of it may be alive. */
 void loop_close(struct loop *loop);

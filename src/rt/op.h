@@ -78,6 +78,7 @@ struct backend_ops {
     void (*cancel)(struct backend *backend, struct op *op);
     int (*reap)(struct backend *backend, int64_t timeout_ns);
     int64_t (*now_ns)(struct backend *backend);
+    int (*pollable)(struct backend *backend); // readable when a reap would bring something
 
     // Descriptors. All return a descriptor or 0, or a negative errno.
     int (*socket_open)(struct backend *backend, int family);

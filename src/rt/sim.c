@@ -220,6 +220,10 @@ static int64_t sim_now_ns(struct backend *backend) {
     return of(backend)->net.now_ns;
 }
 
+static int sim_pollable(struct backend *backend) {
+    return backend->loop->handle->wakeup_fd;
+}
+
 /* Waits really, for threads that owe the loop something. Returns whether it was woken. */
 static bool wait_for_threads(struct sim *self, int64_t timeout_ns) {
     jg_loop *handle = self->backend.loop->handle;
@@ -377,6 +381,7 @@ static const struct backend_ops sim_ops = {
     .cancel = sim_cancel,
     .reap = sim_reap,
     .now_ns = sim_now_ns,
+    .pollable = sim_pollable,
     .socket_open = sim_socket_open,
     .socket_pair = sim_socket_pair,
     .listen = sim_listen,

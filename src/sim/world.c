@@ -197,20 +197,12 @@ static void prepare(struct sim_world *world, const jg_sim_options *options,
     }
 }
 
-static uint64_t choose_seed(const jg_sim_options *options) {
-    const char *text = getenv("JUGGLE_SEED");
-    if (options->seed != 0) {
-        return options->seed;
-    }
-    return text != NULL ? strtoull(text, NULL, 0) : 1;
-}
-
 intptr_t sim_world_run(struct sim_world *world, jg_fn *fn, void *arg, const jg_sim_options *options,
                        const struct trace_sink *sink, const char *site) {
     struct sim_fault faults[FAULTS_MOST];
-    struct loop_options loop_options = {
-        .sim = true, .seed = choose_seed(options), .on_stuck = on_stuck};
+    struct loop_options loop_options = {.sim = true, .on_stuck = on_stuck};
     int rc = sim_world_check(options);
+    rc = rc < 0 ? rc : task_seed(options->seed, &loop_options.seed);
     rc = rc < 0 ? rc : task_stack_size(options->stack_size, &loop_options.stack_size);
     if (rc < 0) {
         return rc;

@@ -11,6 +11,8 @@
 #include "rt/fault.h"
 #include "task/task.h"
 
+#include <ctype.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,22 +41,34 @@ static int read_backend(const jg_run_options *options, bool *out_sim) {
     return strcmp(name, "sim") == 0 ? 0 : -EINVAL;
 }
 
-static uint64_t read_seed(const jg_run_options *options) {
+int task_seed(uint64_t wished, uint64_t *out_seed) {
     const char *text = getenv("JUGGLE_SEED");
-    if (options->seed != 0) {
-        return options->seed;
+    char *end = NULL;
+    if (wished != 0 || text == NULL || text[0] == '\0') {
+        *out_seed = wished != 0 ? wished : 1;
+        return 0;
     }
-    return text != NULL ? strtoull(text, NULL, 0) : 1;
+    if (!isdigit((unsigned char)text[0])) {
+        return -EINVAL; // also a sign, which strtoull would take
+    }
+    errno = 0;
+    uint64_t seed = strtoull(text, &end, 0);
+    if (*end != '\0' || errno != 0) {
+        return -EINVAL;
+    }
+    *out_seed = seed;
+    return 0;
 }
 
 int task_stack_size(size_t wished, size_t *out_size) {
     return stack_round(wished != 0 ? wished : STACK_DEFAULT, out_size);
 }
 
-static int read_options(const jg_run_options *options, struct loop_options *out) {
-    *out = (struct loop_options){.seed = read_seed(options), .on_stuck = task_report_stuck};
+int task_loop_options(const jg_run_options *options, struct loop_options *out) {
+    *out = (struct loop_options){.on_stuck = task_report_stuck};
     int rc = task_stack_size(options->stack_size, &out->stack_size);
-    return rc < 0 ? rc : read_backend(options, &out->sim);
+    rc = rc < 0 ? rc : read_backend(options, &out->sim);
+    return rc == 0 && out->sim ? task_seed(options->seed, &out->seed) : rc;
 }
 
 static intptr_t run_main(struct task_loop *loop, jg_fn *fn, void *arg, const char *site,
@@ -72,28 +86,41 @@ static intptr_t run_main(struct task_loop *loop, jg_fn *fn, void *arg, const cha
     list_remove(&main_task->siblings);
     error_free(error_take(main_task));
     coro_free(&main_task->coro);
-    task_settle_ended(loop);
     return result;
+}
+
+int task_loop_open(struct task_loop *loop, const struct loop_options *options, bool watch_faults) {
+    *loop = (struct task_loop){.watches = watch_faults};
+    int rc = loop_open(&loop->loop, options);
+    if (rc < 0) {
+        return rc;
+    }
+    list_init(&loop->tasks);
+    list_init(&loop->ended);
+    if (watch_faults) {
+        fault_watch();
+    }
+    return 0;
+}
+
+void task_loop_close(struct task_loop *loop) {
+    task_settle_ended(loop);
+    loop_close(&loop->loop);
+    if (loop->watches) {
+        fault_unwatch();
+    }
 }
 
 intptr_t task_run(jg_fn *fn, void *arg, const struct loop_options *options, bool watch,
                   const char *site) {
-    struct task_loop loop = {.done = false};
-    int rc = loop_open(&loop.loop, options);
+    struct task_loop loop;
+    int rc = task_loop_open(&loop, options, watch);
     if (rc < 0) {
         return rc;
     }
-    list_init(&loop.tasks);
-    list_init(&loop.ended);
-    if (watch) {
-        fault_watch();
-    }
     struct error_record *error = NULL;
     intptr_t result = run_main(&loop, fn, arg, site, &error);
-    if (watch) {
-        fault_unwatch();
-    }
-    loop_close(&loop.loop);
+    task_loop_close(&loop);
     error_keep(task_current(), error);
     return result;
 }
@@ -102,7 +129,7 @@ intptr_t jg_run_at(jg_fn *fn, void *arg, const jg_run_options *options, const ch
     static const jg_run_options no_options;
     struct loop_options loop_options;
     options = options != NULL ? options : &no_options;
-    int rc = read_options(options, &loop_options);
+    int rc = task_loop_options(options, &loop_options);
     return rc < 0 ? rc : task_run(fn, arg, &loop_options, !options->no_fault_report, site);
 }
 

@@ -64,7 +64,7 @@ void task_settle_ended(struct task_loop *loop) {
     }
 }
 
-static void cancel_strays(struct task_loop *loop) {
+void task_cancel_strays(struct task_loop *loop) {
     loop->closing = true;
     for (struct list *node = loop->tasks.next; node != &loop->tasks; node = node->next) {
         jg_cancel(container_of(node, struct jg_task, siblings));
@@ -92,7 +92,7 @@ static void finish(struct jg_task *task, intptr_t result) {
         group_task_ended(task->group, task);
     }
     if (task == loop->main) {
-        cancel_strays(loop);
+        task_cancel_strays(loop);
     }
     loop->done = loop->live == 0;
     future_fire(&task->future);

@@ -54,6 +54,7 @@ struct task_loop {
     size_t live;
     uint64_t spawned;
     struct jg_task *main;
+    bool watches;      // it is one of those for which faults are watched
     bool closing;      // main has ended: no more spawns
     bool done;         // all have
     jg_scope *cancels; // worklist of scopes whose cancel has yet to spread
@@ -89,12 +90,25 @@ int scope_withdraw(jg_scope *scope);
 /* Whether something outside this scope asks the task to stop. scope.c */
 bool scope_asked_outside(const jg_scope *scope);
 
+/* Opens a loop with room for tasks on this thread, and closes it, once no task of it is alive. run.c */
+int task_loop_open(struct task_loop *loop, const struct loop_options *options, bool watch_faults);
+void task_loop_close(struct task_loop *loop);
+
+/* From now on no task may be started outside a group; cancels all there are. task.c */
+void task_cancel_strays(struct task_loop *loop);
+
+/* A loop's options, from the caller's and the environment. run.c */
+int task_loop_options(const jg_run_options *options, struct loop_options *out_options);
+
 /* jg_run, with options of the engine room. run.c */
 intptr_t task_run(jg_fn *fn, void *arg, const struct loop_options *options, bool watch_faults,
                   const char *site);
 
 /* The stack size of tasks that ask for none: `wished` rounded, 0 for the default. 0 or -EINVAL. */
 int task_stack_size(size_t wished, size_t *out_size);
+
+/* The seed of a simulation: `wished`, or for 0 $JUGGLE_SEED, then 1. 0, or -EINVAL for what is no number. */
+int task_seed(uint64_t wished, uint64_t *out_seed);
 
 /* Names every task and what it waits for, and aborts. run.c */
 void task_report_stuck(struct loop *loop);

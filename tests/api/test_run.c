@@ -296,6 +296,24 @@ START_TEST(run_inside_run_is_refused) {
 }
 END_TEST
 
+// A mistyped seed would run as another one: the failure it was to repeat does not come.
+START_TEST(a_seed_that_is_no_number_is_refused) {
+    static const char *const bad[] = {"seven", "7x", "-1", " 7", "99999999999999999999999"};
+    const jg_run_options sim = {.backend = "sim"};
+    const jg_run_options epoll = {.backend = "epoll"};
+    const jg_run_options given = {.backend = "sim", .seed = 3};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        setenv("JUGGLE_SEED", bad[i], 1);
+        ck_assert_int_eq(jg_run_with(give, (void *)7, &sim), -EINVAL);
+        ck_assert_int_eq(jg_run_with(give, (void *)7, &given), 7);
+        ck_assert_int_eq(jg_run_with(give, (void *)7, &epoll), 7); // draws no lots
+    }
+    setenv("JUGGLE_SEED", "0x1f", 1);
+    ck_assert_int_eq(jg_run_with(give, (void *)7, &sim), 7);
+    unsetenv("JUGGLE_SEED");
+}
+END_TEST
+
 // Spawning without a loop would crash instead of saying why.
 START_TEST(spawn_without_a_loop) {
     ck_assert_ptr_null(jg_spawn(give, NULL));
@@ -431,6 +449,6 @@ FIXTURE_MAIN("api/run", s50b_equal_deadlines_all_wake, s50d_future_is_set_once,
              future_wakes_all_who_wait, s50e_unretrieved_failure_is_reported_once,
              s50e_forgotten_handles_are_settled_at_the_end, s50g_yield_alternates,
              s50h_waiting_for_oneself, s50j_eager_start, s50k_strays_are_cancelled_and_awaited,
-             run_inside_run_is_refused, spawn_without_a_loop, x01_errno_is_kept_per_task,
-             x09_rounding_mode_is_per_task, x10_many_sleepers_cancelled_at_once,
-             x12_buffered_output_survives)
+             run_inside_run_is_refused, a_seed_that_is_no_number_is_refused, spawn_without_a_loop,
+             x01_errno_is_kept_per_task, x09_rounding_mode_is_per_task,
+             x10_many_sleepers_cancelled_at_once, x12_buffered_output_survives)

@@ -338,7 +338,7 @@ static intptr_t conserved_body(void *arg) {
 }
 
 // Among many senders and receivers, some cancelled, an element would be lost or doubled.
-START_TEST(r1_elements_are_conserved) {
+START_TEST(r01_elements_are_conserved) {
     run_body(conserved_body);
 }
 END_TEST
@@ -346,4 +346,4 @@ END_TEST
 FIXTURE_MAIN("api/chan", s49_sender_and_receiver_meet, s49_cancelled_rendezvous_delivered_nothing,
              s49_cancelled_in_the_tick_of_the_rendezvous, s49_buffer_keeps_the_order,
              s49_close_drains_then_ends, s49_sender_learns_that_the_receiver_left,
-             s49_elements_of_any_size, r1_elements_are_conserved)
+             s49_elements_of_any_size, r01_elements_are_conserved)

@@ -302,7 +302,7 @@ static intptr_t abandon_body(void *arg) {
 }
 
 // S50 (l), R22. An abandoned job would write into a record that is gone, or leak what it came to.
-START_TEST(s50_l_abandoned_job_drops_its_result) {
+START_TEST(s50l_abandoned_job_drops_its_result) {
     run_body(abandon_body);
 }
 END_TEST
@@ -339,7 +339,7 @@ static intptr_t await_default_body(void *arg) {
 }
 
 // S50 (l). A cancelled wait would leave a function running whose argument lies on the waiter's stack.
-START_TEST(s50_l_cancel_waits_for_a_running_job) {
+START_TEST(s50l_cancel_waits_for_a_running_job) {
     needs_loop();
     run_body(await_default_body);
 }
@@ -623,7 +623,7 @@ END_TEST
 FIXTURE_MAIN("api/executor", word_comes_back, error_comes_back_with_its_detail, queue_is_worked_off,
              job_lets_other_tasks_go_on, future_of_a_job_is_a_future, r22_queue_is_bounded,
              r22_queued_job_is_cancelled_at_once, deadline_takes_a_job_out_of_the_queue,
-             s50_l_abandoned_job_drops_its_result, s50_l_cancel_waits_for_a_running_job,
+             s50l_abandoned_job_drops_its_result, s50l_cancel_waits_for_a_running_job,
              edge_cancel_is_not_lost_in_a_wait, cancel_stands_before_the_submit,
              close_waits_for_every_job, shutdown_cancels_the_queue,
              close_cut_short_cancels_the_queue, misuse_is_refused, idle_threads_end_or_stay,

@@ -475,7 +475,7 @@ static intptr_t conserved_body(void *arg) {
 }
 
 // Among many putters and getters, some cancelled, an item would be lost or got twice.
-START_TEST(r1_items_are_conserved) {
+START_TEST(r01_items_are_conserved) {
     run_body(conserved_body);
 }
 END_TEST
@@ -484,4 +484,4 @@ FIXTURE_MAIN("api/queue", s49_orders, s49_full_queue_makes_putters_wait_in_turn,
              s49_get_cancelled_in_the_tick_of_a_put, s49_put_cancelled_before_and_after_it_got_in,
              s49_refused_calls_do_nothing, s49_shutdown_drains, s49_immediate_shutdown_drops,
              s49_join_and_task_done, s49_end_of_the_queue_drops, s49_ended_under_a_waiter,
-             r1_items_are_conserved)
+             r01_items_are_conserved)

@@ -299,11 +299,11 @@ static intptr_t conserved_body(void *arg) {
 }
 
 // Among many selects, some cancelled, an element would be lost or doubled.
-START_TEST(r1_selected_elements_are_conserved) {
+START_TEST(r01_selected_elements_are_conserved) {
     run_body(conserved_body);
 }
 END_TEST
 
 FIXTURE_MAIN("api/select", s49_select_does_what_is_ready, s49_select_takes_one_of_many,
              s49_cancelled_select_did_nothing, s49_closed_channel_is_ready, s49_select_is_fair,
-             s49_selects_meet_on_one_channel, r1_selected_elements_are_conserved)
+             s49_selects_meet_on_one_channel, r01_selected_elements_are_conserved)

@@ -28,7 +28,8 @@ typedef struct jg_spawn_options {
     jg_drop_fn *drop_result; /* called with the word if it is dropped: cancelled, or nobody joins */
 } jg_spawn_options;
 
-/* Starts a task that will run `fn(arg)`, on the loop's next round.
+/* Starts a task that will run `fn(arg)`, on the loop's next round. It begins with the floating-point
+ * modes (rounding and the like) that the loop was started with; errno and modes are its own from then on.
  *
  * Returns  a handle the caller ends with exactly one jg_join or jg_detach; NULL when it could not
  *          be started (-ENOMEM, -EAGAIN at the mapping limit; -ENXIO without a loop, -ECHILD in a

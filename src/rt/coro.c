@@ -30,7 +30,7 @@ int coro_make(struct loop *loop, size_t stack_size, size_t record_size, void (*e
     coro->loop = loop;
     coro->deadline_ns = JG_NEVER;
     coro->stack = stack;
-    coro->sp = rt_switch_prepare(record, entry, record);
+    coro->sp = rt_switch_prepare(record, entry, record, loop->modes);
     *out_coro = coro;
     return 0;
 }

@@ -78,8 +78,7 @@ static inline struct coro *coro_switch(struct coro *from, struct coro *to) {
 /* Leaves for good. */
 static inline void coro_switch_last(struct coro *from, struct coro *to) {
     sanitize_leave(&from->sanitize, &to->sanitize, 1);
-    rt_switch(&from->sp, to->sp, to);
-    __builtin_unreachable();
+    rt_switch_last(to->sp, to);
 }
 
 #endif

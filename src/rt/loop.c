@@ -89,6 +89,7 @@ int loop_open(struct loop *loop, const struct loop_options *options) {
     self->deadline_ns = JG_NEVER;
     self->attention = ATTENTION_NO_SUSPEND;
     sanitize_adopt(&self->sanitize);
+    loop->modes = rt_switch_modes();
     self->next = self;
     self->prev = self;
     loop->sched.running = self;

@@ -19,6 +19,7 @@
 
 struct loop {
     struct sched sched;     // first, and hot: every park and wake
+    uint64_t modes;         // of floating-point arithmetic: what every task starts with
     union coro_record self; // the loop as a coroutine, on the thread's own stack
     struct timers timers;
     struct stack_pool stacks;

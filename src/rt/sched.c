@@ -267,7 +267,7 @@ void sched_after_fork(void (*entry)(void *arg), void *arg) {
         struct new_life *life = (struct new_life *)(below & ~(uintptr_t)63);
         *life = (struct new_life){
             .coro = {.sanitize = loop->self.coro.sanitize}, .entry = entry, .arg = arg};
-        life->coro.sp = rt_switch_prepare(life, begin_anew, life);
+        life->coro.sp = rt_switch_prepare(life, begin_anew, life, rt_switch_modes());
         coro_switch_last(self, &life->coro);
     }
     entry(arg);

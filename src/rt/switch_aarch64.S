@@ -41,6 +41,9 @@ rt_switch_jump:
         mov     x10, sp
         str     x10, [x0]
         mov     sp, x1
+        .globl  rt_switch_resume
+        .hidden rt_switch_resume
+rt_switch_resume:
         ldr     x11, [sp, #96]
         cmp     x9, x11
         b.eq    1f
@@ -94,8 +97,7 @@ rt_switch_prepare:
         stp     x1, x2, [x9, #0]
         adr     x10, rt_switch_entry
         stp     xzr, x10, [x9, #80]
-        mrs     x10, fpcr
-        str     x10, [x9, #96]
+        str     x3, [x9, #96]
         mov     x0, x9
         ret
         .cfi_endproc

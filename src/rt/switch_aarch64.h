@@ -11,6 +11,8 @@
 #ifndef RT_SWITCH_AARCH64_H
 #define RT_SWITCH_AARCH64_H
 
+#include <stdint.h>
+
 static inline __attribute__((always_inline)) void *rt_switch(void **from_sp, void *to_sp,
                                                              void *word) {
     register void **from __asm__("x0") = from_sp;
@@ -27,6 +29,27 @@ static inline __attribute__((always_inline)) void *rt_switch(void **from_sp, voi
                        "v18", "v19", "v20", "v21", "v22", "v23", "v24", "v25", "v26", "v27", "v28",
                        "v29", "v30", "v31", "cc", "memory");
     return passed;
+}
+
+/* Goes on elsewhere for good: nothing is saved. */
+static inline __attribute__((always_inline)) _Noreturn void rt_switch_last(void *to_sp,
+                                                                           void *word) {
+    register void *to __asm__("x1") = to_sp;
+    register void *passed __asm__("x2") = word;
+    __asm__ volatile("mov sp, %0\n\t"
+                     "mrs x9, fpcr\n\t"
+                     "b rt_switch_resume"
+                     :
+                     : "r"(to), "r"(passed)
+                     : "x9", "memory");
+    __builtin_unreachable();
+}
+
+/* FPCR. */
+static inline uint64_t rt_switch_modes(void) {
+    uint64_t fpcr;
+    __asm__ volatile("mrs %0, fpcr" : "=r"(fpcr));
+    return fpcr;
 }
 
 #endif

@@ -32,15 +32,15 @@ static void settle_call(struct jg_task *self, intptr_t word) {
 static void run_call(jg_call *call) {
     struct jg_task *self = task_current();
     const char *name = self->coro.name;
-    const char *spawned = self->spawned;
+    const char *site = self->site;
     jg_fn *fn = call->fn;
     void *arg = call->arg;
     self->coro.name = call->site;
-    self->spawned = call->site + strlen(call->site) + 1;
+    self->site = call->site;
     call_release(call); // from here on it may be queued again
     settle_call(self, fn(arg));
     self->coro.name = name;
-    self->spawned = spawned;
+    self->site = site;
 }
 
 static bool claim(jg_call *call, jg_fn *fn, void *arg, const char *site) {

@@ -66,7 +66,7 @@ static struct error_record *make_record(const struct jg_task *task, intptr_t cod
                                .text = record->own.text,
                                .where = where,
                                .task = record->own.task,
-                               .spawned = task->spawned};
+                               .spawned = task_place(task->site)};
     return record;
 }
 

@@ -25,7 +25,7 @@ void task_report_stuck(struct loop *loop) {
     for (const struct list *node = tasks->tasks.next; node != &tasks->tasks; node = node->next) {
         const struct jg_task *task = container_of(node, struct jg_task, siblings);
         fprintf(stderr, "juggle: task %s (spawned at %s) waits for: %s\n", task->coro.name,
-                task->spawned,
+                task_place(task->site),
                 task->coro.parked != NULL ? wait_name(task->coro.parked) : "its turn");
     }
     check_misuse("deadlock: every task waits, and nothing is left that could wake one");

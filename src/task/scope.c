@@ -17,16 +17,12 @@
 
 #include "base/clock.h"
 
-struct jg_task *task_current(void) {
-    struct jg_task *task = (struct jg_task *)(void *)sched_current();
-    if (unlikely(task->innermost == NULL)) {
-        // A stand-in, zeroed by the engine room: make it a task without end.
-        task->innermost = &task->root;
-        task->root.deadline_ns = JG_NEVER;
-        task->root.task = task;
-        task->future.of_task = true;
-        task->spawned = "";
-    }
+struct jg_task *task_adopt(struct jg_task *task) {
+    task->innermost = &task->root;
+    task->root.deadline_ns = JG_NEVER;
+    task->root.task = task;
+    task->future.of_task = true;
+    task->site = "\0";
     return task;
 }
 

@@ -177,7 +177,7 @@ int task_start(jg_fn *fn, void *arg, const jg_spawn_options *options, const char
     struct jg_task *task = (struct jg_task *)(void *)coro;
     coro->name = options->name != NULL ? options->name : site;
     coro->edge = options->edge;
-    task->spawned = site + strlen(site) + 1;
+    task->site = site;
     task->fn = fn;
     task->arg = arg;
     task->group = options->group;

@@ -23,6 +23,7 @@
 #include <juggle/run.h>
 #include <juggle/scope.h>
 #include <juggle/task.h>
+#include <string.h>
 
 struct error_record;
 
@@ -38,7 +39,7 @@ struct jg_task {
     struct error_record *error; // its newest failure, or NULL
     jg_drop_fn *drop_arg;
     jg_drop_fn *drop_result;
-    const char *spawned;  // "file.c:12"
+    const char *site;     // where it was spawned: function, NUL, "file.c:12"
     intptr_t spawn_error; // why its newest spawn returned NULL
     bool held;            // somebody has the handle
     bool joining;         // and is in jg_join with it
@@ -61,9 +62,20 @@ struct task_loop {
     bool spreading;
 };
 
+/* Makes a thread's or a loop's zeroed stand-in a task without end. Slow path of task_current. */
+struct jg_task *task_adopt(struct jg_task *task);
+
 /* The running task, or this thread's stand-in; never the loop's own coroutine in a way that matters:
  * that one cannot suspend. */
-struct jg_task *task_current(void);
+static inline struct jg_task *task_current(void) {
+    struct jg_task *task = (struct jg_task *)(void *)sched_current();
+    return likely(task->innermost != NULL) ? task : task_adopt(task);
+}
+
+/* Where a task was spawned, "file.c:12". Found out when asked: few ask, and every spawn would pay. */
+static inline const char *task_place(const char *site) {
+    return site + strlen(site) + 1;
+}
 
 static inline struct task_loop *task_loop_of(const struct jg_task *task) {
     return (struct task_loop *)(void *)task->coro.loop;

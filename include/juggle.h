@@ -41,6 +41,7 @@
 #include <juggle/group.h>
 #include <juggle/loop.h>
 #include <juggle/process.h>
+#include <juggle/process_pool.h>
 #include <juggle/queue.h>
 #include <juggle/run.h>
 #include <juggle/scope.h>

@@ -21,10 +21,12 @@ from . import memory, process, servers
 SLEEPERS = 1_000_000
 SLEEP_MS = 3000
 SLEEPERS_NEED_BYTES = 5 << 30
+PYTHON_EXEC = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))),
+                           "peers", "python_exec.py")
 BURST = 10_000
 BURST_DELAY_MS = 100
 SUBJECT_ORDER = ("juggle", "floor", "nginx", "wrk", "state_threads", "boost_fiber", "libuv",
-                 "libcurl", "go")
+                 "libcurl", "python", "go")
 # The Debian package behind a subject, or a tool, that may be missing.
 PACKAGES = {
     "state_threads": "libst-dev", "boost_fiber": "libboost-fiber-dev and g++",
@@ -88,6 +90,18 @@ def micro(setting, bench, width, subjects):
     suite = Suite(bench, {bench: "ns"}, {})
     return available(suite, {
         s: (setting.program(f"{s}_core"), (), lambda s=s: once(s)) for s in subjects})
+
+
+def round_trip(setting, bench, kind, programs):
+    """Wall us from handing a function over until its answer is there, one at a time, on one core."""
+
+    def once(program):
+        result = process.run_subject([program, kind, 1], setting.client_core)
+        return {bench: result["wall_s"] / result["count"] * 1e6}
+
+    return available(Suite(bench, {bench: "us"}, {}), {
+        s: (program, (), lambda program=program: once(program))
+        for s, program in programs.items()})
 
 
 def sleepers(setting):
@@ -215,6 +229,10 @@ def suites(setting):
         ("core", micro(setting, "spawn_join", 1, spawning)),
         ("core", micro(setting, "spawn_join_100", 100, spawning)),
         ("core", sleepers(setting)),
+        ("core", round_trip(setting, "thread_pool_roundtrip", "thread_pool", {
+            "juggle": setting.program("juggle_exec"), "libuv": setting.program("libuv_core")})),
+        ("core", round_trip(setting, "process_pool_roundtrip", "process_pool", {
+            "juggle": setting.program("juggle_exec"), "python": PYTHON_EXEC})),
         ("http", http_client(setting, 1)),
         ("http", http_client(setting, 64)),
         ("http", http_client(setting, 1000)),
@@ -229,6 +247,8 @@ TARGETS = [
     ("spawn_join", "<=", 40.0, None),
     ("sleepers_wall", "<=", 1.0, "go"),
     ("sleepers_memory", "<=", 4.6e9, None),
+    ("thread_pool_roundtrip", "<=", 1.0, "libuv"),
+    ("process_pool_roundtrip", "<=", 0.5, "python"),
     ("http_client_1", "<=", 1.1, "floor"),
     ("http_client_64", "<=", 1.2, "floor"),
     ("http_client_64", "<=", 1.0, "wrk"),

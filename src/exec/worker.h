@@ -43,6 +43,9 @@ int worker_process_start(struct jg_worker *worker);
 intptr_t worker_thread_join(struct jg_worker *worker);
 intptr_t worker_process_join(struct jg_worker *worker);
 
+/* Fails with how a worker process died: what waitpid says, if it was reaped (0, else negative). */
+intptr_t worker_process_explain(pid_t pid, int reaped, int status);
+
 int worker_process_kill(const struct jg_worker *worker, int signal_number);
 
 #endif

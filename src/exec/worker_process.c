@@ -112,7 +112,7 @@ int worker_process_start(struct jg_worker *worker) {
     return 0;
 }
 
-static intptr_t explain_death(pid_t pid, int reaped, int status) {
+intptr_t worker_process_explain(pid_t pid, int reaped, int status) {
     int id = (int)pid;
     if (reaped < 0) {
         return jg_fail(-EOWNERDEAD, "worker process %d ended, and somebody else reaped it", id);
@@ -130,7 +130,7 @@ intptr_t worker_process_join(struct jg_worker *worker) {
     child_await(worker->pid, false);
     int reaped = child_reap(worker->pid, &status);
     const struct slot *slot = worker->slot;
-    intptr_t word = slot->handed ? slot->word : explain_death(worker->pid, reaped, status);
+    intptr_t word = slot->handed ? slot->word : worker_process_explain(worker->pid, reaped, status);
     if (slot->handed && jg_failed(word)) {
         error_keep(task_current(), slot->has_error ? error_read(&slot->error) : NULL);
     }

@@ -1,0 +1,371 @@
+// SPDX-License-Identifier: MIT
+/* process_pool.c – who gets which worker, and what is said to it.
+ *
+ * Holds      struct jg_process_pool: the server, the workers that are free, who waits for one.
+ * Invariant  a worker is free, or one job's. It goes back whole: all of the reply has been read; else it
+ *            is stopped, and the next job gets a new one. Nobody waits while a worker is free.
+ * Called by  user code; map.c.
+ * Why        the job's own task does the talking: no thread, no other task, nothing allocated but what
+ *            the worker hands back.
+ */
+#include "base/list.h"
+#include "base/mem.h"
+#include "exec/process_worker.h"
+#include "exec/worker.h"
+#include "sync/waitq.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { QUEUE_DEFAULT = 1024 };
+
+static const size_t OUTPUT_DEFAULT = (size_t)4 * 1024 * 1024;
+
+struct jg_process_pool {
+    jg_worker *server;
+    int server_fd;
+    pid_t owner; // the process that opened it
+    struct process_worker *free;
+    struct process_worker *busy;
+    size_t workers; // alive
+    size_t workers_most;
+    size_t waiting; // jobs that wait for a worker
+    size_t waiting_most;
+    size_t output_most;
+    jg_waitq waiters; // woken with a worker, or an error
+    jg_waitq closers;
+    size_t users; // tasks inside jg_process_pool_run
+    bool closing;
+};
+
+void jg_bytes_free(jg_bytes *bytes) {
+    mem_free(bytes->data);
+    *bytes = (jg_bytes){NULL, 0};
+}
+
+// Opening.
+
+static size_t processors(void) {
+    cpu_set_t usable;
+    return sched_getaffinity(0, sizeof(usable), &usable) == 0
+               ? (size_t)CPU_COUNT(&usable)
+               : (size_t)sysconf(_SC_NPROCESSORS_ONLN);
+}
+
+static int start_server(struct jg_process_pool *pool) {
+    int fds[2];
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) != 0) {
+        return -errno;
+    }
+    int rc = jg_worker_start(JG_WORKER_PROCESS, process_server_run, (void *)(intptr_t)fds[1], NULL,
+                             &pool->server);
+    close(fds[1]);
+    pool->server_fd = fds[0];
+    if (rc < 0) {
+        close(fds[0]);
+    }
+    return rc;
+}
+
+int jg_process_pool_open(const jg_process_pool_options *options, jg_process_pool **out_pool) {
+    static const jg_process_pool_options no_options;
+    options = options != NULL ? options : &no_options;
+    struct jg_process_pool *pool = mem_alloc_zero(sizeof(*pool));
+    if (pool == NULL) {
+        return -ENOMEM;
+    }
+    pool->owner = getpid();
+    pool->workers_most = options->processes != 0 ? options->processes : processors();
+    pool->waiting_most = options->queue != 0 ? options->queue : QUEUE_DEFAULT;
+    pool->output_most = options->output_most != 0 ? options->output_most : OUTPUT_DEFAULT;
+    int rc = start_server(pool);
+    if (rc < 0) {
+        mem_free(pool);
+        return rc;
+    }
+    *out_pool = pool;
+    return 0;
+}
+
+// Workers.
+
+static int start_worker(struct jg_process_pool *pool, struct process_worker **out_worker) {
+    int rc = process_worker_start(pool->server_fd, out_worker);
+    if (rc == 0) {
+        pool->workers++;
+        return 0;
+    }
+    return rc == -EOWNERDEAD ? (int)jg_fail(rc, "the fork server of the process pool is gone") : rc;
+}
+
+/* A free worker that is still there, or NULL: one may have been killed while nobody looked. */
+static struct process_worker *pop_free(struct jg_process_pool *pool) {
+    struct process_worker *worker;
+    while ((worker = pool->free) != NULL) {
+        pool->free = worker->next;
+        if (process_worker_alive(worker)) {
+            return worker;
+        }
+        int status;
+        pool->workers--;
+        process_worker_stop(worker, &status);
+    }
+    return NULL;
+}
+
+static int wait_for_worker(struct jg_process_pool *pool, struct process_worker **out_worker) {
+    if (sched_current()->loop == NULL || pool->waiting >= pool->waiting_most) {
+        return -EBUSY;
+    }
+    pool->waiting++;
+    intptr_t word = waitq_wait(&pool->waiters, WAIT_KIND("process pool"));
+    pool->waiting--;
+    if (jg_failed(word)) {
+        return (int)word;
+    }
+    *out_worker = (struct process_worker *)word;
+    return 0;
+}
+
+static int acquire(struct jg_process_pool *pool, struct process_worker **out_worker) {
+    if (pool->closing) {
+        return -ESHUTDOWN;
+    }
+    *out_worker = pop_free(pool);
+    int rc = 0;
+    if (*out_worker == NULL) {
+        rc = pool->workers < pool->workers_most ? start_worker(pool, out_worker)
+                                                : wait_for_worker(pool, out_worker);
+    }
+    if (rc == 0) {
+        (*out_worker)->next_busy = pool->busy;
+        pool->busy = *out_worker;
+    }
+    return rc;
+}
+
+static void leave_busy(struct jg_process_pool *pool, const struct process_worker *worker) {
+    struct process_worker **place = &pool->busy;
+    while (*place != worker) {
+        place = &(*place)->next_busy;
+    }
+    *place = worker->next_busy;
+}
+
+/* Hands a worker on. */
+static void release(struct jg_process_pool *pool, struct process_worker *worker) {
+    if (waitq_wake_one(&pool->waiters, (intptr_t)worker) == NULL) {
+        worker->next = pool->free;
+        pool->free = worker;
+    }
+}
+
+/* A worker is gone: whoever waits for one gets a new one, or the reason why not. */
+static void replace(struct jg_process_pool *pool) {
+    struct process_worker *worker;
+    pool->workers--;
+    if (waitq_empty(&pool->waiters)) {
+        return; // the next job starts it
+    }
+    int rc = start_worker(pool, &worker);
+    if (rc == 0) {
+        release(pool, worker);
+    } else if (pool->workers == 0) {
+        waitq_wake_all(&pool->waiters, rc); // nobody is left who could serve them
+    }
+}
+
+// A job.
+
+struct exchange {
+    struct process_worker *worker;
+    size_t most;
+    size_t room; // of out.data
+    jg_bytes out;
+    intptr_t word;
+    bool sent;
+};
+
+static int make_room(struct exchange *job, size_t size) {
+    if (size > job->most - job->out.size) {
+        return -EMSGSIZE;
+    }
+    size_t needed = job->out.size + size;
+    if (needed <= job->room) {
+        return 0;
+    }
+    size_t room = needed < job->most / 2 ? needed * 2 : job->most;
+    room = job->out.size == 0 ? needed : room; // most replies are one piece
+    void *data = mem_resize(job->out.data, room);
+    if (data == NULL) {
+        return -ENOMEM;
+    }
+    job->out.data = data;
+    job->room = room;
+    return 0;
+}
+
+static int receive_bytes(struct exchange *job, size_t size) {
+    if (size == 0) {
+        return 0;
+    }
+    int rc = make_room(job, size);
+    if (rc == 0) {
+        rc = process_worker_receive(job->worker, (char *)job->out.data + job->out.size, size);
+    }
+    job->out.size += rc == 0 ? size : 0;
+    return rc;
+}
+
+/* What stands behind the failure goes to the caller. */
+static int receive_error(struct exchange *job) {
+    struct error_text text;
+    int rc = process_worker_receive(job->worker, &text, sizeof(text));
+    if (rc == 0) {
+        error_keep(task_current(), error_read(&text));
+    }
+    return rc;
+}
+
+static int receive_reply(struct exchange *job) {
+    struct wire_frame frame = {.kind = WIRE_DATA};
+    int rc = 0;
+    while (rc == 0 && frame.kind == WIRE_DATA) {
+        rc = process_worker_receive(job->worker, &frame, sizeof(frame));
+        rc = rc < 0 ? rc : receive_bytes(job, frame.size);
+    }
+    if (rc == 0 && frame.has_error) {
+        rc = receive_error(job);
+    }
+    job->word = frame.word;
+    return rc;
+}
+
+static int converse(struct exchange *job, jg_process_fn *fn, const void *in, size_t in_size) {
+    struct wire_request request = {.fn = fn, .size = in_size};
+    struct iovec pieces[] = {{&request, sizeof(request)}, {(void *)(uintptr_t)in, in_size}};
+    int rc = process_worker_send(job->worker, pieces, in_size > 0 ? 2 : 1, &job->sent);
+    return rc < 0 ? rc : receive_reply(job);
+}
+
+/* The conversation broke off: ends the worker. Returns what that is for the job. */
+static intptr_t bury(struct jg_process_pool *pool, struct process_worker *worker, int rc) {
+    pid_t pid = worker->pid;
+    size_t most = pool->output_most;
+    int status = 0;
+    int reaped = process_worker_stop(worker, &status);
+    replace(pool);
+    switch (rc) {
+    case -EPIPE:
+        return worker_process_explain(pid, reaped, status);
+    case -EMSGSIZE:
+        return jg_fail(rc, "worker process %d handed back more than %zu bytes", (int)pid, most);
+    default:
+        return rc;
+    }
+}
+
+static intptr_t settle(struct jg_process_pool *pool, struct exchange *job, int rc) {
+    leave_busy(pool, job->worker);
+    if (rc == 0) {
+        release(pool, job->worker);
+        return job->word;
+    }
+    jg_bytes_free(&job->out);
+    if (!job->sent && rc != -EPIPE) {
+        release(pool, job->worker); // it has heard nothing of the job
+        return rc;
+    }
+    return bury(pool, job->worker, rc);
+}
+
+static intptr_t run_job(struct jg_process_pool *pool, jg_process_fn *fn, const void *in,
+                        size_t in_size, jg_bytes *out_bytes) {
+    struct exchange job = {.most = pool->output_most};
+    int rc = acquire(pool, &job.worker);
+    if (rc < 0) {
+        return rc;
+    }
+    intptr_t word = settle(pool, &job, converse(&job, fn, in, in_size));
+    if (out_bytes != NULL) {
+        *out_bytes = job.out;
+    } else {
+        jg_bytes_free(&job.out);
+    }
+    return word;
+}
+
+intptr_t jg_process_pool_run(jg_process_pool *pool, jg_process_fn *fn, const void *in,
+                             size_t in_size, jg_bytes *out_bytes) {
+    int rc = pool->owner != getpid() ? -ECHILD : suspend_check(sched_current());
+    if (out_bytes != NULL) {
+        *out_bytes = (jg_bytes){NULL, 0};
+    }
+    if (rc < 0) {
+        return rc;
+    }
+    pool->users++;
+    intptr_t word = run_job(pool, fn, in, in_size, out_bytes);
+    if (--pool->users == 0) {
+        waitq_wake_all(&pool->closers, 0);
+    }
+    return word;
+}
+
+// Closing.
+
+static void kill_busy(const struct jg_process_pool *pool) {
+    for (const struct process_worker *worker = pool->busy; worker != NULL;
+         worker = worker->next_busy) {
+        kill(worker->pid, SIGKILL);
+    }
+}
+
+struct close_wait {
+    struct waiter waiter; // first
+    struct jg_process_pool *pool;
+};
+
+/* Asked to stop while closing: hurries the jobs, and waits on. */
+static void undo_close(struct wait *wait) {
+    wait->undo = NULL;
+    kill_busy(((struct close_wait *)(void *)wait)->pool);
+}
+
+static void await_users(const struct coro *self, struct jg_process_pool *pool) {
+    struct close_wait waiting = {
+        .waiter = {.wait = {.undo = undo_close, .kind = WAIT_KIND("process pool")}}, .pool = pool};
+    if (self->attention != 0) {
+        undo_close(&waiting.waiter.wait); // asked already
+    }
+    if (pool->users > 0) {
+        waitq_park(&pool->closers, &waiting.waiter);
+    }
+}
+
+int jg_process_pool_close(jg_process_pool *pool) {
+    struct coro *self = sched_current();
+    if (pool->owner != getpid()) {
+        return -ECHILD;
+    }
+    if (self->attention & ~(uint32_t)ATTENTION_CANCEL) {
+        return sched_refuse(self);
+    }
+    pool->closing = true;
+    waitq_wake_all(&pool->waiters, -ESHUTDOWN);
+    await_users(self, pool);
+    while (pool->free != NULL) {
+        struct process_worker *worker = pool->free;
+        pool->free = worker->next;
+        process_worker_dismiss(worker);
+    }
+    shutdown(pool->server_fd, SHUT_RDWR);
+    close(pool->server_fd);
+    jg_worker_join(pool->server);
+    mem_free(pool);
+    return 0;
+}

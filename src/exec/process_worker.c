@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: MIT
+/* process_worker.c – see process_worker.h.
+ *
+ * Holds      nothing.
+ * Invariant  see process_worker.h.
+ * Called by  see process_worker.h.
+ * Why        asking the server blocks, for as long as a fork takes: it happens when workers come and go,
+ *            not per job.
+ * Quirks     the simulated backend knows no descriptors of the kernel's: there a task looks now and
+ *            then, while real time passes.
+ */
+#include "exec/process_worker.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "rt/op.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+static const int64_t PATIENCE_NS = 2 * JG_S; // from SIGTERM to SIGKILL
+static const int64_t FIRST_LOOK_NS = 50 * 1000;
+static const int64_t LATER_LOOK_NS = 5 * JG_MS;
+
+// The server.
+
+static int command(int server, struct wire_command order, int fd, struct wire_answer *out_answer) {
+    union {
+        struct cmsghdr header;
+        char room[CMSG_SPACE(sizeof(int))];
+    } control = {.room = {0}};
+    struct iovec piece = {&order, sizeof(order)};
+    struct msghdr message = {.msg_iov = &piece, .msg_iovlen = 1};
+    if (fd >= 0) {
+        control.header = (struct cmsghdr){
+            .cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS};
+        memcpy(CMSG_DATA(&control.header), &fd, sizeof(int));
+        message.msg_control = &control;
+        message.msg_controllen = sizeof(control);
+    }
+    ssize_t got;
+    do {
+        got = sendmsg(server, &message, MSG_NOSIGNAL);
+    } while (got < 0 && errno == EINTR);
+    while (got >= 0) {
+        got = recv(server, out_answer, sizeof(*out_answer), 0);
+        if (got == (ssize_t)sizeof(*out_answer)) {
+            return out_answer->rc;
+        }
+        got = got < 0 && errno == EINTR ? 0 : -1;
+    }
+    return -EOWNERDEAD;
+}
+
+// Coming and going.
+
+/* Makes our end fit the loop it will be used in first. */
+static void adopt(int fd) {
+    struct backend *backend = backend_current();
+    if (!backend->ops->foreign_fds) {
+        backend->ops->adopt(backend, fd);
+    }
+}
+
+static int open_sockets(int out_fds[2]) {
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, out_fds) != 0) {
+        return -errno;
+    }
+    fcntl(out_fds[0], F_SETFL, O_RDWR | O_NONBLOCK);
+    adopt(out_fds[0]);
+    return 0;
+}
+
+/* The worker sees the end of the stream, whoever else has a copy of our end. */
+static void close_ours(int fd) {
+    struct backend *backend = backend_current();
+    shutdown(fd, SHUT_RDWR);
+    if (backend->ops->foreign_fds) {
+        close(fd);
+    } else {
+        backend->ops->close_fd(backend, fd);
+    }
+}
+
+int process_worker_start(int server, struct process_worker **out_worker) {
+    int fds[2];
+    struct wire_answer answer = {.rc = 0};
+    struct process_worker *worker = mem_alloc(sizeof(*worker));
+    if (worker == NULL) {
+        return -ENOMEM;
+    }
+    int rc = open_sockets(fds);
+    if (rc == 0) {
+        rc = command(server, (struct wire_command){.order = WIRE_SPAWN}, fds[1], &answer);
+        close(fds[1]);
+        if (rc < 0) {
+            close_ours(fds[0]);
+        }
+    }
+    if (rc < 0) {
+        mem_free(worker);
+        return rc;
+    }
+    worker->server = server;
+    worker->fd = fds[0];
+    worker->pid = answer.pid;
+    worker->have = worker->used = 0;
+    *out_worker = worker;
+    return 0;
+}
+
+bool process_worker_alive(const struct process_worker *worker) {
+    char byte;
+    ssize_t got = recv(worker->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    return got < 0 && (errno == EAGAIN || errno == EINTR);
+}
+
+static int status_of(const struct process_worker *worker, int *out_status) {
+    struct wire_answer answer = {.rc = 0};
+    int rc = command(worker->server,
+                     (struct wire_command){.order = WIRE_STATUS, .pid = worker->pid}, -1, &answer);
+    *out_status = answer.status;
+    return rc;
+}
+
+/* Lets a little time pass, whatever asks the caller to stop. */
+static void pause_ns(int64_t duration_ns) {
+    struct coro *self = sched_current();
+    if (self->loop == NULL) {
+        const struct timespec pause = {duration_ns / JG_S, duration_ns % JG_S};
+        clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, NULL);
+        return;
+    }
+    self->loop->external++; // real time has to pass
+    loop_pause(self, duration_ns);
+    self->loop->external--;
+}
+
+int process_worker_stop(struct process_worker *worker, int *out_status) {
+    int64_t kill_at_ns = clock_now_ns() + PATIENCE_NS;
+    int64_t pause = FIRST_LOOK_NS;
+    int rc = status_of(worker, out_status);
+    if (rc == -EAGAIN) {
+        kill(worker->pid, SIGTERM);
+    }
+    while (rc == -EAGAIN) {
+        pause_ns(pause);
+        pause = pause * 2 < LATER_LOOK_NS ? pause * 2 : LATER_LOOK_NS;
+        rc = status_of(worker, out_status);
+        if (rc == -EAGAIN && clock_now_ns() >= kill_at_ns) {
+            kill(worker->pid, SIGKILL);
+        }
+    }
+    close_ours(worker->fd);
+    mem_free(worker);
+    return rc == 0 ? 0 : -ECHILD;
+}
+
+void process_worker_dismiss(struct process_worker *worker) {
+    close_ours(worker->fd);
+    mem_free(worker);
+}
+
+// Talking.
+
+/* Where the backend knows nothing of the descriptor. */
+static intptr_t transfer_by_looking(struct op *op) {
+    struct coro *self = sched_current();
+    int64_t pause = FIRST_LOOK_NS;
+    intptr_t rc = suspend_check(self);
+    op->wait.coro = self;
+    while (rc == 0) {
+        rc = op_try(op);
+        if (rc != -EAGAIN) {
+            return rc;
+        }
+        self->loop->external++;
+        rc = jg_sleep_until(clock_add(loop_now_ns(), pause));
+        self->loop->external--;
+        pause = pause * 2 < LATER_LOOK_NS ? pause * 2 : LATER_LOOK_NS;
+    }
+    return rc;
+}
+
+/* Returns a count, 0 at the end of the stream, or an error; a worker that has gone is -EPIPE. */
+static intptr_t transfer(struct op *op) {
+    intptr_t rc = backend_current()->ops->foreign_fds ? transfer_by_looking(op) : op_run(op);
+    return rc == -ECONNRESET ? -EPIPE : rc;
+}
+
+int process_worker_send(struct process_worker *worker, struct iovec *pieces, size_t count,
+                        bool *out_sent) {
+    while (count > 0) {
+        struct op op = {.kind = OP_WRITE,
+                        .fd = worker->fd,
+                        .socket = true,
+                        .iov = pieces,
+                        .iov_count = (int)count};
+        intptr_t put = transfer(&op);
+        if (put < 0) {
+            return (int)put;
+        }
+        *out_sent = true;
+        size_t left = (size_t)put;
+        for (; count > 0 && left >= pieces->iov_len; pieces++, count--) {
+            left -= pieces->iov_len;
+        }
+        if (count > 0) {
+            pieces->iov_base = (char *)pieces->iov_base + left;
+            pieces->iov_len -= left;
+        }
+    }
+    return 0;
+}
+
+static int fill(struct process_worker *worker) {
+    struct op op = {.kind = OP_READ, .fd = worker->fd, .socket = true, .iov_count = 1};
+    op.iov = &op.one;
+    op.one = (struct iovec){worker->buffer, WIRE_BUFFER};
+    intptr_t got = transfer(&op);
+    if (got <= 0) {
+        return got == 0 ? -EPIPE : (int)got;
+    }
+    worker->have = (size_t)got;
+    worker->used = 0;
+    return 0;
+}
+
+int process_worker_receive(struct process_worker *worker, void *data, size_t size) {
+    char *at = data;
+    while (size > 0) {
+        int rc = worker->used == worker->have ? fill(worker) : 0;
+        if (rc < 0) {
+            return rc;
+        }
+        size_t there = worker->have - worker->used;
+        size_t now = size < there ? size : there;
+        memcpy(at, worker->buffer + worker->used, now);
+        worker->used += now;
+        at += now;
+        size -= now;
+    }
+    return 0;
+}

@@ -16,8 +16,10 @@
 /* Set while something is made to go wrong. Else a scenario also checks that it got its work done. */
 static bool scenario_disturbed;
 
+#include "sim/scenarios_chan.h"
 #include "sim/scenarios_http.h"
 #include "sim/scenarios_io.h"
+#include "sim/scenarios_queue.h"
 #include "sim/scenarios_sync.h"
 #include "sim/scenarios_tasks.h"
 
@@ -32,6 +34,8 @@ struct scenario {
 /* All of them. Each file lists its own as X(name, check), name_run being the scenario. */
 #define SCENARIOS(X)                                                                               \
     SCENARIOS_SYNC(X)                                                                              \
+    SCENARIOS_QUEUE(X)                                                                             \
+    SCENARIOS_CHAN(X)                                                                              \
     SCENARIOS_TASKS(X)                                                                             \
     SCENARIOS_IO(X)                                                                                \
     SCENARIOS_HTTP(X)

@@ -40,6 +40,7 @@
 #include <juggle/future.h>
 #include <juggle/group.h>
 #include <juggle/loop.h>
+#include <juggle/map.h>
 #include <juggle/process.h>
 #include <juggle/process_pool.h>
 #include <juggle/queue.h>

@@ -16,31 +16,18 @@
 #include "exec/pool.h"
 
 #include <errno.h>
-#include <sched.h>
 #include <stdio.h>
-#include <unistd.h>
 
 enum {
     QUEUE_DEFAULT = 1024,
-    THREADS_BEYOND = 4, // as many more than processors: some will wait for something
-    THREADS_DEFAULT_MOST = 32,
     IDLE_DEFAULT_MS = 10 * 1000,
 };
 
 static struct jg_executor everyones = POOL_STATIC("jg-pool", 0, QUEUE_DEFAULT,
                                                   IDLE_DEFAULT_MS *JG_MS, 0);
 
-static size_t default_threads(void) {
-    cpu_set_t usable;
-    size_t count = sched_getaffinity(0, sizeof(usable), &usable) == 0
-                       ? (size_t)CPU_COUNT(&usable)
-                       : (size_t)sysconf(_SC_NPROCESSORS_ONLN);
-    count += THREADS_BEYOND;
-    return count < THREADS_DEFAULT_MOST ? count : THREADS_DEFAULT_MOST;
-}
-
 static void make_everyones(void) {
-    everyones.threads_most = default_threads();
+    everyones.threads_most = pool_default_threads();
     pool_watch_forks(&everyones);
 }
 
@@ -67,7 +54,7 @@ int jg_executor_open(const jg_executor_options *options, jg_executor **out_execu
     }
     int64_t idle_ms = options->idle_ms != 0 ? options->idle_ms : IDLE_DEFAULT_MS;
     *pool = (struct jg_executor)POOL_STATIC(
-        "", options->threads != 0 ? options->threads : default_threads(),
+        "", options->threads != 0 ? options->threads : pool_default_threads(),
         options->queue != 0 ? options->queue : QUEUE_DEFAULT,
         idle_ms < 0 ? JG_NEVER : clock_add_ms(0, idle_ms), options->stack_size);
     snprintf(pool->name, sizeof(pool->name), "%s",

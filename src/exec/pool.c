@@ -18,6 +18,7 @@
 
 #include <errno.h>
 #include <linux/futex.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -33,6 +34,23 @@ struct pool_thread {
     void *arg;
     jg_drop_fn *drop_result;
 };
+
+enum {
+    THREADS_BEYOND = 4, // as many more than processors: some will wait for something
+    THREADS_DEFAULT_MOST = 32,
+};
+
+size_t pool_processors(void) {
+    cpu_set_t usable;
+    return sched_getaffinity(0, sizeof(usable), &usable) == 0
+               ? (size_t)CPU_COUNT(&usable)
+               : (size_t)sysconf(_SC_NPROCESSORS_ONLN);
+}
+
+size_t pool_default_threads(void) {
+    size_t count = pool_processors() + THREADS_BEYOND;
+    return count < THREADS_DEFAULT_MOST ? count : THREADS_DEFAULT_MOST;
+}
 
 // Forks.
 

@@ -71,6 +71,10 @@ unsigned pool_generation(void);
 /* Makes forks known, once, and a static pool to them. */
 void pool_watch_forks(struct jg_executor *pool);
 
+/* How many processors this program may use; how many threads a pool has by default. */
+size_t pool_processors(void);
+size_t pool_default_threads(void);
+
 /* Gives the job to a thread, or queues it. Any thread. Returns 0, -EBUSY, -EAGAIN, -ESHUTDOWN. */
 int pool_give(struct jg_executor *pool, struct jg_job *job);
 

@@ -10,12 +10,12 @@
  */
 #include "base/list.h"
 #include "base/mem.h"
+#include "exec/pool.h"
 #include "exec/process_worker.h"
 #include "exec/worker.h"
 #include "sync/waitq.h"
 
 #include <errno.h>
-#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -49,13 +49,6 @@ void jg_bytes_free(jg_bytes *bytes) {
 
 // Opening.
 
-static size_t processors(void) {
-    cpu_set_t usable;
-    return sched_getaffinity(0, sizeof(usable), &usable) == 0
-               ? (size_t)CPU_COUNT(&usable)
-               : (size_t)sysconf(_SC_NPROCESSORS_ONLN);
-}
-
 static int start_server(struct jg_process_pool *pool) {
     int fds[2];
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) != 0) {
@@ -79,7 +72,7 @@ int jg_process_pool_open(const jg_process_pool_options *options, jg_process_pool
         return -ENOMEM;
     }
     pool->owner = getpid();
-    pool->workers_most = options->processes != 0 ? options->processes : processors();
+    pool->workers_most = options->processes != 0 ? options->processes : pool_processors();
     pool->waiting_most = options->queue != 0 ? options->queue : QUEUE_DEFAULT;
     pool->output_most = options->output_most != 0 ? options->output_most : OUTPUT_DEFAULT;
     int rc = start_server(pool);

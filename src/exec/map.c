@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: MIT
+/* map.c – one function over many items.
+ *
+ * Holds      per call a struct map, on the caller's stack, and what its lanes need.
+ * Invariant  each item is taken by exactly one lane. Once `stopped`, no lane takes another one.
+ * Called by  user code.
+ * Why        lanes that help themselves to the next item are the same in every mode: a mode only says
+ *            where a lane runs. So the limit is their number, and nothing is made per item.
+ */
+#include "base/clock.h"
+#include "base/mem.h"
+#include "exec/pool.h"
+
+#include <juggle/map.h>
+#include <juggle/process_pool.h>
+#include <juggle/run.h>
+#include <stdatomic.h>
+#include <string.h>
+
+enum { TASKS_DEFAULT = 1000 };
+
+struct map {
+    jg_fn *fn;
+    char *items;
+    size_t item_size;
+    size_t count;
+    intptr_t *words; // or NULL
+    size_t lanes;
+    bool collect;
+    jg_process_pool *processes; // or NULL: lanes call the function themselves
+    atomic_size_t next;         // item to be taken
+    atomic_size_t failed;       // items
+    atomic_bool stopped;
+};
+
+// A lane.
+
+/* What goes to a process; the item's bytes follow, aligned for anything. */
+struct parcel {
+    _Alignas(max_align_t) jg_fn *fn;
+};
+
+static intptr_t run_parcel(const void *in, size_t in_size, jg_process_output *out) {
+    const struct parcel *parcel = in;
+    char *item = (char *)(uintptr_t)in + sizeof(*parcel); // our own copy
+    intptr_t word = parcel->fn(item);
+    int rc = jg_process_output_write(out, item, in_size - sizeof(*parcel));
+    return rc < 0 ? rc : word;
+}
+
+static intptr_t call_in_process(struct map *map, char *item, struct parcel *parcel) {
+    jg_bytes bytes;
+    parcel->fn = map->fn;
+    memcpy(parcel + 1, item, map->item_size);
+    intptr_t word = jg_process_pool_run(map->processes, run_parcel, parcel,
+                                        sizeof(*parcel) + map->item_size, &bytes);
+    if (bytes.size == map->item_size && bytes.size > 0) {
+        memcpy(item, bytes.data, bytes.size);
+    }
+    jg_bytes_free(&bytes);
+    return word;
+}
+
+/* Takes the next item. Returns false when there is none, or no more are wanted. */
+static bool take(struct map *map, size_t *out_index) {
+    if (atomic_load_explicit(&map->stopped, memory_order_relaxed)) {
+        return false;
+    }
+    *out_index = atomic_fetch_add_explicit(&map->next, 1, memory_order_relaxed);
+    return *out_index < map->count;
+}
+
+/* Returns the failure if it is the one that stops the rest, else 0. */
+static intptr_t note_failure(struct map *map, intptr_t word) {
+    atomic_fetch_add_explicit(&map->failed, 1, memory_order_relaxed);
+    bool first = !map->collect && !atomic_exchange(&map->stopped, true);
+    return first ? word : 0;
+}
+
+static intptr_t work(struct map *map, struct parcel *parcel) {
+    const struct coro *self = sched_current();
+    size_t index;
+    while (take(map, &index)) {
+        char *item = map->items + index * map->item_size;
+        intptr_t word = parcel != NULL ? call_in_process(map, item, parcel) : map->fn(item);
+        if (map->words != NULL) {
+            map->words[index] = word;
+        }
+        intptr_t rc = jg_failed(word) ? note_failure(map, word) : 0;
+        if (rc != 0) {
+            return rc;
+        }
+        if (self->attention & ATTENTION_CANCEL) {
+            atomic_store(&map->stopped, true);
+            return -ECANCELED;
+        }
+    }
+    return 0;
+}
+
+static intptr_t run_lane(void *arg) {
+    struct map *map = arg;
+    if (map->processes == NULL) {
+        return work(map, NULL);
+    }
+    struct parcel *parcel = mem_alloc(sizeof(*parcel) + map->item_size);
+    if (parcel == NULL) {
+        return -ENOMEM;
+    }
+    intptr_t rc = work(map, parcel);
+    mem_free(parcel);
+    return rc;
+}
+
+// Where lanes run.
+
+static intptr_t run_tasks(void *arg) {
+    struct map *map = arg;
+    intptr_t rc = 0;
+    JG_GROUP(group, rc) {
+        for (size_t i = 0; i < map->lanes && rc == 0; i++) {
+            rc = jg_group_spawn(group, run_lane, map);
+        }
+        if (rc < 0 && group->live > 0) {
+            rc = 0; // fewer lanes do it, too
+        }
+    }
+    return rc;
+}
+
+struct outer {
+    struct map *map;
+    int64_t left_ns;
+};
+
+static intptr_t run_limited_tasks(void *arg) {
+    const struct outer *outer = arg;
+    jg_scope scope;
+    jg_scope_open(&scope,
+                  outer->left_ns == JG_NEVER ? JG_NEVER : clock_add(loop_now_ns(), outer->left_ns),
+                  false);
+    return jg_scope_close(&scope, run_tasks(outer->map));
+}
+
+/* In the caller's loop, or in one made for it, which minds the caller's deadline. */
+static intptr_t run_in_some_loop(struct map *map) {
+    struct coro *self = sched_current();
+    if (self->loop != NULL) {
+        return run_tasks(map);
+    }
+    struct outer outer = {.map = map, .left_ns = JG_NEVER};
+    if (self->deadline_ns != JG_NEVER) {
+        int64_t now_ns = clock_now_ns();
+        outer.left_ns = self->deadline_ns > now_ns ? self->deadline_ns - now_ns : 0;
+    }
+    const jg_run_options options = {.backend = "epoll"};
+    intptr_t rc = jg_run_with(run_limited_tasks, &outer, &options);
+    return rc == -ETIMEDOUT && self->deadline_ns != JG_NEVER ? sched_refuse(self) : rc;
+}
+
+static intptr_t run_processes(struct map *map) {
+    const jg_process_pool_options options = {.processes = map->lanes,
+                                             .output_most = map->item_size + 1};
+    int rc = jg_process_pool_open(&options, &map->processes);
+    if (rc < 0) {
+        return rc;
+    }
+    intptr_t result = run_in_some_loop(map);
+    jg_process_pool_close(map->processes);
+    return result;
+}
+
+/* Waits for a lane; once asked to stop, only for the item it works on. */
+static intptr_t await_job(struct map *map, jg_job *job) {
+    intptr_t rc = jg_future_wait(&job->future);
+    if (jg_future_done(&job->future)) {
+        return jg_job_wait(job);
+    }
+    atomic_store(&map->stopped, true);
+    intptr_t word = jg_job_wait(job);
+    return word < 0 ? word : rc;
+}
+
+static intptr_t run_jobs(struct map *map, jg_executor *pool, jg_job *jobs) {
+    size_t begun = 0;
+    intptr_t result = 0;
+    while (begun < map->lanes && result == 0) {
+        result = jg_executor_submit(pool, &jobs[begun], run_lane, map);
+        begun += result == 0;
+    }
+    result = begun > 0 ? 0 : result;
+    for (size_t i = 0; i < begun; i++) {
+        intptr_t rc = await_job(map, &jobs[i]);
+        result = result == 0 ? rc : result;
+    }
+    return result;
+}
+
+static intptr_t run_threads(struct map *map) {
+    const jg_executor_options options = {.threads = map->lanes, .name = "jg-map"};
+    jg_executor *pool;
+    jg_job *jobs = mem_alloc_zero(map->lanes * sizeof(*jobs));
+    if (jobs == NULL) {
+        return -ENOMEM;
+    }
+    intptr_t result = jg_executor_open(&options, &pool);
+    if (result == 0) {
+        result = run_jobs(map, pool, jobs);
+        jg_executor_close(pool);
+    }
+    mem_free(jobs);
+    return result;
+}
+
+static intptr_t run_mode(jg_map_mode mode, struct map *map) {
+    switch (mode) {
+    case JG_MAP_INLINE:
+        return run_lane(map);
+    case JG_MAP_THREADS:
+        return run_threads(map);
+    case JG_MAP_PROCESSES:
+        return run_processes(map);
+    case JG_MAP_COROUTINES:
+        return run_in_some_loop(map);
+    }
+    return -EINVAL;
+}
+
+static size_t lanes_for(jg_map_mode mode, size_t limit, size_t count) {
+    if (limit == 0) {
+        limit = mode == JG_MAP_COROUTINES  ? TASKS_DEFAULT
+                : mode == JG_MAP_PROCESSES ? pool_processors()
+                                           : pool_default_threads();
+    }
+    return limit < count ? limit : count;
+}
+
+intptr_t jg_map(jg_map_mode mode, jg_fn *fn, void *items, size_t item_size, size_t count,
+                intptr_t *out_words, const jg_map_options *options) {
+    static const jg_map_options no_options;
+    options = options != NULL ? options : &no_options;
+    int refused = suspend_check(sched_current());
+    if (refused < 0 || count == 0) {
+        return refused;
+    }
+    struct map map = {.fn = fn,
+                      .items = items,
+                      .item_size = item_size,
+                      .count = count,
+                      .words = out_words,
+                      .lanes = lanes_for(mode, options->limit, count),
+                      .collect = options->collect_errors};
+    for (size_t i = 0; out_words != NULL && i < count; i++) {
+        out_words[i] = -ECANCELED;
+    }
+    intptr_t rc = run_mode(mode, &map);
+    size_t failed = atomic_load(&map.failed);
+    if (rc == 0 && failed > 0 && !map.collect) {
+        return -ECANCELED; // an item said so of itself
+    }
+    return rc == 0 ? (intptr_t)failed : rc;
+}

@@ -22,6 +22,7 @@ static bool scenario_disturbed;
 #include "sim/scenarios_queue.h"
 #include "sim/scenarios_sync.h"
 #include "sim/scenarios_tasks.h"
+#include "sim/scenarios_wait.h"
 
 #include "base/mem.h"
 
@@ -37,6 +38,7 @@ struct scenario {
     SCENARIOS_QUEUE(X)                                                                             \
     SCENARIOS_CHAN(X)                                                                              \
     SCENARIOS_TASKS(X)                                                                             \
+    SCENARIOS_WAIT(X)                                                                              \
     SCENARIOS_IO(X)                                                                                \
     SCENARIOS_HTTP(X)
 

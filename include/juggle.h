@@ -39,6 +39,7 @@
 #include <juggle/executor.h>
 #include <juggle/future.h>
 #include <juggle/group.h>
+#include <juggle/local.h>
 #include <juggle/loop.h>
 #include <juggle/map.h>
 #include <juggle/process.h>

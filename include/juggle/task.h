@@ -86,6 +86,16 @@ JG_API jg_task *jg_self(void);
 /* Returns the task's name. Valid as long as the task. */
 JG_API const char *jg_task_name(const jg_task *task);
 
+/* Gives the task another name. Keeps `name`: it must outlive the task. */
+JG_API void jg_task_rename(jg_task *task, const char *name);
+
+/* Lists the tasks of this thread's loop that have not ended, in the order of spawning, the calling one
+ * among them: at most `room` of them go to `out_tasks`, which may be NULL for 0. Borrowed until the
+ * caller suspends: by then one may have ended.
+ *
+ * Returns  how many there are; 0 without a loop. */
+JG_API size_t jg_all_tasks(jg_task **out_tasks, size_t room);
+
 /* Lets every other ready task run once. Returns 0 or -ECANCELED. */
 JG_API JG_SUSPENDS int jg_yield(void);
 

@@ -12,7 +12,6 @@
 #include "base/mem.h"
 #include "task/task.h"
 
-#include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -100,24 +99,11 @@ struct error_record *error_read(const struct error_text *text) {
     return record;
 }
 
-static pthread_key_t thread_ends;
-
-static void forget_at_thread_end(void *task) {
-    error_free(error_take(task));
-}
-
-static void make_key(void) {
-    must(pthread_key_create(&thread_ends, forget_at_thread_end) == 0);
-}
-
 void error_keep(struct jg_task *task, struct error_record *record) {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
     error_free(task->error);
     task->error = record;
     if (record != NULL && task->coro.loop == NULL) {
-        // A thread's stand-in never ends as a task does: its thread's end has to free the record.
-        pthread_once(&once, make_key);
-        pthread_setspecific(thread_ends, task);
+        thread_mind_end(task);
     }
 }
 

@@ -83,6 +83,7 @@ static intptr_t run_main(struct task_loop *loop, jg_fn *fn, void *arg, const cha
     intptr_t result = main_task->future.result;
     *out_error = jg_failed(result) ? error_take_for(main_task, result) : NULL;
     main_task->held = false;
+    future_forget(&main_task->future);
     list_remove(&main_task->siblings);
     error_free(error_take(main_task));
     coro_free(&main_task->coro);
@@ -91,10 +92,12 @@ static intptr_t run_main(struct task_loop *loop, jg_fn *fn, void *arg, const cha
 
 int task_loop_open(struct task_loop *loop, const struct loop_options *options, bool watch_faults) {
     *loop = (struct task_loop){.watches = watch_faults};
+    struct locals *locals = task_current()->locals;
     int rc = loop_open(&loop->loop, options);
     if (rc < 0) {
         return rc;
     }
+    task_current()->locals = locals_ref(locals); // its first task has them from here
     list_init(&loop->tasks);
     list_init(&loop->ended);
     if (watch_faults) {
@@ -106,6 +109,7 @@ int task_loop_open(struct task_loop *loop, const struct loop_options *options, b
 void task_loop_close(struct task_loop *loop) {
     task_settle_ended(loop);
     loop_close(&loop->loop);
+    locals_end((struct jg_task *)(void *)&loop->loop.self);
     if (loop->watches) {
         fault_unwatch();
     }

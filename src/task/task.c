@@ -73,6 +73,9 @@ void task_cancel_strays(struct task_loop *loop) {
 
 static void finish(struct jg_task *task, intptr_t result) {
     struct task_loop *loop = task_loop_of(task);
+    if (unlikely(task->locals != NULL)) {
+        locals_end(task);
+    }
     if (ended_cancelled(task, result)) {
         drop_result(task, result);
         result = -ECANCELED;
@@ -184,6 +187,9 @@ int task_start(jg_fn *fn, void *arg, const jg_spawn_options *options, const char
     task->drop_arg = options->drop_arg;
     task->drop_result = options->drop_result;
     task->future.of_task = true;
+    if (unlikely(spawner->locals != NULL)) {
+        task->locals = locals_ref(spawner->locals);
+    }
     task->held = held;
     scope_root_open(task, task->group != NULL ? &task->group->scope : NULL);
     if (task->group != NULL) {
@@ -298,4 +304,23 @@ jg_task *jg_self(void) {
 
 const char *jg_task_name(const jg_task *task) {
     return task->coro.name;
+}
+
+void jg_task_rename(jg_task *task, const char *name) {
+    task->coro.name = name;
+}
+
+size_t jg_all_tasks(jg_task **out_tasks, size_t room) {
+    const struct task_loop *loop = task_loop_of(task_current());
+    size_t count = 0;
+    if (loop == NULL) {
+        return 0;
+    }
+    for (const struct list *node = loop->tasks.next; node != &loop->tasks; node = node->next) {
+        if (count < room) {
+            out_tasks[count] = container_of(node, struct jg_task, siblings);
+        }
+        count++;
+    }
+    return count;
 }

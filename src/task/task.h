@@ -39,10 +39,12 @@ struct jg_task {
     struct error_record *error; // its newest failure, or NULL
     jg_drop_fn *drop_arg;
     jg_drop_fn *drop_result;
-    const char *site;     // where it was spawned: function, NUL, "file.c:12"
-    intptr_t spawn_error; // why its newest spawn returned NULL
-    bool held;            // somebody has the handle
-    bool joining;         // and is in jg_join with it
+    jg_future *ready;      // whom jg_started tells; NULL: nobody, or it has
+    struct locals *locals; // its values of task-local variables, shared with others; NULL: none
+    const char *site;      // where it was spawned: function, NUL, "file.c:12"
+    intptr_t spawn_error;  // why its newest spawn returned NULL
+    bool held;             // somebody has the handle
+    bool joining;          // and is in jg_join with it
 };
 
 _Static_assert(sizeof(struct jg_task) <= CORO_RECORD_SIZE, "a stand-in must have room for a task");
@@ -127,6 +129,13 @@ void task_report_stuck(struct loop *loop);
 
 /* Gives the caller's variable of a block, if there is one, this result. block.c */
 void block_store(const jg_block *block, intptr_t result);
+
+/* Task-local values. local.c */
+struct locals *locals_ref(struct locals *locals); // one more share; NULL is allowed
+void locals_end(struct jg_task *task);            // the task has none from now on
+
+/* Frees what the thread's stand-in holds when the thread ends. thread.c */
+void thread_mind_end(struct jg_task *stand_in);
 
 /* A task of the group has ended. group.c */
 void group_task_ended(jg_group *group, struct jg_task *task);

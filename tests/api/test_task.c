@@ -156,6 +156,60 @@ START_TEST(tasks_have_names) {
 }
 END_TEST
 
+static intptr_t rename_body(void *arg) {
+    (void)arg;
+    jg_task *task = jg_spawn(sleep_long, NULL);
+    jg_task_rename(task, "dreamer");
+    ck_assert_str_eq(jg_task_name(task), "dreamer");
+    jg_cancel(task);
+    ck_assert_int_eq(jg_join(task), -ECANCELED);
+    jg_task_rename(jg_self(), "renamed");
+    ck_assert_str_eq(jg_task_name(jg_self()), "renamed");
+    jg_fail(-EIO, "told under the new name");
+    ck_assert_str_eq(jg_error_last()->task, "renamed");
+    jg_error_clear();
+    return 0;
+}
+
+// A task could not be told from its siblings once it knows what it is for.
+START_TEST(tasks_can_be_renamed) {
+    run_body(rename_body);
+}
+END_TEST
+
+static intptr_t all_tasks_body(void *arg) {
+    (void)arg;
+    jg_task *seen[4] = {NULL};
+    ck_assert_uint_eq(jg_all_tasks(seen, 4), 1);
+    ck_assert_ptr_eq(seen[0], jg_self());
+    jg_task *tasks[3];
+    for (int i = 0; i < 3; i++) {
+        tasks[i] = jg_spawn(sleep_long, NULL);
+    }
+    seen[3] = NULL;
+    ck_assert_uint_eq(jg_all_tasks(seen, 3), 4);
+    ck_assert(seen[0] == jg_self() && seen[1] == tasks[0] && seen[2] == tasks[1]);
+    ck_assert_ptr_null(seen[3]);
+    jg_cancel(tasks[0]);
+    jg_join(tasks[0]);
+    jg_cancel(tasks[1]);
+    jg_sleep(1); // ended, but not joined
+    ck_assert_uint_eq(jg_all_tasks(seen, 4), 2);
+    ck_assert_ptr_eq(seen[1], tasks[2]);
+    ck_assert_uint_eq(jg_all_tasks(NULL, 0), 2);
+    jg_cancel(tasks[2]);
+    jg_join(tasks[1]);
+    jg_join(tasks[2]);
+    return 0;
+}
+
+// Whoever shuts a program down could not find what is still alive.
+START_TEST(all_tasks_are_listed) {
+    run_body(all_tasks_body);
+    ck_assert_uint_eq(jg_all_tasks(NULL, 0), 0);
+}
+END_TEST
+
 static intptr_t give_text(void *arg) {
     (void)arg;
     return jg_fail(-ENOENT, "no such %s", "thing");
@@ -372,6 +426,7 @@ START_TEST(stats_count_tasks_and_stacks) {
 END_TEST
 
 FIXTURE_MAIN("api/task", stack_size_is_what_was_asked_for, s50f_negative_delay_is_now,
-             s50b_equal_deadlines_wake_in_order, tasks_have_names, failure_travels_with_its_cause,
+             s50b_equal_deadlines_wake_in_order, tasks_have_names, tasks_can_be_renamed,
+             all_tasks_are_listed, failure_travels_with_its_cause,
              dropped_words_are_disposed_of_once, handles_used_twice_are_named,
              open_scopes_are_named, deadlock_is_named_under_sim, stats_count_tasks_and_stacks)

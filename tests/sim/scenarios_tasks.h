@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* scenarios_tasks.h – scenarios of groups, joins, cancels and limits.
  *
- * Holds      families, kin, limits, storm, strays, shells, ties, late.
+ * Holds      families, kin, limits, storm, strays, shells, ties, late, heirlooms.
  * Invariant  see scenarios.h.
  * Called by  scenarios.h.
  * Why        see scenarios.h.
@@ -390,6 +390,64 @@ static intptr_t late_run(void *arg) {
     return 0;
 }
 
+// heirlooms: values that come down to children, are set anew on the way, and dropped once each.
+
+struct heirlooms {
+    int made;
+    int dropped;
+    int wrong;
+};
+
+static void heirlooms_drop(void *value) {
+    ((struct heirlooms *)value)->dropped++;
+}
+
+static const jg_local heirlooms_first = {.name = "first", .drop = heirlooms_drop};
+static const jg_local heirlooms_second = {.name = "second", .drop = heirlooms_drop};
+
+static void heirlooms_set(struct heirlooms *shared, const jg_local *local) {
+    shared->made += jg_local_set(local, shared) == 0;
+}
+
+static intptr_t heirlooms_live(void *arg) {
+    struct heirlooms *shared = arg;
+    jg_sleep(1);
+    void *second = jg_local_get(&heirlooms_second);
+    heirlooms_set(shared, &heirlooms_first);
+    jg_yield();
+    shared->wrong += jg_local_get(&heirlooms_second) != second; // a sibling cannot have set it
+    jg_local_unset(&heirlooms_second);
+    jg_sleep(1);
+    return 0;
+}
+
+static intptr_t heirlooms_raise(void *arg) {
+    struct heirlooms *shared = arg;
+    heirlooms_set(shared, &heirlooms_first);
+    JG_GROUP(group) {
+        jg_group_spawn(group, heirlooms_live, shared);
+        heirlooms_set(shared, &heirlooms_second);
+        jg_group_spawn(group, heirlooms_live, shared);
+        jg_sleep(1);
+        heirlooms_set(shared, &heirlooms_second);
+        jg_group_spawn(group, heirlooms_live, shared);
+    }
+    return 0;
+}
+
+static intptr_t heirlooms_run(void *arg) {
+    struct heirlooms shared = {.made = 0};
+    (void)arg;
+    JG_GROUP(group) {
+        jg_group_spawn(group, heirlooms_raise, &shared);
+        jg_group_spawn(group, heirlooms_raise, &shared);
+    }
+    ck_assert_int_eq(shared.made, shared.dropped);
+    ck_assert_int_eq(shared.wrong, 0);
+    ck_assert(scenario_disturbed || shared.made == 12);
+    return 0;
+}
+
 #define SCENARIOS_TASKS(X)                                                                         \
     X(families, NULL)                                                                              \
     X(kin, NULL)                                                                                   \
@@ -398,6 +456,7 @@ static intptr_t late_run(void *arg) {
     X(strays, strays_check)                                                                        \
     X(shells, NULL)                                                                                \
     X(ties, NULL)                                                                                  \
-    X(late, NULL)
+    X(late, NULL)                                                                                  \
+    X(heirlooms, NULL)
 
 #endif

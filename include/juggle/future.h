@@ -30,12 +30,12 @@ struct jg_future {
     jg_watch *first; /* who is to be told, in the order of coming */
     jg_watch *last;
     intptr_t result;
-    void *error; /* what jg_future_fail found recorded */
-    bool done;
+    void *error;                         /* what jg_future_fail found recorded */
     const struct jg_future_owner *owner; /* who alone settles it, and how; NULL: anybody */
-    bool of_task;                        /* the completion of a task */
-    bool seen;                           /* somebody was given its failure */
-    bool counted;                        /* used while an array of futures is looked through */
+    bool done;
+    bool of_task; /* the completion of a task */
+    bool seen;    /* somebody was given its failure */
+    bool counted; /* used while an array of futures is looked through */
 };
 
 /* Gives the future its word and wakes all who wait. Never runs them inside. An error word makes it

@@ -40,6 +40,23 @@ JG_API void jg_group_open(jg_group *group);
 #define jg_group_spawn(group, fn, arg) jg_group_spawn_at((group), (fn), (arg), #fn "\0" JG_HERE)
 JG_API int jg_group_spawn_at(jg_group *group, jg_fn *fn, void *arg, const char *site);
 
+/* Starts a task in the group as jg_group_spawn does, and waits until it says that it is ready: for a
+ * service that has to open its port first. `fn` calls jg_started; what it then comes to is the group's.
+ * Before that it is the caller's: its failure is returned here and the group lives on, and a cancel of the
+ * caller cancels it, and waits until it has ended or is ready after all.
+ *
+ * Returns  the word given to jg_started; the failure; -EPROTO when it ended without a word; -ECANCELED;
+ *          else as jg_group_spawn. */
+#define jg_group_start(group, fn, arg) jg_group_start_at((group), (fn), (arg), #fn "\0" JG_HERE)
+JG_API JG_SUSPENDS intptr_t jg_group_start_at(jg_group *group, jg_fn *fn, void *arg,
+                                              const char *site);
+
+/* Says that the current task is ready, and hands a word to who waits for that in jg_group_start.
+ *
+ * Returns  0; -EALREADY when nobody waits for it, as it was started another way or has said so before;
+ *          -EINVAL when `word` is an error. */
+JG_API int jg_started(intptr_t word);
+
 /* Waits until every task of the group has ended, those spawned meanwhile too. The group stays open.
  * Waits also while a cancel stands (which the tasks then see as well).
  *

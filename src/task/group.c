@@ -43,11 +43,24 @@ static void add_failure(jg_group *group, intptr_t code, struct error_record *rec
     group->errors_end = &error->next;
 }
 
+/* Who waits for the task to be ready gets its failure; the group has not had it yet. */
+static void end_unready(struct jg_task *task, intptr_t result) {
+    jg_future *ready = task->ready;
+    task->ready = NULL;
+    if (jg_failed(result)) {
+        future_settle(ready, result, error_share(task, result));
+    } else {
+        future_settle(ready, -EPROTO, NULL);
+    }
+}
+
 void group_task_ended(jg_group *group, struct jg_task *task) {
     must(group->live > 0);
     group->live--;
     intptr_t result = task->future.result;
-    if (jg_failed(result) && result != -ECANCELED) {
+    if (unlikely(task->ready != NULL)) {
+        end_unready(task, result);
+    } else if (jg_failed(result) && result != -ECANCELED) {
         add_failure(group, result, error_take_for(task, result));
         abort_group(group);
     }
@@ -62,6 +75,37 @@ int jg_group_spawn_at(jg_group *group, jg_fn *fn, void *arg, const char *site) {
     const jg_spawn_options options = {.group = group};
     struct jg_task *task;
     return task_start(fn, arg, &options, site, false, &task);
+}
+
+intptr_t jg_group_start_at(jg_group *group, jg_fn *fn, void *arg, const char *site) {
+    const jg_spawn_options options = {.group = group};
+    struct jg_task *task;
+    jg_future ready = {.done = false};
+    int rc = suspend_check(sched_current());
+    rc = rc < 0 ? rc : task_start(fn, arg, &options, site, false, &task);
+    if (rc < 0) {
+        return rc;
+    }
+    task->ready = &ready;
+    intptr_t word = future_await(&ready, &task->future);
+    must(ready.done);
+    bool unsaid = word == -EPROTO && ready.error == NULL;
+    jg_future_fini(&ready);
+    return unsaid ? jg_fail(-EPROTO, "task %s ended before it said that it was ready", site) : word;
+}
+
+int jg_started(intptr_t word) {
+    struct jg_task *self = task_current();
+    jg_future *ready = self->ready;
+    if (jg_failed(word)) {
+        return -EINVAL;
+    }
+    if (ready == NULL) {
+        return -EALREADY;
+    }
+    self->ready = NULL;
+    future_settle(ready, word, NULL);
+    return 0;
 }
 
 struct group_wait {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-/* scenarios_wait.h – scenarios of waiting for many.
+/* scenarios_wait.h – scenarios of waiting: for many, with limits, for being ready.
  *
- * Holds      gathering, rounds, finishers, patience, callbacks.
+ * Holds      gathering, rounds, finishers, patience, callbacks, services.
  * Invariant  see scenarios.h.
  * Called by  scenarios.h.
  * Why        see scenarios.h.
@@ -18,7 +18,8 @@
     X(rounds, NULL)                                                                                \
     X(finishers, NULL)                                                                             \
     X(patience, NULL)                                                                              \
-    X(callbacks, NULL)
+    X(callbacks, NULL)                                                                             \
+    X(services, NULL)
 
 enum { CREW = 11 }; // more than fit into a frame
 
@@ -303,6 +304,63 @@ static intptr_t callbacks_run(void *arg) {
     }
     ck_assert_int_eq(shared.asked, shared.called + shared.taken_back);
     ck_assert(scenario_disturbed || shared.asked == 18);
+    return 0;
+}
+
+// services: tasks that say when they are ready, or fail to, or are given up.
+
+struct services {
+    int began;
+    int ended;
+    int ready;
+    int refused;
+    int asked;
+    int wrong;
+};
+
+static intptr_t services_serve(void *arg) {
+    struct services *services = arg;
+    int number = services->began++;
+    int rc = jg_sleep(number % 3);
+    if (rc == 0 && number % 4 == 3) {
+        rc = (int)jg_fail(-EADDRINUSE, "port %d is taken", number);
+    }
+    if (rc == 0 && number % 4 != 2) { // that one never says
+        services->wrong += jg_started(number + 1) != 0;
+        jg_sleep(2);
+    }
+    services->ended++;
+    return rc;
+}
+
+static intptr_t services_start(void *arg) {
+    struct services *services = arg;
+    intptr_t rc = 0;
+    JG_GROUP(group) {
+        for (int i = 0; i < 4; i++) {
+            JG_TIMEOUT(i == 0 ? 1 : 50, rc) {
+                rc = jg_group_start(group, services_serve, services);
+            }
+            services->asked++;
+            services->ready += rc > 0;
+            services->refused += rc < 0;
+            services->wrong += rc == 0;
+        }
+    }
+    return 0;
+}
+
+static intptr_t services_run(void *arg) {
+    struct services services = {.began = 0};
+    (void)arg;
+    JG_GROUP(group) {
+        jg_group_spawn(group, services_start, &services);
+        jg_group_spawn(group, services_start, &services);
+    }
+    ck_assert_int_eq(services.began, services.ended);
+    ck_assert_int_eq(services.asked, services.ready + services.refused);
+    ck_assert_int_eq(services.wrong, 0);
+    ck_assert(scenario_disturbed || (services.asked == 8 && services.ready >= 2));
     return 0;
 }
 

@@ -11,6 +11,8 @@
  *              jg_gather           all done, or at the first error  cancels all, waits for their end
  *              jg_wait             as told, or at its limit         leaves them alone
  *              jg_as_completed     one at a time, as they finish    leaves them alone
+ *
+ * Quirks     without a loop, jobs of executors are waited for one after the other in the order given.
  */
 #ifndef JUGGLE_WAIT_H
 #define JUGGLE_WAIT_H

@@ -160,6 +160,32 @@ static struct coro *next_holder(const struct wait *wait, const struct coro *befo
 
 static const struct wait_kind many_kind = {.what = "futures", .next_holder = next_holder};
 
+/* Without a loop: blocks for those that other threads settle, one after the other. Returns 0 when there is
+ * enough, or nobody else to block for. */
+__attribute__((cold, noinline)) static intptr_t block_for_owners(struct coro *self, jg_many *many,
+                                                                 bool pass_on) {
+    int64_t deadline_ns = self->deadline_ns;
+    for (size_t i = 0; i < many->count && !has_enough(many); i++) {
+        jg_future *future = many->nodes[i].watch.future;
+        if (future == NULL || future->done || future->owner == NULL) {
+            continue;
+        }
+        int rc = future->owner->block(future, deadline_ns);
+        if (rc == -ETIMEDOUT) {
+            rc = sched_refuse(self); // the scopes see by it that the deadline struck inside
+            if (pass_on) {
+                cancel_all(many);
+                deadline_ns = JG_NEVER;
+                rc = future->done ? 0 : future->owner->block(future, deadline_ns);
+            }
+        }
+        if (rc < 0) {
+            return rc;
+        }
+    }
+    return 0;
+}
+
 /* Waits until there is enough. A cancel of the caller ends the wait, or is passed on to all. */
 static intptr_t many_wait(jg_many *many, bool pass_on) {
     struct coro *self = sched_current();
@@ -175,6 +201,12 @@ static intptr_t many_wait(jg_many *many, bool pass_on) {
         undo_cancel_all(&waiting.wait);
         if (has_enough(many)) {
             return sched_refuse(self);
+        }
+    }
+    if (unlikely(self->loop == NULL)) {
+        intptr_t rc = block_for_owners(self, many, pass_on);
+        if (rc < 0 || has_enough(many)) {
+            return rc;
         }
     }
     many->waiter = &waiting.wait;

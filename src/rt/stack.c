@@ -2,7 +2,8 @@
 /* stack.c – cutting guarded stacks out of large reserved mappings.
  *
  * Holds      the kind of guard this kernel offers, found out once; the mprotect budget in use.
- * Invariant  a region is [guard|stack][guard|stack]…; stacks below `cut` have their guard.
+ * Invariant  a region is [guard|stack][guard|stack]…; stacks below `guarded` have their guard, and only
+ *            those are cut: cut <= guarded.
  * Called by  see stack.h.
  * Why        a free stack's list node lies in its topmost bytes, the page that was touched anyway;
  *            only those whose pages went back to the kernel are listed outside.
@@ -21,10 +22,13 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/random.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 enum {
     MADV_GUARD_INSTALL_ = 102,
+    PIDFD_SELF_ = -10000, // Linux 6.14, missing in Debian 12's headers as well
+    GUARDS_AHEAD = 64,    // guards installed with one call
     HOT_MOST = 1024,      // freed stacks per loop that keep their pages
     FIRST_CUT = 16,       // stacks in a class's first region; each next has twice as many
     LARGEST_CUT = 65536,  // stacks in a region at most
@@ -44,6 +48,7 @@ struct stack_region {
     size_t stride; // guard + stack
     size_t count;
     size_t cut;             // stacks cut so far
+    size_t guarded;         // stacks whose guard is installed
     unsigned *valgrind_ids; // of the stacks cut; NULL without valgrind
 };
 
@@ -79,14 +84,38 @@ static enum stack_guard_kind probe_guard(char *guard) {
     return light ? STACK_GUARD_LIGHT : STACK_GUARD_MPROTECT;
 }
 
-static int install_guard(char *guard) {
-    int kind = atomic_load_explicit(&guard_kind, memory_order_relaxed);
-    if (unlikely(kind == STACK_GUARD_UNKNOWN)) {
-        kind = (int)probe_guard(guard);
+static char *guard_of(const struct stack_region *region, size_t index) {
+    return region->start + region->stride * index;
+}
+
+/* Installs guards ahead of need, many with one call: for a million stacks a third of the time. Returns
+ * how many it did; 0 where the kernel does not take such calls (before 6.14). */
+static size_t install_light_ahead(const struct stack_region *region) {
+    struct iovec guards[GUARDS_AHEAD];
+    size_t left = region->count - region->guarded;
+    size_t count = left < GUARDS_AHEAD ? left : GUARDS_AHEAD;
+    for (size_t i = 0; i < count; i++) {
+        guards[i] = (struct iovec){guard_of(region, region->guarded + i), STACK_GUARD};
     }
-    if (kind == STACK_GUARD_LIGHT) {
-        return madvise(guard, STACK_GUARD, MADV_GUARD_INSTALL_) == 0 ? 0 : -errno;
+    ssize_t done = process_madvise(PIDFD_SELF_, guards, count, MADV_GUARD_INSTALL_, 0);
+    return done > 0 ? (size_t)done / STACK_GUARD : 0;
+}
+
+static int install_light(struct stack_region *region) {
+    size_t done = install_light_ahead(region);
+    if (done == 0) {
+        char *guard = guard_of(region, region->guarded);
+        if (madvise(guard, STACK_GUARD, MADV_GUARD_INSTALL_) != 0) {
+            return -errno;
+        }
+        done = 1;
     }
+    region->guarded += done;
+    return 0;
+}
+
+static int install_mprotect(struct stack_region *region) {
+    char *guard = guard_of(region, region->guarded);
     if (atomic_fetch_sub(&mprotect_left, 1) <= 0) {
         atomic_fetch_add(&mprotect_left, 1);
         return -EAGAIN;
@@ -96,7 +125,17 @@ static int install_guard(char *guard) {
         atomic_fetch_add(&mprotect_left, 1);
         return rc;
     }
+    region->guarded++;
     return 0;
+}
+
+/* Installs the guard of the next stack to cut, and maybe of some behind it. */
+static int install_guards(struct stack_region *region) {
+    int kind = atomic_load_explicit(&guard_kind, memory_order_relaxed);
+    if (unlikely(kind == STACK_GUARD_UNKNOWN)) {
+        kind = (int)probe_guard(guard_of(region, region->guarded));
+    }
+    return kind == STACK_GUARD_LIGHT ? install_light(region) : install_mprotect(region);
 }
 
 static size_t class_of(size_t size_bytes) {
@@ -133,7 +172,7 @@ void stack_pool_fini(struct stack_pool *pool) {
             struct stack_region *older = region->older;
             forget_ids(region);
             if (atomic_load(&guard_kind) == STACK_GUARD_MPROTECT) {
-                atomic_fetch_add(&mprotect_left, (long)region->cut);
+                atomic_fetch_add(&mprotect_left, (long)region->guarded);
             }
             munmap(region->start, region->stride * region->count);
             mem_free(region);
@@ -191,12 +230,11 @@ static int cut_stack(struct stack_pool *pool, size_t size_bytes, struct stack *o
         }
     }
     struct stack_region *region = pool->regions[class];
-    char *guard = region->start + region->stride * region->cut;
-    int rc = install_guard(guard);
+    int rc = region->cut < region->guarded ? 0 : install_guards(region);
     if (rc < 0) {
         return rc;
     }
-    char *base = guard + STACK_GUARD;
+    char *base = guard_of(region, region->cut) + STACK_GUARD;
     unsigned id = sanitize_stack_register(base, base + size_bytes);
     if (region->valgrind_ids != NULL) {
         region->valgrind_ids[region->cut] = id;

@@ -37,6 +37,7 @@
 #include <juggle/chan.h>
 #include <juggle/error.h>
 #include <juggle/executor.h>
+#include <juggle/fd.h>
 #include <juggle/future.h>
 #include <juggle/group.h>
 #include <juggle/local.h>

@@ -45,8 +45,10 @@ static int wait_by_pidfd(struct coro *self, pid_t pid, bool interruptible) {
     if (fd < 0) {
         return -errno;
     }
-    struct op op = {
-        .wait = {.coro = self, .kind = WAIT_KIND("process")}, .kind = OP_POLL, .fd = fd};
+    struct op op = {.wait = {.coro = self, .kind = WAIT_KIND("process")},
+                    .kind = OP_POLL,
+                    .fd = fd,
+                    .events = JG_READABLE};
     int rc = backend->ops->adopt(backend, fd);
     if (rc == 0 && interruptible) {
         rc = (int)op_run(&op);
@@ -56,6 +58,7 @@ static int wait_by_pidfd(struct coro *self, pid_t pid, bool interruptible) {
         }
         rc = (int)op.wait.result;
     }
+    rc = rc > 0 ? 0 : rc; // readable: it has ended
     backend->ops->close_fd(backend, fd);
     return rc;
 }

@@ -22,8 +22,7 @@
 
 /* Waits for readiness by poll: for descriptors that are non-blocking, or not sockets. */
 static intptr_t poll_for(const struct op *op, int64_t deadline_ns) {
-    bool writes = op->kind == OP_WRITE || op->kind == OP_CONNECT;
-    struct pollfd ready = {.fd = op->fd, .events = writes ? POLLOUT : POLLIN};
+    struct pollfd ready = {.fd = op->fd, .events = op_poll_events(op)};
     for (;;) {
         struct timespec limit = {0, 0};
         if (deadline_ns != JG_NEVER) {
@@ -46,7 +45,7 @@ static intptr_t poll_for(const struct op *op, int64_t deadline_ns) {
 /* Sees to it that the socket's own limit ends the call in time. A limit that is short enough, and not
  * so short that it would wake us again and again, is left as it is. */
 static intptr_t arm_socket(const struct op *op, int64_t left_ns) {
-    bool writes = op->kind == OP_WRITE || op->kind == OP_CONNECT;
+    bool writes = op_sides(op) == JG_WRITABLE;
     int64_t *armed_ns = op->armed_ns == NULL ? NULL : &op->armed_ns[writes];
     if (armed_ns != NULL && *armed_ns > left_ns / 8 && *armed_ns <= left_ns) {
         return 0;
@@ -167,6 +166,11 @@ static int blocking_adopt(struct backend *backend, int fd) {
     return fcntl(fd, F_GETFL) < 0 ? -errno : 0;
 }
 
+static void blocking_forget(struct backend *backend, int fd) {
+    (void)backend;
+    (void)fd;
+}
+
 static void blocking_close_fd(struct backend *backend, int fd) {
     (void)backend;
     close(fd);
@@ -186,6 +190,7 @@ static const struct backend_ops blocking_ops = {
     .adopt = blocking_adopt,
     .shutdown_write = socket_shutdown_write,
     .idle_ok = socket_idle_ok,
+    .forget = blocking_forget,
     .close_fd = blocking_close_fd,
 };
 

@@ -11,7 +11,8 @@
  * Quirks     a short read drains a socket, but the end of the stream may have come with the same
  *            event: after a hang-up flag the next read is always tried. Events carry a generation:
  *            a reused descriptor number must not wake for its predecessor. A number that comes new from
- *            the kernel is forgotten first: somebody may have closed it without telling us.
+ *            the kernel is forgotten first: somebody may have closed it without telling us. A poll is of
+ *            anybody's descriptor: it asks the kernel each time, and may wait on both sides at once.
  */
 #include "rt/op.h"
 
@@ -36,7 +37,7 @@ static const uint64_t WAKEUP_DATA = UINT64_MAX;
 
 struct entry {
     struct op *reader; // parked: read, accept, poll
-    struct op *writer; // parked: write, connect
+    struct op *writer; // parked: write, connect, poll; may be the reader, too
     uint32_t generation;
     bool registered;
     bool readable; // may be; trying is worth a call
@@ -88,9 +89,13 @@ static int entry_of(struct epoll_backend *self, int fd, struct entry **out_entry
     return 0;
 }
 
-static int register_fd(struct epoll_backend *self, struct entry *entry, int fd) {
-    struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
+static struct epoll_event event_of(const struct entry *entry, int fd) {
+    return (struct epoll_event){.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
                                 .data.u64 = ((uint64_t)entry->generation << 32) | (uint32_t)fd};
+}
+
+static int register_fd(struct epoll_backend *self, struct entry *entry, int fd) {
+    struct epoll_event event = event_of(entry, fd);
     int rc = epoll_ctl(self->epoll_fd, EPOLL_CTL_ADD, fd, &event);
     if (rc != 0 && errno == EEXIST) {
         // Given up and adopted again without being closed.
@@ -103,9 +108,9 @@ static int register_fd(struct epoll_backend *self, struct entry *entry, int fd) 
     return 0;
 }
 
-static void complete(struct backend *backend, struct op **slot, intptr_t result) {
-    struct op *op = *slot;
-    *slot = NULL;
+static void complete(struct backend *backend, struct entry *entry, struct op *op, intptr_t result) {
+    entry->reader = entry->reader == op ? NULL : entry->reader;
+    entry->writer = entry->writer == op ? NULL : entry->writer;
     backend->pending--;
     wake(&op->wait, result);
 }
@@ -118,16 +123,12 @@ static void forget(struct epoll_backend *self, int fd) {
     }
     struct entry *entry = &self->entries[fd];
     if (entry->reader != NULL) {
-        complete(&self->backend, &entry->reader, -EBADF);
+        complete(&self->backend, entry, entry->reader, -EBADF);
     }
     if (entry->writer != NULL) {
-        complete(&self->backend, &entry->writer, -EBADF);
+        complete(&self->backend, entry, entry->writer, -EBADF);
     }
     *entry = (struct entry){.generation = entry->generation + 1};
-}
-
-static bool is_writer(const struct op *op) {
-    return op->kind == OP_WRITE || op->kind == OP_CONNECT;
 }
 
 static size_t wanted(const struct op *op) {
@@ -141,13 +142,9 @@ static size_t wanted(const struct op *op) {
 /* Tries the call and learns from its answer. Returns false when it would block. */
 static bool attempt(struct epoll_backend *self, struct entry *entry, struct op *op) {
     intptr_t got = op_try(op);
-    bool writer = is_writer(op);
     if (got == -EAGAIN) {
-        if (writer) {
-            entry->writable = false;
-        } else {
-            entry->readable = false;
-        }
+        entry->writable = entry->writable && !(op_sides(op) & JG_WRITABLE);
+        entry->readable = entry->readable && !(op_sides(op) & JG_READABLE);
         return false;
     }
     if (op->kind == OP_READ && op->socket && got > 0 && (size_t)got < op->iov[0].iov_len &&
@@ -167,6 +164,39 @@ static bool completed(struct op *op, intptr_t result) {
     return true;
 }
 
+static bool is_busy(const struct entry *entry, const struct op *op) {
+    return (entry->reader != NULL && (op_sides(op) & JG_READABLE)) ||
+           (entry->writer != NULL && (op_sides(op) & JG_WRITABLE));
+}
+
+/* A descriptor that is not ours may have been closed without our knowing, and its number may be another's
+ * by now: then its registration is gone, which only the kernel knows. Being asked, it also looks anew
+ * whether the descriptor is ready. */
+static void refresh(struct epoll_backend *self, struct entry *entry, int fd) {
+    struct epoll_event event = event_of(entry, fd);
+    if (entry->registered && epoll_ctl(self->epoll_fd, EPOLL_CTL_MOD, fd, &event) != 0) {
+        forget(self, fd);
+    }
+}
+
+static bool submit_poll(struct epoll_backend *self, struct entry *entry, struct op *op) {
+    intptr_t got = op_try(op);
+    if (got < 0 || is_busy(entry, op)) {
+        refresh(self, entry, op->fd);
+    }
+    if (is_busy(entry, op)) {
+        return completed(op, -EBUSY);
+    }
+    int rc = got == -EAGAIN && !entry->registered ? register_fd(self, entry, op->fd) : 0;
+    if (got != -EAGAIN || rc < 0) {
+        return completed(op, rc < 0 ? rc : got);
+    }
+    entry->reader = op->events & JG_READABLE ? op : entry->reader;
+    entry->writer = op->events & JG_WRITABLE ? op : entry->writer;
+    self->backend.pending++;
+    return false;
+}
+
 static bool epoll_submit(struct backend *backend, struct op *op) {
     struct epoll_backend *self = of(backend);
     struct entry *entry;
@@ -174,7 +204,10 @@ static bool epoll_submit(struct backend *backend, struct op *op) {
     if (unlikely(rc < 0)) {
         return completed(op, rc);
     }
-    bool writer = is_writer(op);
+    if (op->kind == OP_POLL) {
+        return submit_poll(self, entry, op);
+    }
+    bool writer = op_sides(op) == JG_WRITABLE;
     struct op **slot = writer ? &entry->writer : &entry->reader;
     if (unlikely(*slot != NULL)) {
         return completed(op, -EBUSY);
@@ -196,14 +229,13 @@ static bool epoll_submit(struct backend *backend, struct op *op) {
 
 static void epoll_cancel(struct backend *backend, struct op *op) {
     struct entry *entry = &of(backend)->entries[op->fd];
-    struct op **slot = is_writer(op) ? &entry->writer : &entry->reader;
-    must(*slot == op);
-    complete(backend, slot, -ECANCELED);
+    must(entry->reader == op || entry->writer == op);
+    complete(backend, entry, op, -ECANCELED);
 }
 
 static void serve_writer(struct epoll_backend *self, struct entry *entry) {
     if (entry->writer != NULL && attempt(self, entry, entry->writer)) {
-        complete(&self->backend, &entry->writer, entry->writer->wait.result);
+        complete(&self->backend, entry, entry->writer, entry->writer->wait.result);
     }
 }
 
@@ -221,7 +253,7 @@ static void on_event(struct epoll_backend *self, const struct epoll_event *event
     if (event->events & (EPOLLIN | ends)) {
         entry->readable = true;
         if (entry->reader != NULL && attempt(self, entry, entry->reader)) {
-            complete(&self->backend, &entry->reader, entry->reader->wait.result);
+            complete(&self->backend, entry, entry->reader, entry->reader->wait.result);
         }
     }
     if (event->events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) {
@@ -273,6 +305,12 @@ static int64_t epoll_now_ns(struct backend *backend) {
 
 static int epoll_pollable(struct backend *backend) {
     return of(backend)->epoll_fd;
+}
+
+static void epoll_forget(struct backend *backend, int fd) {
+    if (fd >= 0) {
+        forget(of(backend), fd);
+    }
 }
 
 static void epoll_close_fd(struct backend *backend, int fd) {
@@ -340,6 +378,7 @@ static const struct backend_ops epoll_ops = {
     .adopt = epoll_adopt,
     .shutdown_write = epoll_shutdown_write,
     .idle_ok = socket_idle_ok,
+    .forget = epoll_forget,
     .close_fd = epoll_close_fd,
 };
 

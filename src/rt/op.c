@@ -41,6 +41,11 @@ const struct wait_kind op_wait_kinds[] = {
     [OP_POLL] = {.what = "poll", .detail = write_fd},
 };
 
+short op_poll_events(const struct op *op) {
+    int sides = op_sides(op);
+    return (short)((sides & JG_READABLE ? POLLIN : 0) | (sides & JG_WRITABLE ? POLLOUT : 0));
+}
+
 intptr_t op_run(struct op *op) {
     struct coro *self = sched_current();
     int rc = suspend_check(self);
@@ -130,15 +135,21 @@ static int try_connect(const struct op *op) {
 }
 
 static int try_poll(const struct op *op) {
-    struct pollfd ready = {.fd = op->fd, .events = POLLIN};
-    int got = poll(&ready, 1, 0);
-    if (got > 0 && !(ready.revents & POLLNVAL)) {
-        return 0;
+    struct pollfd ready = {.fd = op->fd, .events = op_poll_events(op)};
+    int got = op->fd < 0 ? -1 : poll(&ready, 1, 0); // poll leaves negative ones out
+    if (got < 0) {
+        errno = op->fd < 0 ? EBADF : errno;
+        return -1;
     }
-    if (got >= 0) {
+    if (got == 0 || (ready.revents & POLLNVAL) != 0) {
         errno = got == 0 ? EAGAIN : EBADF;
+        return -1;
     }
-    return -1;
+    // The end or an error: no call would wait, in either direction.
+    bool both = (ready.revents & (POLLHUP | POLLERR)) != 0;
+    int there = both || (ready.revents & POLLIN) != 0 ? JG_READABLE : 0;
+    there |= both || (ready.revents & POLLOUT) != 0 ? JG_WRITABLE : 0;
+    return there & op->events;
 }
 
 static ssize_t try_once(struct op *op) {

@@ -25,6 +25,7 @@
 
 #include "rt/sched.h"
 
+#include <juggle/fd.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 
@@ -33,7 +34,7 @@ enum op_kind {
     OP_WRITE,   // iov, iov_count: some of it is written
     OP_ACCEPT,  // result: the new descriptor
     OP_CONNECT, // addr
-    OP_POLL,    // readable, without reading
+    OP_POLL,    // events; result: those that are there. The descriptor may be anybody's
 };
 
 /* One operation. The caller fills in the upper part and zeroes the rest. */
@@ -51,10 +52,19 @@ struct op {
             const struct sockaddr *addr;
             socklen_t addr_len;
         };
+        int events; // JG_READABLE, JG_WRITABLE, or both
     };
     struct iovec one;  // room for a single piece
     int64_t *armed_ns; // the stream's note of its armed SO_RCVTIMEO and SO_SNDTIMEO; may be NULL
 };
+
+/* The sides of the descriptor it waits at. Each serves one operation at a time. */
+static inline int op_sides(const struct op *op) {
+    if (op->kind == OP_POLL) {
+        return op->events;
+    }
+    return op->kind == OP_WRITE || op->kind == OP_CONNECT ? JG_WRITABLE : JG_READABLE;
+}
 
 /* What waiting for an operation is called; indexed by enum op_kind. */
 extern const struct wait_kind op_wait_kinds[];
@@ -90,6 +100,7 @@ struct backend_ops {
     int (*adopt)(struct backend *backend, int fd);  // makes a foreign descriptor fit
     int (*shutdown_write)(struct backend *backend, int fd);
     int (*idle_ok)(struct backend *backend, int fd); // 1: nothing came unasked, 0: it did
+    void (*forget)(struct backend *backend, int fd); // what of it is pending: -EBADF
     void (*close_fd)(struct backend *backend, int fd);
 };
 
@@ -119,6 +130,9 @@ intptr_t op_run(struct op *op);
 #define OP_BUFFER_SIZE ((size_t)16 * 1024)
 void *op_buffer_take(struct loop *loop);
 void op_buffer_give(struct loop *loop, void *buffer);
+
+/* The sides, as poll(2) names them. */
+short op_poll_events(const struct op *op);
 
 /* The system calls behind an op, once: returns its result or -EAGAIN. Shared by epoll and blocking. */
 intptr_t op_try(struct op *op);

@@ -35,12 +35,14 @@ static struct sim *of(struct backend *backend) {
     return (struct sim *)(void *)backend;
 }
 
-static bool is_writer(const struct op *op) {
-    return op->kind == OP_WRITE || op->kind == OP_CONNECT;
+/* The side it waits at; the first one, if at both. */
+static struct sim_side *side_of(struct sim_socket *socket, const struct op *op) {
+    return op_sides(op) & JG_READABLE ? &socket->in : &socket->out;
 }
 
-static struct sim_side *side_of(struct sim_socket *socket, const struct op *op) {
-    return is_writer(op) ? &socket->out : &socket->in;
+static bool is_busy(const struct sim_socket *socket, const struct op *op) {
+    return (socket->in.op != NULL && (op_sides(op) & JG_READABLE)) ||
+           (socket->out.op != NULL && (op_sides(op) & JG_WRITABLE));
 }
 
 // Operations.
@@ -53,11 +55,18 @@ static void tell_result(struct backend *backend, const struct op *op, intptr_t r
     }
 }
 
-static void complete(struct backend *backend, struct sim_side *side, intptr_t result) {
-    struct op *op = side->op;
+static void leave(struct sim_side *side, const struct op *op) {
+    if (side->op == op) {
+        side->op = NULL;
+        side->cancel_asked = false;
+    }
+}
+
+static void complete(struct sim_socket *socket, struct op *op, intptr_t result) {
+    struct backend *backend = socket->net->loop->backend;
     tell_result(backend, op, result);
-    side->op = NULL;
-    side->cancel_asked = false;
+    leave(&socket->in, op);
+    leave(&socket->out, op);
     backend->pending--;
     wake(&op->wait, result);
 }
@@ -66,6 +75,12 @@ static bool completed(struct backend *backend, struct op *op, intptr_t result) {
     op->wait.result = result;
     tell_result(backend, op, result);
     return true;
+}
+
+static intptr_t poll_socket(const struct sim_socket *socket, int events) {
+    int there = sim_socket_readable(socket) ? JG_READABLE : 0;
+    there |= sim_socket_writable(socket) ? JG_WRITABLE : 0;
+    return (there & events) != 0 ? there & events : -EAGAIN;
 }
 
 static intptr_t attempt(struct sim_socket *socket, struct op *op) {
@@ -77,7 +92,7 @@ static intptr_t attempt(struct sim_socket *socket, struct op *op) {
     case OP_ACCEPT:
         return sim_socket_accept(socket);
     case OP_POLL:
-        return sim_socket_readable(socket) ? 0 : -EAGAIN;
+        return poll_socket(socket, op->events);
     case OP_CONNECT:
         return sim_socket_reach(socket, op);
     }
@@ -95,7 +110,6 @@ static intptr_t connect_again(struct sim_socket *socket) {
 
 /* Completes what waits at this side, if it can be. */
 static void serve(struct sim_socket *socket, struct sim_side *side) {
-    struct backend *backend = socket->net->loop->backend;
     struct op *op = side->op;
     if (op == NULL) {
         return;
@@ -103,7 +117,7 @@ static void serve(struct sim_socket *socket, struct sim_side *side) {
     bool connects = op->kind == OP_CONNECT;
     // A connect could always complete by now: toss, or the cancel would never come first.
     if (connects && side->cancel_asked && loop_random(socket->net->loop) % 2 == 0) {
-        complete(backend, side, -ECANCELED);
+        complete(socket, op, -ECANCELED);
         return;
     }
     intptr_t result = attempt(socket, op);
@@ -113,7 +127,7 @@ static void serve(struct sim_socket *socket, struct sim_side *side) {
         result = connect_again(socket);
     }
     if (result != -EAGAIN) {
-        complete(backend, side, result);
+        complete(socket, op, result);
     }
 }
 
@@ -174,8 +188,7 @@ static bool sim_submit(struct backend *backend, struct op *op) {
         bool real = op->fd >= 0 && op->fd < SIM_FD_FIRST;
         return completed(backend, op, real ? -EOPNOTSUPP : -EBADF);
     }
-    struct sim_side *side = side_of(socket, op);
-    if (side->op != NULL) {
+    if (is_busy(socket, op)) {
         return completed(backend, op, -EBUSY);
     }
     int fault = planned_fault(backend->loop->weather, op);
@@ -192,10 +205,11 @@ static bool sim_submit(struct backend *backend, struct op *op) {
     if (result != -EAGAIN) {
         return completed(backend, op, result);
     }
-    side->op = op;
+    socket->in.op = op_sides(op) & JG_READABLE ? op : socket->in.op;
+    socket->out.op = op_sides(op) & JG_WRITABLE ? op : socket->out.op;
     backend->pending++;
     if (later) {
-        sim_net_poke(&self->net, side);
+        sim_net_poke(&self->net, side_of(socket, op));
     }
     return false;
 }
@@ -207,7 +221,7 @@ static void sim_cancel(struct backend *backend, struct op *op) {
     struct sim_side *side = side_of(socket, op);
     must(side->op == op && !side->cancel_asked);
     if (loop_random(backend->loop) % 2 == 0) {
-        complete(backend, side, -ECANCELED);
+        complete(socket, op, -ECANCELED);
         return;
     }
     side->cancel_asked = true;
@@ -352,18 +366,25 @@ static int sim_idle_ok(struct backend *backend, int fd) {
     return socket != NULL && socket->state == SIM_CONNECTED && !sim_socket_readable(socket);
 }
 
-static void sim_close_fd(struct backend *backend, int fd) {
+static void sim_forget(struct backend *backend, int fd) {
     struct sim_socket *socket = sim_net_find(&of(backend)->net, fd);
     if (socket == NULL) {
         return;
     }
     if (socket->in.op != NULL) {
-        complete(backend, &socket->in, -EBADF);
+        complete(socket, socket->in.op, -EBADF);
     }
     if (socket->out.op != NULL) {
-        complete(backend, &socket->out, -EBADF);
+        complete(socket, socket->out.op, -EBADF);
     }
-    sim_socket_close(socket);
+}
+
+static void sim_close_fd(struct backend *backend, int fd) {
+    struct sim_socket *socket = sim_net_find(&of(backend)->net, fd);
+    if (socket != NULL) {
+        sim_forget(backend, fd);
+        sim_socket_close(socket);
+    }
 }
 
 static void sim_close(struct backend *backend) {
@@ -390,6 +411,7 @@ static const struct backend_ops sim_ops = {
     .adopt = sim_adopt,
     .shutdown_write = sim_shutdown_write,
     .idle_ok = sim_idle_ok,
+    .forget = sim_forget,
     .close_fd = sim_close_fd,
 };
 

@@ -330,6 +330,14 @@ bool sim_socket_readable(const struct sim_socket *socket) {
                : socket->inbound.arrived > 0 || socket->fin_seen || socket->error != 0;
 }
 
+bool sim_socket_writable(const struct sim_socket *socket) {
+    if (socket->state != SIM_CONNECTED) {
+        return socket->state == SIM_FRESH; // fails at once
+    }
+    bool fails = socket->broken || socket->shut || socket->peer == NULL;
+    return fails || sim_pipe_room(&socket->peer->inbound) > 0;
+}
+
 static intptr_t take_bytes(struct sim_socket *socket, struct op *op) {
     struct sim_net *net = socket->net;
     if (op->iov[0].iov_base == NULL) {

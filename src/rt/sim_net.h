@@ -145,6 +145,9 @@ intptr_t sim_socket_write(struct sim_socket *socket, const struct op *op);
 intptr_t sim_socket_accept(struct sim_socket *socket);
 bool sim_socket_readable(const struct sim_socket *socket);
 
+/* Whether a write would not wait: it goes through, or fails. */
+bool sim_socket_writable(const struct sim_socket *socket);
+
 /* The first packet of a connect arrives. Returns 0; -EAGAIN: nobody answered, try again later;
  * -ECONNREFUSED, -ENOENT, -ENOMEM. */
 int sim_socket_reach(struct sim_socket *socket, const struct op *op);

@@ -75,7 +75,7 @@ START_TEST(waiting_with_a_limit_costs_no_cpu) {
     wire_pair(fds);
     struct op reading = {
         .kind = OP_READ, .fd = fds[0], .socket = true, .iov = &iov, .iov_count = 1};
-    struct op polling = {.kind = OP_POLL, .fd = fds[0], .socket = true};
+    struct op polling = {.kind = OP_POLL, .fd = fds[0], .events = JG_READABLE};
     reading.armed_ns = armed_ns;
     polling.armed_ns = armed_ns;
     wait_in_vain(&reading);

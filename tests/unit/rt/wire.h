@@ -36,6 +36,9 @@ static inline intptr_t wire_write(int fd, const void *bytes, size_t size) {
 
 static inline intptr_t wire_simple(enum op_kind kind, int fd) {
     struct op op = {.kind = kind, .fd = fd, .socket = true};
+    if (kind == OP_POLL) {
+        op.events = JG_READABLE;
+    }
     return op_run(&op);
 }
 

@@ -79,6 +79,16 @@ JG_API int64_t jg_deadline(void);
  * it a limit of its own: `JG_SHIELD JG_TIMEOUT(1000) { jg_write(stream, bye, sizeof bye); }`. */
 #define JG_SHIELD JG_SCOPE_BLOCK_(JG_CAT_(jg_block_, __COUNTER__), NULL, 0, 0, true)
 
+/* A block in which the task must not be switched away from: whatever is marked JG_SUSPENDS fails with
+ * -EDEADLK at once, also where it would not have had to wait. For code between two steps that no other
+ * task may see apart. May be nested; tasks spawned inside are not affected. Closing a group whose tasks
+ * still run is a named abort here, as it cannot be left open. */
+#define JG_NO_SUSPEND JG_NO_SUSPEND_BLOCK_(JG_CAT_(jg_block_, __COUNTER__))
+
+/* The same as plain functions. The word that enter returns is for the matching leave. */
+JG_API bool jg_no_suspend_enter(void);
+JG_API void jg_no_suspend_leave(bool before);
+
 /* The machinery of the blocks: a for loop that runs once and the compiler's cleanup attribute. All
  * below is private. */
 typedef struct jg_block {
@@ -94,6 +104,19 @@ typedef struct jg_scope_block {
     int64_t limit_ms;
     bool shield; /* no limit, but a shield */
 } jg_scope_block;
+
+typedef struct jg_no_suspend_block {
+    bool entered;
+    bool before;
+} jg_no_suspend_block;
+
+JG_API bool jg_no_suspend_block_step(jg_no_suspend_block *block);
+JG_API void jg_no_suspend_block_close(jg_no_suspend_block *block);
+
+#define JG_NO_SUSPEND_BLOCK_(name)                                                                 \
+    for (jg_no_suspend_block name                                                                  \
+         __attribute__((cleanup(jg_no_suspend_block_close))) = {false, false};                     \
+         jg_no_suspend_block_step(&name);)
 
 JG_API bool jg_scope_block_step(jg_scope_block *block);
 JG_API void jg_scope_block_close(jg_scope_block *block);

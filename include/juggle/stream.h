@@ -96,7 +96,8 @@ JG_API JG_SUSPENDS ssize_t jg_stream_fill(jg_stream *stream, size_t max, char **
 /* Returns what is read ahead, without waiting. */
 JG_API size_t jg_stream_peek(jg_stream *stream, char **out_data);
 
-/* Takes `len` of the bytes read ahead; must not be more than are held. */
+/* Takes `len` of the bytes read ahead. More than are held, or while another task is inside a call that
+ * reads: a named abort. */
 JG_API void jg_stream_take(jg_stream *stream, size_t len);
 
 /* Tells whether an idle connection is still usable: no byte and no end has come that nobody asked

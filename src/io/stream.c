@@ -134,10 +134,18 @@ static ssize_t read_once(jg_stream *stream, struct iovec *piece) {
     return got;
 }
 
+static void take(jg_stream *stream, size_t len) {
+    must(len <= held(stream));
+    stream->start += len;
+    if (stream->buffer != NULL && held(stream) == 0) {
+        drop_buffer(stream);
+    }
+}
+
 static size_t take_held(jg_stream *stream, void *buf, size_t cap) {
     size_t count = held(stream) < cap ? held(stream) : cap;
     memcpy(buf, stream->buffer + stream->start, count);
-    jg_stream_take(stream, count);
+    take(stream, count);
     return count;
 }
 
@@ -249,11 +257,14 @@ size_t jg_stream_peek(jg_stream *stream, char **out_data) {
 }
 
 void jg_stream_take(jg_stream *stream, size_t len) {
-    must(len <= held(stream));
-    stream->start += len;
-    if (stream->buffer != NULL && held(stream) == 0) {
-        drop_buffer(stream);
+    check_place(stream);
+    if (unlikely(stream->reading)) {
+        check_misuse("bytes are taken from a stream while another task reads it");
     }
+    if (unlikely(len > held(stream))) {
+        check_misuse("%zu bytes are taken from a stream that holds %zu", len, held(stream));
+    }
+    take(stream, len);
 }
 
 /* Puts bytes back that a read cut short had already handed out. */

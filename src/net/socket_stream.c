@@ -290,7 +290,14 @@ static int accept_held(jg_listener *listener, jg_stream **out_stream) {
     }
 }
 
+static void check_place(const jg_listener *listener) {
+    if (unlikely(listener->backend != backend_current())) {
+        check_misuse("a listener is used outside the loop or thread it was made on");
+    }
+}
+
 int jg_accept(jg_listener *listener, jg_stream **out_stream) {
+    check_place(listener);
     listener_hold(listener);
     int rc = accept_held(listener, out_stream);
     listener_release(listener);
@@ -301,6 +308,7 @@ void jg_listener_close(jg_listener *listener) {
     if (listener == NULL) {
         return;
     }
+    check_place(listener);
     listener->backend->ops->close_fd(listener->backend, listener->fd);
     if (listener->spare_fd >= 0) {
         close(listener->spare_fd);

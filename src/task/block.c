@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* block.c – what stands behind JG_TIMEOUT, JG_SHIELD and JG_GROUP.
+/* block.c – what stands behind JG_TIMEOUT, JG_SHIELD, JG_NO_SUSPEND and JG_GROUP.
  *
  * Holds      nothing: a block's state is in the frame that opens it.
  * Invariant  a block that was entered is closed exactly once, whichever way it is left.
@@ -49,6 +49,34 @@ bool jg_scope_block_step(jg_scope_block *block) {
 void jg_scope_block_close(jg_scope_block *block) {
     if (block->block.entered) {
         block_store(&block->block, jg_scope_close(&block->scope, load_result(&block->block)));
+    }
+}
+
+bool jg_no_suspend_enter(void) {
+    struct coro *self = sched_current();
+    bool before = (self->attention & ATTENTION_NO_SUSPEND) != 0;
+    self->attention |= ATTENTION_NO_SUSPEND;
+    return before;
+}
+
+void jg_no_suspend_leave(bool before) {
+    if (!before) {
+        sched_current()->attention &= ~(uint32_t)ATTENTION_NO_SUSPEND;
+    }
+}
+
+bool jg_no_suspend_block_step(jg_no_suspend_block *block) {
+    bool again = block->entered;
+    if (!again) {
+        block->before = jg_no_suspend_enter();
+        block->entered = true;
+    }
+    return !again;
+}
+
+void jg_no_suspend_block_close(jg_no_suspend_block *block) {
+    if (block->entered) {
+        jg_no_suspend_leave(block->before);
     }
 }
 

@@ -134,6 +134,10 @@ static void wait_all(jg_group *group) {
     if (unlikely(self->attention & ATTENTION_FORKED)) {
         return;
     }
+    if (unlikely(group->live > 0 && (self->attention & ATTENTION_NO_SUSPEND))) {
+        check_misuse("a group whose tasks still run is closed where %s must not suspend",
+                     self->name);
+    }
     while (group->live > 0) {
         struct group_wait waiting = {.wait = {.kind = &group_wait}, .group = group};
         group->waiter = &waiting.wait;
@@ -142,6 +146,10 @@ static void wait_all(jg_group *group) {
 }
 
 intptr_t jg_group_wait(jg_group *group) {
+    struct coro *self = sched_current();
+    if (unlikely(group->live > 0 && (self->attention & ATTENTION_NO_SUSPEND))) {
+        return sched_refuse(self);
+    }
     wait_all(group);
     if (group->first_error != 0) {
         return group->first_error;

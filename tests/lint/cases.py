@@ -32,7 +32,10 @@ def find_tests(failures):
                 failures.append(f"{place}: {name} is not called like s44_…, s50a_…, x04_…, r12_…")
                 continue
             letter, number, sub = match.groups()
-            found.setdefault(f"{letter.upper()}{int(number)}{sub}", set()).add(place)
+            case = f"{letter.upper()}{int(number)}{sub}"
+            if letter != "r" and case not in CASES:
+                failures.append(f"{place}: {name}: there is no case {case}")
+            found.setdefault(case, set()).add(place)
     # Sweeps are a file each, and their tests are called after the scenarios.
     found.setdefault("R2", set()).add("sim/test_cancel_sweep")
     return found

@@ -26,6 +26,8 @@ static bool scenario_disturbed;
 
 #include "base/mem.h"
 
+#include <juggle/sim.h>
+
 struct scenario {
     const char *name; // with its place, as jg_run_at wants it
     jg_fn *run;
@@ -58,6 +60,14 @@ SCENARIOS(SCENARIO_DEFINE)
 /* Their names, for FIXTURE_MAIN: `SCENARIOS(SCENARIO_NAME)`. */
 #define SCENARIO_NAME(name, check) name,
 
+static inline void scenario_end(const struct scenario *scenario, long blocks) {
+    if (scenario->check != NULL) {
+        scenario->check();
+    }
+    jg_error_clear();
+    ck_assert_int_eq(mem_live(), blocks);
+}
+
 /* Plays it once under sim, from `run` if that is given, which then has to call scenario->run. What the
  * loop held is checked to be gone. */
 static inline intptr_t scenario_play(const struct scenario *scenario, uint64_t seed, jg_fn *run,
@@ -65,11 +75,19 @@ static inline intptr_t scenario_play(const struct scenario *scenario, uint64_t s
     const jg_run_options options = {.backend = "sim", .seed = seed, .stack_size = 128 * 1024};
     long blocks = mem_live();
     intptr_t rc = jg_run_at(run != NULL ? run : scenario->run, arg, &options, scenario->name);
-    if (scenario->check != NULL) {
-        scenario->check();
-    }
-    jg_error_clear();
-    ck_assert_int_eq(mem_live(), blocks);
+    scenario_end(scenario, blocks);
+    return rc;
+}
+
+/* The same in a weather of its own; its seed is replaced. */
+static inline intptr_t scenario_play_in(const struct scenario *scenario, uint64_t seed,
+                                        const jg_sim_options *weather) {
+    jg_sim_options options = *weather;
+    options.seed = seed;
+    options.stack_size = 128 * 1024;
+    long blocks = mem_live();
+    intptr_t rc = jg_sim_run_at(scenario->run, NULL, &options, scenario->name);
+    scenario_end(scenario, blocks);
     return rc;
 }
 

@@ -203,7 +203,7 @@ static intptr_t doors_write(void *arg) {
     ssize_t put = jg_write(doors->ends[1], block, sizeof(block));
     doors->used--;
     doors->wrong += put < 0 && put != -EBADF && put != -ECANCELED && put != -EBUSY &&
-                    put != -EPIPE && put != -ECONNRESET && put != -ENOMEM;
+                    put != -EPIPE && put != -ECONNRESET && put != -ENOMEM && put != -ENOBUFS;
     return 0;
 }
 

@@ -17,6 +17,7 @@ typedef struct jg_run_options {
     uint64_t seed;       /* sim: the seed of all its choices; 0: $JUGGLE_SEED, a number, then 1 */
     size_t stack_size;   /* bytes of stack for tasks that ask for none; 0: 64 KiB, and 256 KiB under
                              AddressSanitizer. Rounded up to a power of two; 16 KiB to 1 GiB */
+    bool debug; /* debug mode, see <juggle/debug.h>; also with JUGGLE_DEBUG=1 in the environment */
     bool no_fault_report; /* leave SIGSEGV alone: an overflowing stack dies unnamed */
 } jg_run_options;
 

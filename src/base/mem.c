@@ -66,6 +66,10 @@ void mem_free(void *block) {
     free(block);
 }
 
+void mem_free_libc(void *block) {
+    free(block);
+}
+
 long mem_live(void) {
     return atomic_load_explicit(&live, memory_order_relaxed);
 }

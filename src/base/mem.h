@@ -20,6 +20,9 @@ void *mem_resize(void *block, size_t size) __attribute__((warn_unused_result));
 /* NULL is allowed. */
 void mem_free(void *block);
 
+/* Frees what libc allocated, not this door: the text of open_memstream. NULL is allowed. */
+void mem_free_libc(void *block);
+
 /* Counts blocks that are out. Any thread. */
 long mem_live(void);
 

@@ -44,6 +44,7 @@ struct coro {
     struct stack stack;    // base NULL: the thread's own
     const char *name;      // for people
     struct jg_lock *locks; // held; see sync/lock.c
+    void *observed;        // what the loop's observer knows of it; NULL: nothing
     struct sanitize_fiber sanitize;
 };
 

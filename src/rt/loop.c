@@ -14,6 +14,7 @@
 #include "base/list.h"
 #include "base/mem.h"
 #include "rt/fault.h"
+#include "rt/observe.h"
 #include "rt/sim_weather.h"
 
 #include <errno.h>
@@ -131,6 +132,7 @@ int64_t loop_idle_ns(const struct loop *loop) {
 }
 
 static void reap(struct loop *loop, int64_t limit_ns) {
+    loop->stage = LOOP_COMPLETIONS;
     int rc = loop->backend->ops->reap(loop->backend, limit_ns);
     if (unlikely(rc == -EDEADLK)) {
         loop->on_stuck(loop);
@@ -147,6 +149,11 @@ static void glance(struct loop *loop) {
     }
 }
 
+/* Whether nothing is under way and nobody has a handle to post with. */
+static bool nobody_owes(const struct loop *loop) {
+    return loop->backend->pending == 0 && loop->external == 0 && !inbox_held(loop->handle);
+}
+
 /* The same, sleeping in it if there is nothing else to do. */
 static void look(struct loop *loop) {
     int64_t limit_ns = loop_idle_ns(loop);
@@ -155,14 +162,18 @@ static void look(struct loop *loop) {
         return;
     }
     stack_trim(&loop->stacks, TRIM_PER_IDLE);
+    observe(&loop->sched, sleeps, limit_ns < 0 && nobody_owes(loop));
     reap(loop, limit_ns);
     inbox_awake(loop->handle);
+    observe(&loop->sched, awake);
 }
 
 /* What a turn does once it has looked: calls, then timers. */
 static void turn(struct loop *loop) {
     loop->turns++;
+    loop->stage = LOOP_CALLS;
     calls_round(loop);
+    loop->stage = LOOP_TIMERS;
     if (loop->timers.count > 0) {
         timers_fire(&loop->timers, loop->backend->ops->now_ns(loop->backend));
     }
@@ -218,8 +229,33 @@ static void switch_to_tasks(struct loop *loop) {
     next->prev = self->prev;
     self->prev->next = next;
     loop->sched.budget = loop->sched.budget_full;
+    observe(&loop->sched, resumes, next);
     loop->sched.running = next;
     coro_switch(self, next);
+    observe(&loop->sched, stops);
+}
+
+/* An observed loop comes by after every resume, but asks the kernel no more often for that. */
+static bool turn_is_due(struct loop *loop) {
+    if (likely(loop->sched.observer == NULL) || loop->sim || !any_ready(loop)) {
+        return true;
+    }
+    bool due = --loop->observed_left <= 0;
+    loop->observed_left = due ? BUDGET : loop->observed_left;
+    return due;
+}
+
+void observe_attach(struct loop *loop, struct observer *observer) {
+    must(loop->sched.observer == NULL);
+    loop->sched.observer = observer;
+    loop->sched.budget_full = 0;
+    loop->sched.budget = 0;
+}
+
+void observe_detach(struct loop *loop) {
+    must(loop->sched.observer != NULL);
+    loop->sched.observer = NULL;
+    loop->sched.budget_full = loop->sim ? 0 : BUDGET - 1;
 }
 
 /* Runs the tasks that are ready, until none is or the budget is used up. */
@@ -245,8 +281,10 @@ static void enter(struct loop *loop) {
 void loop_run(struct loop *loop, const bool *done) {
     enter(loop);
     while (!*done) {
-        look(loop);
-        turn(loop);
+        if (turn_is_due(loop)) {
+            look(loop);
+            turn(loop);
+        }
         run_ready(loop);
     }
     loop->turning = false;
@@ -255,6 +293,7 @@ void loop_run(struct loop *loop, const bool *done) {
 void loop_step(struct loop *loop) {
     enter(loop);
     inbox_awake(loop->handle);
+    observe(&loop->sched, awake);
     // Always: what is not asked for would keep the descriptor readable.
     reap(loop, 0);
     turn(loop);
@@ -262,6 +301,7 @@ void loop_step(struct loop *loop) {
     if (loop_idle_ns(loop) != 0) {
         stack_trim(&loop->stacks, TRIM_PER_IDLE);
     }
+    observe(&loop->sched, sleeps, false);
     (void)inbox_sleep(loop->handle); // what has come by now shows in loop_idle_ns
     loop->turning = false;
 }

@@ -17,6 +17,9 @@
 #include "rt/sched.h"
 #include "rt/timer.h"
 
+/* Who acts while the loop's own coroutine runs. */
+enum loop_stage { LOOP_COMPLETIONS, LOOP_CALLS, LOOP_TIMERS };
+
 struct loop {
     struct sched sched;     // first, and hot: every park and wake
     uint64_t modes;         // of floating-point arithmetic: what every task starts with
@@ -35,6 +38,8 @@ struct loop {
     struct sim_weather *weather; // of the simulated world; NULL when this is not one
     uint64_t random;             // state of the sim's choices
     uint64_t turns;
+    enum loop_stage stage;
+    int observed_left;                   // resumes left before an observed loop turns
     void (*on_stuck)(struct loop *loop); // nothing can ever happen again: wake somebody, or abort
 };
 
@@ -44,6 +49,7 @@ struct loop_options {
     uint64_t seed;
     struct sim_weather *weather; // NULL: the usual
     size_t stack_size;
+    bool debug; // see observe_open
     void (*on_stuck)(struct loop *loop);
 };
 

@@ -46,6 +46,11 @@ short op_poll_events(const struct op *op) {
     return (short)((sides & JG_READABLE ? POLLIN : 0) | (sides & JG_WRITABLE ? POLLOUT : 0));
 }
 
+bool op_is_wait_kind(const struct wait_kind *kind) {
+    const size_t count = sizeof(op_wait_kinds) / sizeof(op_wait_kinds[0]);
+    return kind >= op_wait_kinds && kind < op_wait_kinds + count;
+}
+
 intptr_t op_run(struct op *op) {
     struct coro *self = sched_current();
     int rc = suspend_check(self);

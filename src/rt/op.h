@@ -68,6 +68,7 @@ static inline int op_sides(const struct op *op) {
 
 /* What waiting for an operation is called; indexed by enum op_kind. */
 extern const struct wait_kind op_wait_kinds[];
+bool op_is_wait_kind(const struct wait_kind *kind);
 
 struct backend;
 

@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "rt/loop.h"
+#include "rt/observe.h"
 
 #include <juggle/task.h>
 #include <sched.h>
@@ -137,6 +138,7 @@ void wake(struct wait *wait, intptr_t result) {
     if (result == -ECANCELED && (coro->attention & ATTENTION_CANCEL)) {
         deliver(coro);
     }
+    observe(sched_here, woken, wait);
     push_ready(sched_here, coro);
 }
 
@@ -156,6 +158,8 @@ void sched_run_now(struct coro *next) {
     struct coro *self = here->running;
     must(self != loop_of(here));
     push_ready(here, next); // the tail of a ring is just before its head
+    observe(here, stops);
+    observe(here, resumes, next);
     switch_to(here, self, next);
 }
 
@@ -206,6 +210,20 @@ struct coro *sched_leave(struct coro *self) {
     return next;
 }
 
+void sched_report_spin(const struct coro *coro, int refusals) {
+    fprintf(stderr,
+            "juggle: task %s ignores -ECANCELED: %d suspends refused in a row; it is slowed down\n",
+            coro->name, refusals);
+}
+
+static void report_spin(const struct coro *self) {
+    if (self->loop->sched.observer != NULL) {
+        observe(&self->loop->sched, spins, self, SPIN_REPORT);
+    } else {
+        sched_report_spin(self, SPIN_REPORT);
+    }
+}
+
 /* Level-triggered cancelling turns `while (jg_read(…) != 0)` into a spin. Name it once, and from then
  * on let the others run in between. Any suspend that was let through has used up some budget. */
 static void mind_spin(struct coro *self) {
@@ -217,10 +235,7 @@ static void mind_spin(struct coro *self) {
         self->refused_in_row = 0;
     }
     if (++self->refused_in_row == SPIN_REPORT) {
-        fprintf(stderr,
-                "juggle: task %s ignores -ECANCELED: %d suspends refused in a row; it is slowed "
-                "down\n",
-                self->name, SPIN_REPORT);
+        report_spin(self);
     }
     if (self->refused_in_row >= SPIN_REPORT) {
         loop_pause(self, JG_MS); // ours, and no suspend that was let through

@@ -42,13 +42,17 @@ static inline const char *wait_name(const struct wait *wait) {
     return wait->kind != NULL ? wait->kind->what : "something";
 }
 
+struct observer;
+
 /* Who runs on a loop's thread and who could: the first member of struct loop, apart from it so that
  * what follows can be inline. */
 struct sched {
     struct coro *running; // head of the ring of all that can run, next one first
     int budget;           // resumes left before the loop looks for completions; below 0: none
-    int budget_full;      // what each turn starts with; 0 under sim, which chooses every step
+    int budget_full;      // what each turn starts with; 0 under sim, which chooses every step, and
+                          // while somebody observes, who sees every one
     int *errno_place;     // of this thread: asked for once, as asking is a call
+    struct observer *observer; // NULL: nobody looks on; see observe.h
 };
 
 /* This thread's loop; NULL without one. */
@@ -101,6 +105,9 @@ void sched_yield_now(struct coro *self);
 /* Takes the running task, which ends, out of the ready ring. Returns the one that counts as running from
  * now on: switch there, for good. */
 struct coro *sched_leave(struct coro *self);
+
+/* Says on stderr that a coroutine ignores its cancel. */
+void sched_report_spin(const struct coro *coro, int refusals);
 
 /* In a forked child: forgets the loop, which stayed with the parent, and goes on with `entry(arg)`,
  * which must not return, on the thread's own stack. From now on calls block, and a loop of its own may

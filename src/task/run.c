@@ -9,6 +9,7 @@
  */
 #include "base/mem.h"
 #include "rt/fault.h"
+#include "rt/observe.h"
 #include "task/task.h"
 
 #include <ctype.h>
@@ -28,6 +29,7 @@ void task_report_stuck(struct loop *loop) {
                 task_place(task->site),
                 task->coro.parked != NULL ? wait_name(task->coro.parked) : "its turn");
     }
+    observe(&loop->sched, stuck);
     check_misuse("deadlock: every task waits, and nothing is left that could wake one");
 }
 
@@ -65,7 +67,7 @@ int task_stack_size(size_t wished, size_t *out_size) {
 }
 
 int task_loop_options(const jg_run_options *options, struct loop_options *out) {
-    *out = (struct loop_options){.on_stuck = task_report_stuck};
+    *out = (struct loop_options){.debug = options->debug, .on_stuck = task_report_stuck};
     int rc = task_stack_size(options->stack_size, &out->stack_size);
     rc = rc < 0 ? rc : read_backend(options, &out->sim);
     return rc == 0 && out->sim ? task_seed(options->seed, &out->seed) : rc;
@@ -100,6 +102,11 @@ int task_loop_open(struct task_loop *loop, const struct loop_options *options, b
     task_current()->locals = locals_ref(locals); // its first task has them from here
     list_init(&loop->tasks);
     list_init(&loop->ended);
+    rc = observe_open(&loop->loop, options->debug);
+    if (rc < 0) {
+        loop_close(&loop->loop);
+        return rc;
+    }
     if (watch_faults) {
         fault_watch();
     }
@@ -107,6 +114,7 @@ int task_loop_open(struct task_loop *loop, const struct loop_options *options, b
 }
 
 void task_loop_close(struct task_loop *loop) {
+    observe(&loop->loop.sched, closes);
     task_settle_ended(loop);
     loop_close(&loop->loop);
     locals_end((struct jg_task *)(void *)&loop->loop.self);

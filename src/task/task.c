@@ -11,6 +11,7 @@
 #include "task/task.h"
 
 #include "base/clock.h"
+#include "rt/observe.h"
 #include "sync/lock.h"
 
 #include <string.h>
@@ -66,6 +67,7 @@ void task_settle_ended(struct task_loop *loop) {
 
 void task_cancel_strays(struct task_loop *loop) {
     loop->closing = true;
+    observe(&loop->loop.sched, closing);
     for (struct list *node = loop->tasks.next; node != &loop->tasks; node = node->next) {
         jg_cancel(container_of(node, struct jg_task, siblings));
     }
@@ -99,6 +101,7 @@ static void finish(struct jg_task *task, intptr_t result) {
     }
     loop->done = loop->live == 0;
     future_fire(&task->future);
+    observe(&loop->loop.sched, ended, &task->coro);
 }
 
 /* What a task comes to; a cancel before its first step keeps it from running at all. */
@@ -199,6 +202,7 @@ int task_start(jg_fn *fn, void *arg, const jg_spawn_options *options, const char
     list_append(&tasks->tasks, &task->siblings);
     tasks->live++;
     tasks->spawned++;
+    observe(&loop->sched, spawned, coro);
     if (options->eager && !(spawner->coro.attention & ATTENTION_NO_SUSPEND)) {
         sched_run_now(coro);
     } else {

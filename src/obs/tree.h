@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: MIT
+/* tree.h – the tasks of a loop as text.
+ *
+ * Holds      nothing.
+ * Invariant  changes nothing; suspends nowhere.
+ * Called by  debug.c; jg_debug_tree is public.
+ * Why        the same lines serve people who ask and reports of deadlocks.
+ */
+#ifndef OBS_TREE_H
+#define OBS_TREE_H
+
+#include "obs/watch.h"
+
+#include <stdio.h>
+
+/* One line per task, children indented below their parent. */
+void tree_print(struct task_loop *loop, FILE *out);
+
+/* One line per ring of tasks that wait for each other. */
+void tree_print_cycles(struct watch *watch, FILE *out);
+
+/* Writes what a coroutine waits for: "lock held by main", "read (fd 7)". */
+void tree_print_wait(const struct wait *wait, FILE *out);
+
+#endif

@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: MIT
+/* watch.c – see watch.h.
+ *
+ * Holds      nothing beyond struct watch.
+ * Invariant  see watch.h.
+ * Called by  the loop (observer_ops, observe_open).
+ * Why        see watch.h.
+ */
+#include "obs/watch.h"
+
+#include "base/mem.h"
+#include "obs/debug.h"
+#include "obs/trace.h"
+
+static struct watch *of(struct observer *observer) {
+    return (struct watch *)(void *)observer;
+}
+
+static uint32_t id_of(const struct coro *coro) {
+    const struct watch_task *record = watch_record(coro);
+    return record != NULL ? record->id : 0;
+}
+
+static struct watch_task *add(struct watch *watch, struct coro *coro, uint32_t spawner) {
+    struct watch_task *record = mem_alloc(sizeof(*record));
+    watch->last_id++;
+    if (record == NULL) {
+        return NULL;
+    }
+    *record = (struct watch_task){.task = (struct jg_task *)(void *)coro,
+                                  .id = watch->last_id,
+                                  .spawner = spawner,
+                                  .since_ns = watch_now_ns(watch)};
+    list_append(&watch->tasks, &record->all);
+    coro->observed = record;
+    return record;
+}
+
+static void drop(struct watch_task *record) {
+    record->task->coro.observed = NULL;
+    list_remove(&record->all);
+    mem_free(record);
+}
+
+static void on_spawned(struct observer *observer, struct coro *coro) {
+    struct watch *watch = of(observer);
+    struct watch_task *record = add(watch, coro, id_of(sched_current()));
+    if (record != NULL && watch->trace != NULL) {
+        trace_spawned(watch, record);
+    }
+}
+
+static void on_resumes(struct observer *observer, struct coro *coro) {
+    struct watch *watch = of(observer);
+    struct watch_task *record = watch_record(coro);
+    watch->running = record;
+    watch->step++;
+    if (record != NULL) {
+        record->since_ns = watch_now_ns(watch);
+    }
+    if (watch->debug != NULL) {
+        debug_runs(watch->debug, coro);
+    }
+    if (record != NULL && watch->trace != NULL) {
+        trace_resumes(watch, record);
+    }
+}
+
+static void on_stops(struct observer *observer) {
+    struct watch *watch = of(observer);
+    struct watch_task *record = watch->running;
+    watch->running = NULL;
+    if (record != NULL) {
+        record->since_ns = watch_now_ns(watch);
+        if (watch->trace != NULL) {
+            trace_stops(watch, record);
+        }
+    }
+    if (watch->debug != NULL) {
+        debug_runs(watch->debug, &watch->loop->loop.self.coro);
+    }
+}
+
+static void on_woken(struct observer *observer, const struct wait *wait) {
+    struct watch *watch = of(observer);
+    struct watch_task *record = watch_record(wait->coro);
+    if (watch->debug != NULL) {
+        debug_woken(watch->debug, wait);
+    }
+    if (record == NULL) {
+        return;
+    }
+    record->since_ns = watch_now_ns(watch);
+    if (watch->trace != NULL) {
+        trace_woken(watch, record, wait, id_of(sched_current()));
+    }
+}
+
+static void on_ended(struct observer *observer, struct coro *coro) {
+    struct watch *watch = of(observer);
+    struct watch_task *record = watch_record(coro);
+    if (watch->debug != NULL) {
+        debug_runs(watch->debug, &watch->loop->loop.self.coro);
+    }
+    if (record == NULL) {
+        return;
+    }
+    if (watch->trace != NULL) {
+        trace_ended(watch, record);
+    }
+    watch->running = NULL;
+    drop(record);
+}
+
+static void on_sleeps(struct observer *observer, bool quiet) {
+    struct watch *watch = of(observer);
+    if (watch->debug != NULL) {
+        debug_sleeps(watch, quiet && !watch->loop->loop.sim);
+    }
+}
+
+static void on_awake(struct observer *observer) {
+    struct watch *watch = of(observer);
+    if (watch->debug != NULL) {
+        debug_runs(watch->debug, &watch->loop->loop.self.coro);
+    }
+}
+
+static void on_spins(struct observer *observer, const struct coro *coro, int refusals) {
+    struct watch *watch = of(observer);
+    if (watch->debug != NULL) {
+        debug_spins(coro, refusals);
+    } else {
+        sched_report_spin(coro, refusals);
+    }
+}
+
+static void on_stuck(struct observer *observer) {
+    struct watch *watch = of(observer);
+    if (watch->debug != NULL) {
+        debug_deadlock(watch);
+    }
+    if (watch->trace != NULL) {
+        trace_write_now(watch);
+    }
+}
+
+static void on_closing(struct observer *observer) {
+    struct watch *watch = of(observer);
+    if (watch->debug != NULL) {
+        debug_closing(watch);
+    }
+}
+
+static void on_closes(struct observer *observer) {
+    struct watch *watch = of(observer);
+    if (watch->trace != NULL) {
+        trace_loop_closes(watch);
+    }
+    if (watch->debug != NULL) {
+        debug_loop_closes(watch);
+    }
+    watch_end_if_idle(watch);
+}
+
+static const struct observer_ops watch_ops = {
+    .spawned = on_spawned,
+    .resumes = on_resumes,
+    .stops = on_stops,
+    .woken = on_woken,
+    .ended = on_ended,
+    .sleeps = on_sleeps,
+    .awake = on_awake,
+    .spins = on_spins,
+    .stuck = on_stuck,
+    .closing = on_closing,
+    .closes = on_closes,
+};
+
+struct watch *watch_begin(struct loop *loop) {
+    if (loop->sched.observer != NULL) {
+        return watch_of(loop);
+    }
+    struct watch *watch = mem_alloc_zero(sizeof(*watch));
+    if (watch == NULL) {
+        return NULL;
+    }
+    watch->observer.ops = &watch_ops;
+    watch->loop = (struct task_loop *)(void *)loop;
+    list_init(&watch->tasks);
+    for (struct list *node = watch->loop->tasks.next; node != &watch->loop->tasks;
+         node = node->next) {
+        add(watch, &container_of(node, struct jg_task, siblings)->coro, 0);
+    }
+    watch->running = watch_record(sched_current());
+    observe_attach(loop, &watch->observer);
+    return watch;
+}
+
+void watch_end_if_idle(struct watch *watch) {
+    if (watch->debug != NULL || watch->trace != NULL) {
+        return;
+    }
+    while (!list_empty(&watch->tasks)) {
+        drop(container_of(watch->tasks.next, struct watch_task, all));
+    }
+    observe_detach(&watch->loop->loop);
+    mem_free(watch);
+}
+
+int observe_open(struct loop *loop, bool debug) {
+    int rc = debug || debug_wanted() ? debug_begin(loop) : 0;
+    if (rc == 0) {
+        trace_loop_opens(loop);
+    }
+    return rc;
+}

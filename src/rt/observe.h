@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: MIT
+/* observe.h – how a loop tells an observer what its tasks do.
+ *
+ * Holds      struct observer, the base of whoever looks on; where the loop calls it.
+ * Invariant  an observed loop resumes one task per round, as under sim: every start and stop passes
+ *            through loop_run. The observer runs on the loop's thread, and neither suspends nor wakes.
+ * Called by  loop.c, sched.c, task; implemented by obs, which a lower room reaches only through here.
+ * Why        without an observer nothing is recorded: yielding has not one instruction more, and
+ *            what else happens has one branch that is never taken.
+ * Quirks     observe_open is the one function a room above defines for this one.
+ */
+#ifndef RT_OBSERVE_H
+#define RT_OBSERVE_H
+
+#include "rt/loop.h"
+#include "rt/sched.h"
+
+struct observer_ops {
+    // A coroutine was made; the running one made it. It is ready, or resumes next.
+    void (*spawned)(struct observer *observer, struct coro *coro);
+    void (*resumes)(struct observer *observer, struct coro *coro);
+    // The one that resumed last runs no longer: parked, ready again, or ended just before.
+    void (*stops)(struct observer *observer);
+    // The wait is over, its result is in it; the running coroutine ended it, see also loop->stage.
+    void (*woken)(struct observer *observer, const struct wait *wait);
+    void (*ended)(struct observer *observer, struct coro *coro);
+    // The kernel is asked now, and may keep the loop. `quiet`: only somebody unknown could end that.
+    void (*sleeps)(struct observer *observer, bool quiet);
+    void (*awake)(struct observer *observer);
+    // A coroutine ignores its cancel: `refusals` suspends in a row were refused.
+    void (*spins)(struct observer *observer, const struct coro *coro, int refusals);
+    // Nothing can ever happen again, and the program is about to abort.
+    void (*stuck)(struct observer *observer);
+    // The first task has ended: those alive are about to be cancelled.
+    void (*closing)(struct observer *observer);
+    // All tasks have ended. Takes the observer away.
+    void (*closes)(struct observer *observer);
+};
+
+struct observer {
+    const struct observer_ops *ops;
+};
+
+/* Lets whoever wishes to (`debug`, the environment, a trace that is on) observe a loop just opened.
+ * Returns 0 or -ENOMEM. Defined in obs. */
+int observe_open(struct loop *loop, bool debug);
+
+/* Attaches an observer to an open loop, takes it away again. Loop thread. */
+void observe_attach(struct loop *loop, struct observer *observer);
+void observe_detach(struct loop *loop);
+
+/* Calls `ops->what(observer, ...)` if there is one; `here` is the loop's struct sched. */
+#define observe(here, what, ...)                                                                   \
+    ({                                                                                             \
+        struct observer *observer_ = (here)->observer;                                             \
+        if (unlikely(observer_ != NULL)) {                                                         \
+            observer_->ops->what(observer_, ##__VA_ARGS__);                                        \
+        }                                                                                          \
+    })
+
+#endif

@@ -107,8 +107,8 @@ typedef struct jg_sim_report {
  * All runs happen in a forked child, one after the other: they may leave nothing behind that changes
  * the next (reset what is global in `fn`), and the caller survives. The failing seed is then played
  * again, silently, for its trace. $JUGGLE_SEEDS replaces the number of seeds, so that a night can try
- * more. With $JUGGLE_SEED that one seed is run here, without a child, with the trace on stderr: for a
- * debugger.
+ * more. With $JUGGLE_SEED that one run, as the report names it, is played here, without a child and
+ * without the limit of real time, with the trace on stderr: for a debugger.
  *
  * Returns  0: every seed passed; 1: one failed, which `*out_report` describes (NULL: stderr does);
  *          -EBUSY inside a loop; -EINVAL for options out of range; -ENOMEM, -EAGAIN without a child.

@@ -56,6 +56,7 @@ struct exploration {
     const char *site;
     uint64_t seeds;
     unsigned sweep;
+    bool unhurried; // somebody may be looking with a debugger
     struct board *board;
 };
 
@@ -105,7 +106,7 @@ static bool play_one(const struct exploration *all, const struct play *play,
     options.seed = play->seed;
     options.cancel_point = play->cancel_point != 0 ? play->cancel_point : options.cancel_point;
     mem_fail_nth(play->refused, true);
-    alarm(real_limit_s(all));
+    alarm(all->unhurried ? 0 : real_limit_s(all));
     intptr_t code = sim_world_run(&world, all->fn, all->arg, &options, sink, all->site);
     alarm(0);
     *out_outcome = (struct outcome){world.steps, mem_refuse() != 0};
@@ -181,7 +182,7 @@ static int in_child(void (*act)(const struct exploration *all), const struct exp
     int status = 0;
     while (waitpid(pid, &status, 0) < 0) {
         if (errno != EINTR) {
-            return -errno; // somebody else waited for it: SIGCHLD is ignored, say
+            return 0; // its status went to somebody else, or nobody: the board knows enough
         }
     }
     return status;
@@ -200,6 +201,14 @@ static void describe_death(const struct exploration *all, int status, jg_sim_rep
         out_report->exit_code = WEXITSTATUS(status);
         snprintf(why, WHY_SIZE, "exited with code %d", out_report->exit_code);
     }
+}
+
+static void copy_failure(const struct board *board, jg_sim_report *out_report) {
+    out_report->seed = board->play.seed;
+    out_report->cancel_point = board->play.cancel_point;
+    out_report->refused = board->play.refused;
+    out_report->code = board->code;
+    snprintf(out_report->why, sizeof(out_report->why), "%s", board->why);
 }
 
 static void copy_trace(const struct board *board, char *out, size_t size) {
@@ -235,13 +244,8 @@ static int conclude(const struct exploration *all, int status, jg_sim_report *ou
     if (board->over && !board->failed) {
         return 0;
     }
-    out_report->seed = board->play.seed;
-    out_report->cancel_point = board->play.cancel_point;
-    out_report->refused = board->play.refused;
-    if (board->failed) {
-        out_report->code = board->code;
-        snprintf(out_report->why, sizeof(out_report->why), "%s", board->why);
-    } else {
+    copy_failure(board, out_report);
+    if (!board->failed) {
         describe_death(all, status, out_report);
     }
     investigate(all, out_report);
@@ -253,28 +257,41 @@ static void put_on_stderr(void *to, const char *line) {
     fprintf(stderr, "%s\n", line);
 }
 
-/* $JUGGLE_SEED: this one, here, for everybody to see. */
-static int play_here(const struct exploration *all, uint64_t seed, jg_sim_report *out_report) {
-    const struct trace_sink sink = {.put = put_on_stderr};
-    struct sim_world world;
-    jg_sim_options options = *all->options;
-    options.seed = seed;
-    intptr_t code = sim_world_run(&world, all->fn, all->arg, &options, &sink, all->site);
-    *out_report = (jg_sim_report){.first_seed = seed, .seeds = 1, .runs = 1};
-    if (!jg_failed(code)) {
-        return 0;
+/* "51", "51/cancel=7" or "51/refuse=3", as print_play writes them. */
+static struct play read_play(const char *text) {
+    static const char cancel[] = "/cancel=";
+    static const char refuse[] = "/refuse=";
+    char *rest;
+    struct play play = {.seed = strtoull(text, &rest, 0)};
+    if (strncmp(rest, cancel, sizeof(cancel) - 1) == 0) {
+        play.cancel_point = strtoull(rest + sizeof(cancel) - 1, NULL, 0);
+    } else if (strncmp(rest, refuse, sizeof(refuse) - 1) == 0) {
+        play.refused = strtoull(rest + sizeof(refuse) - 1, NULL, 0);
     }
-    out_report->seed = seed;
-    out_report->code = code;
-    snprintf(out_report->why, sizeof(out_report->why), "%s", jg_error_detail(code));
-    return 1;
+    return play;
+}
+
+/* $JUGGLE_SEED: this one, here, for everybody to see. */
+static int play_here(struct exploration *all, const char *text, jg_sim_report *out_report) {
+    const struct trace_sink sink = {.put = put_on_stderr};
+    const struct play play = read_play(text);
+    struct board board = {.seeds = 1};
+    struct outcome outcome;
+    all->board = &board;
+    all->unhurried = true;
+    bool passed = play_one(all, &play, &sink, &outcome);
+    *out_report = (jg_sim_report){.first_seed = play.seed, .seeds = 1, .runs = 1};
+    if (!passed) {
+        copy_failure(&board, out_report);
+    }
+    return !passed;
 }
 
 static int explore(struct exploration *all, jg_sim_report *out_report) {
     const char *one = getenv("JUGGLE_SEED");
     const char *many = getenv("JUGGLE_SEEDS");
     if (one != NULL && *one != '\0') {
-        return play_here(all, strtoull(one, NULL, 0), out_report);
+        return play_here(all, one, out_report);
     }
     if (many != NULL && *many != '\0') {
         all->seeds = strtoull(many, NULL, 0);
@@ -314,6 +331,17 @@ int jg_sim_explore_at(jg_fn *fn, void *arg, const jg_sim_options *options, uint6
     return rc;
 }
 
+/* What read_play reads. */
+static void print_play(const jg_sim_report *report, FILE *file) {
+    fprintf(file, "%" PRIu64, report->seed);
+    if (report->cancel_point != 0) {
+        fprintf(file, "/cancel=%" PRIu64, report->cancel_point);
+    }
+    if (report->refused != 0) {
+        fprintf(file, "/refuse=%" PRIu64, report->refused);
+    }
+}
+
 void jg_sim_report_print(const jg_sim_report *report, FILE *file) {
     if (report->seed == 0) {
         fprintf(file, "sim: %" PRIu64 " seed%s from %" PRIu64 " passed (%" PRIu64 " run%s)\n",
@@ -329,8 +357,9 @@ void jg_sim_report_print(const jg_sim_report *report, FILE *file) {
         fprintf(file, ", without memory from allocation %" PRIu64, report->refused);
     }
     fprintf(file, ": %s\n", report->why);
-    fprintf(file, "sim: after %" PRIu64 " runs; repeat it with JUGGLE_SEED=%" PRIu64 "%s\n",
-            report->runs, report->seed,
+    fprintf(file, "sim: after %" PRIu64 " runs; repeat it with JUGGLE_SEED=", report->runs);
+    print_play(report, file);
+    fprintf(file, "%s\n",
             report->repeated ? ""
                              : " (it went otherwise when repeated: not all of it is simulated)");
     if (report->trace[0] != '\0') {

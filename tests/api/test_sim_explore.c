@@ -113,9 +113,15 @@ START_TEST(exploring_passes) {
 }
 END_TEST
 
+static intptr_t see_cancel(void *arg) {
+    *(bool *)arg = jg_sleep(1) == -ECANCELED;
+    return 0;
+}
+
 // JUGGLE_SEED would not run the seed where a debugger sees it.
 START_TEST(one_seed_runs_here) {
     jg_sim_report report;
+    bool seen = false;
     stock = -1;
     ck_assert_ptr_nonnull(freopen("/dev/null", "w", stderr)); // the traces
     setenv("JUGGLE_SEED", "3", 1);
@@ -124,6 +130,11 @@ START_TEST(one_seed_runs_here) {
     jg_sim_explore(buy_last_one, NULL, NULL, 200, 0, &report);
     ck_assert_int_ne(stock, -1);
     ck_assert_uint_eq(report.first_seed, 3);
+    setenv("JUGGLE_SEED", "3/cancel=2", 1);
+    ck_assert_int_eq(jg_sim_explore(see_cancel, &seen, NULL, 200, 0, &report), 0);
+    ck_assert(seen);
+    setenv("JUGGLE_SEED", "3/refuse=1", 1);
+    ck_assert_int_eq(jg_sim_explore(hello, NULL, NULL, 200, 0, &report), 0);
 }
 END_TEST
 

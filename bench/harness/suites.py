@@ -81,7 +81,7 @@ def available(suite, candidates):
 
 def micro(setting, bench, width, subjects):
     """CPU ns per operation, measured inside the program."""
-    kind = "spawn_join" if bench.startswith("spawn_join") else "yield"
+    kind = re.sub(r"_\d+$", "", bench)
 
     def once(subject):
         argv = [setting.program(f"{subject}_core"), kind, width]
@@ -218,16 +218,39 @@ def http_server(setting):
         "go": (setting.program("go_server"), ("wrk",), lambda: once("go"))})
 
 
+def cancel(setting):
+    """CPU ns per task of a crowd cancelled at once, and what ten times the crowd costs per task."""
+
+    def once(subject):
+        values = {}
+        for bench, width in (("cancel_10k", 10_000), ("cancel_100k", 100_000)):
+            argv = [setting.program(f"{subject}_core"), "cancel", width]
+            values[bench] = process.run_subject(argv, setting.client_core)["value"]
+        values["cancel_growth"] = values["cancel_100k"] / values["cancel_10k"]
+        return values
+
+    suite = Suite("cancel", {"cancel_10k": "ns", "cancel_100k": "ns", "cancel_growth": "x"}, {})
+    return available(suite, {
+        s: (setting.program(f"{s}_core"), (), lambda s=s: once(s)) for s in ("juggle", "go")})
+
+
 def suites(setting):
     """Every suite, in the order it is shown: (kind, suite)."""
     switching = ("juggle", "floor", "state_threads", "boost_fiber", "libuv", "go")
     spawning = ("juggle", "floor", "state_threads", "boost_fiber", "go")
+    talking = ("juggle", "boost_fiber", "go")
+    locking = ("juggle", "state_threads", "boost_fiber", "go")
     return [
         ("core", micro(setting, "yield", 2, switching)),
         ("core", micro(setting, "yield_1", 1, switching)),
         ("core", micro(setting, "yield_1000", 1000, switching)),
         ("core", micro(setting, "spawn_join", 1, spawning)),
         ("core", micro(setting, "spawn_join_100", 100, spawning)),
+        ("core", micro(setting, "chan", 1, talking)),
+        ("core", micro(setting, "chan_buffered", 1, talking)),
+        ("core", micro(setting, "queue", 1, ("juggle",))),
+        ("core", micro(setting, "lock", 1, locking)),
+        ("core", cancel(setting)),
         ("core", sleepers(setting)),
         ("core", round_trip(setting, "thread_pool_roundtrip", "thread_pool", {
             "juggle": setting.program("juggle_exec"), "libuv": setting.program("libuv_core")})),
@@ -245,6 +268,9 @@ def suites(setting):
 TARGETS = [
     ("yield", "<=", 6.0, None),
     ("spawn_join", "<=", 40.0, None),
+    ("chan", "<=", 25.0, None),
+    ("lock", "<=", 5.0, None),
+    ("cancel_growth", "<=", 3.0, None),
     ("sleepers_wall", "<=", 1.0, "go"),
     ("sleepers_memory", "<=", 4.6e9, None),
     ("thread_pool_roundtrip", "<=", 1.0, "libuv"),

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
-/* core.c – juggle: a yield, a task spawned and joined, and a million sleepers.
+/* core.c – juggle: a yield, a task spawned and joined, a message, a lock, and crowds that sleep or are
+ *          cancelled.
  *
  * Holds      nothing between passes.
  * Invariant  every task spawned is joined inside the pass that spawned it.
- * Called by  run.py, `juggle_core yield|spawn_join WIDTH` and `juggle_core sleepers COUNT MS`.
+ * Called by  run.py, `juggle_core yield|spawn_join|chan|chan_buffered|queue|lock WIDTH`,
+ *            `juggle_core sleepers COUNT MS` and `juggle_core cancel COUNT`.
  * Why        through <juggle.h> only, with default options: guarded stacks of the default size,
  *            cancellation and error origins included, as every user gets them.
  * Quirks     sleepers are joined by their group, as the Go peer joins its by a WaitGroup.
@@ -13,6 +15,9 @@
 #include <errno.h>
 #include <juggle.h>
 #include <stdlib.h>
+#include <string.h>
+
+enum { MESSAGES_BUFFERED = 64 };
 
 static intptr_t yield_many(void *arg) {
     for (uint64_t left = *(const uint64_t *)arg; left > 0; left--) {
@@ -82,6 +87,110 @@ static void pass_sleepers(uint64_t width, uint64_t sleep_ms) {
     }
 }
 
+/* Sends the numbers from 1 to `count`; the receiver adds them up: each came once. */
+struct messages {
+    jg_chan chan;
+    jg_queue queue;
+    uint64_t count;
+};
+
+static void check_sum(uint64_t sum, uint64_t count) {
+    if (sum != count * (count + 1) / 2) {
+        measure_die("a message was lost or came twice", 0);
+    }
+}
+
+static intptr_t send_all(void *arg) {
+    struct messages *messages = arg;
+    for (uint64_t number = 1; number <= messages->count; number++) {
+        jg_chan_send(&messages->chan, &number);
+    }
+    return 0;
+}
+
+static void pass_messages(uint64_t *buffer, size_t capacity, uint64_t count) {
+    struct messages messages = {.count = count};
+    uint64_t sum = 0;
+    uint64_t number;
+    jg_chan_init(&messages.chan, sizeof(number), buffer, capacity);
+    jg_task *sender = jg_spawn(send_all, &messages);
+    for (uint64_t left = count; left > 0; left--) {
+        jg_chan_recv(&messages.chan, &number);
+        sum += number;
+    }
+    jg_join(sender);
+    check_sum(sum, count);
+}
+
+static void pass_chan(uint64_t width, uint64_t count) {
+    (void)width;
+    pass_messages(NULL, 0, count);
+}
+
+static void pass_chan_buffered(uint64_t width, uint64_t count) {
+    uint64_t buffer[MESSAGES_BUFFERED];
+    (void)width;
+    pass_messages(buffer, MESSAGES_BUFFERED, count);
+}
+
+static intptr_t put_all(void *arg) {
+    struct messages *messages = arg;
+    for (uint64_t number = 1; number <= messages->count; number++) {
+        jg_queue_put(&messages->queue, (intptr_t)number);
+    }
+    return 0;
+}
+
+static void pass_queue(uint64_t width, uint64_t count) {
+    const jg_queue_options options = {.capacity = MESSAGES_BUFFERED};
+    struct messages messages = {.count = count};
+    uint64_t sum = 0;
+    intptr_t number;
+    (void)width;
+    jg_queue_init(&messages.queue, &options);
+    jg_task *putter = jg_spawn(put_all, &messages);
+    for (uint64_t left = count; left > 0; left--) {
+        jg_queue_get(&messages.queue, &number);
+        sum += (uint64_t)number;
+    }
+    jg_join(putter);
+    jg_queue_fini(&messages.queue);
+    check_sum(sum, count);
+}
+
+static void pass_lock(uint64_t width, uint64_t count) {
+    jg_lock lock = {0};
+    (void)width;
+    for (uint64_t left = count; left > 0; left--) {
+        if (jg_lock_acquire(&lock) < 0 || jg_lock_release(&lock) < 0) {
+            measure_die("the lock was not free", 0);
+        }
+    }
+}
+
+static intptr_t wait_for_event(void *event) {
+    return jg_event_wait(event);
+}
+
+/* CPU ns per task from the cancel of `width` that wait until the last of them has ended. */
+static void run_cancel(uint64_t width) {
+    jg_event never = {0};
+    struct measure start = {0, 0};
+    JG_GROUP(group) {
+        for (uint64_t i = 0; i < width; i++) {
+            int rc = jg_group_spawn(group, wait_for_event, &never);
+            if (rc < 0) {
+                measure_die("jg_group_spawn", -rc);
+            }
+        }
+        jg_yield();
+        start = measure_now();
+        jg_group_cancel(group);
+    }
+    struct measure end = measure_now();
+    measure_print((double)(end.cpu_ns - start.cpu_ns) / (double)width, width, start, end);
+}
+
 struct arguments {
     int argc;
     char **argv;
@@ -89,12 +198,16 @@ struct arguments {
 
 static intptr_t program(void *arg) {
     static const struct measure_bench benches[] = {
-        {"yield", pass_yield},
-        {"spawn_join", pass_spawn_join},
-        {"sleepers", pass_sleepers},
-        {NULL, NULL},
+        {"yield", pass_yield},       {"spawn_join", pass_spawn_join},
+        {"chan", pass_chan},         {"chan_buffered", pass_chan_buffered},
+        {"queue", pass_queue},       {"lock", pass_lock},
+        {"sleepers", pass_sleepers}, {NULL, NULL},
     };
     const struct arguments *arguments = arg;
+    if (arguments->argc > 1 && strcmp(arguments->argv[1], "cancel") == 0) {
+        run_cancel(measure_arg(arguments->argc, arguments->argv, 2, 1));
+        return 0;
+    }
     return measure_main(arguments->argc, arguments->argv, benches);
 }
 

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
-/* state_threads_core.c – State Threads 1.9: a yield, and a thread created and joined.
+/* state_threads_core.c – State Threads 1.9: a yield, a thread created and joined, a lock.
  *
  * Holds      nothing.
  * Invariant  every thread created is joined inside the pass that created it.
- * Called by  run.py, `state_threads_core yield|spawn_join WIDTH`.
+ * Called by  run.py, `state_threads_core yield|spawn_join|lock WIDTH`.
  * Why        the C library closest to juggle in kind: stackful, one core, cooperative.
  * Quirks     1.9 has no yield call; st_sleep(0) is its documented way to let others run, and it
- *            goes through the timer heap and a poll of the event system. Default stacks (128 KiB,
+ *            goes through the timer heap and a poll of the event system. It has no channels. Default stacks (128 KiB,
  *            unguarded pages reused from a free list).
  */
 #include "common/measure.h"
@@ -64,10 +64,22 @@ static void pass_spawn_join(uint64_t width, uint64_t count) {
     free(threads);
 }
 
+static void pass_lock(uint64_t width, uint64_t count) {
+    st_mutex_t lock = st_mutex_new();
+    (void)width;
+    for (uint64_t left = count; left > 0; left--) {
+        if (st_mutex_lock(lock) < 0 || st_mutex_unlock(lock) < 0) {
+            measure_die("st_mutex_lock", errno);
+        }
+    }
+    st_mutex_destroy(lock);
+}
+
 int main(int argc, char **argv) {
     static const struct measure_bench benches[] = {
         {"yield", pass_yield},
         {"spawn_join", pass_spawn_join},
+        {"lock", pass_lock},
         {NULL, NULL},
     };
     // The default is select; epoll is the fair choice.

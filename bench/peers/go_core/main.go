@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: MIT
 
-// go_core measures the Go runtime: a yield, a goroutine created and joined, and a million sleepers.
+// go_core measures the Go runtime: a yield, a goroutine created and joined, a message, a lock, and
+// crowds that sleep or are cancelled.
 //
 // Holds      nothing between passes.
 // Invariant  every goroutine started is waited for inside the pass that started it.
-// Called by  run.py with GOMAXPROCS=1: `go_core yield|spawn_join WIDTH`, `go_core sleepers N MS`.
+// Called by  run.py with GOMAXPROCS=1: `go_core yield|spawn_join|chan|chan_buffered|lock WIDTH`,
+//
+//	`go_core sleepers N MS`, `go_core cancel N`.
+//
 // Why        the runtime most people compare a coroutine library with.
 // Quirks     runtime.Gosched puts the caller on the global queue, as Go means it; a WaitGroup is
 // the cheapest join. The warm-up and the choice of count repeat those of measure.c.
@@ -24,6 +28,8 @@ import (
 const (
 	warmUp   = 20 * time.Millisecond
 	measured = 300 * time.Millisecond
+
+	messagesBuffered = 64
 )
 
 func cpuNow() time.Duration {
@@ -76,6 +82,57 @@ func passSleepers(width, sleepMs int) {
 	all.Wait()
 }
 
+func messages(buffered, count int) {
+	numbers := make(chan uint64, buffered)
+	go func() {
+		for number := 1; number <= count; number++ {
+			numbers <- uint64(number)
+		}
+	}()
+	var sum uint64
+	for left := count; left > 0; left-- {
+		sum += <-numbers
+	}
+	if sum != uint64(count)*uint64(count+1)/2 {
+		die(1, "a message was lost or came twice")
+	}
+}
+
+func passChan(width, count int) {
+	messages(0, count)
+}
+
+func passChanBuffered(width, count int) {
+	messages(messagesBuffered, count)
+}
+
+func passLock(width, count int) {
+	var lock sync.Mutex
+	for left := count; left > 0; left-- {
+		lock.Lock()
+		lock.Unlock() //nolint:staticcheck // an empty section is what is measured
+	}
+}
+
+// CPU ns per goroutine from the cancel of `width` that wait until the last of them has ended.
+func runCancel(width int) {
+	var all sync.WaitGroup
+	all.Add(width)
+	cancelled := make(chan struct{})
+	for i := 0; i < width; i++ {
+		go func() {
+			<-cancelled
+			all.Done()
+		}()
+	}
+	runtime.Gosched()
+	wall, start := time.Now(), cpuNow()
+	close(cancelled)
+	all.Wait()
+	cpu := cpuNow() - start
+	print(float64(cpu.Nanoseconds())/float64(width), width, cpu, time.Since(wall))
+}
+
 func print(value float64, count int, cpu, wall time.Duration) {
 	line, err := json.Marshal(map[string]float64{
 		"value": value, "count": float64(count), "cpu_s": cpu.Seconds(), "wall_s": wall.Seconds(),
@@ -109,7 +166,7 @@ func argument(index int) int {
 			return value
 		}
 	}
-	die(2, "usage: go_core yield|spawn_join WIDTH | sleepers COUNT MS")
+	die(2, "usage: go_core yield|spawn_join|chan|chan_buffered|lock WIDTH | sleepers COUNT MS | cancel COUNT")
 	return 0
 }
 
@@ -122,6 +179,14 @@ func main() {
 		runRate(passYield, argument(2))
 	case "spawn_join":
 		runRate(passSpawnJoin, argument(2))
+	case "chan":
+		runRate(passChan, argument(2))
+	case "chan_buffered":
+		runRate(passChanBuffered, argument(2))
+	case "lock":
+		runRate(passLock, argument(2))
+	case "cancel":
+		runCancel(argument(2))
 	case "sleepers":
 		wall, start := time.Now(), cpuNow()
 		passSleepers(argument(2), argument(3))

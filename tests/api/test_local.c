@@ -45,8 +45,8 @@ static intptr_t children_body(void *arg) {
     (void)arg;
     static char ann[] = "ann";
     static char bob[] = "bob";
-    struct child before = {NULL};
-    struct child plain = {NULL};
+    struct child before = {.set = NULL};
+    struct child plain = {.set = NULL};
     struct child setting = {"carl", NULL, NULL};
     JG_GROUP(group) {
         jg_group_spawn(group, look_and_set, &before);

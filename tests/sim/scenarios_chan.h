@@ -286,6 +286,11 @@ static intptr_t lockstep_march(void *arg) {
         }
         if (rc < 0) {
             march->stumbled++;
+            JG_SHIELD {
+                for (int i = 0; i < 4; i++) {
+                    jg_yield(); // the others do not know yet
+                }
+            }
             jg_barrier_abort(&march->barrier);
             return 0;
         }

@@ -42,6 +42,7 @@
 #include <juggle/group.h>
 #include <juggle/local.h>
 #include <juggle/loop.h>
+#include <juggle/many.h>
 #include <juggle/map.h>
 #include <juggle/process.h>
 #include <juggle/process_pool.h>

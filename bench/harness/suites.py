@@ -104,6 +104,17 @@ def round_trip(setting, bench, kind, programs):
         for s, program in programs.items()})
 
 
+def run_many(setting):
+    """How many times the work of one loop two loops do in the same time; it takes two cores."""
+    program = setting.program("juggle_many")
+
+    def once():
+        return {"run_many_cpu": process.run_subject([program, 2], setting.client_core)["value"]}
+
+    return available(Suite("run_many_cpu", {"run_many_cpu": "x"}, {}), {
+        "juggle": (program, (), once)})
+
+
 def sleepers(setting):
     """A million tasks asleep for 3 s: seconds from the first spawn to the last join, and memory."""
 
@@ -256,6 +267,7 @@ def suites(setting):
             "juggle": setting.program("juggle_exec"), "libuv": setting.program("libuv_core")})),
         ("core", round_trip(setting, "process_pool_roundtrip", "process_pool", {
             "juggle": setting.program("juggle_exec"), "python": PYTHON_EXEC})),
+        ("core", run_many(setting)),
         ("http", http_client(setting, 1)),
         ("http", http_client(setting, 64)),
         ("http", http_client(setting, 1000)),
@@ -275,6 +287,7 @@ TARGETS = [
     ("sleepers_memory", "<=", 4.6e9, None),
     ("thread_pool_roundtrip", "<=", 1.0, "libuv"),
     ("process_pool_roundtrip", "<=", 0.5, "python"),
+    ("run_many_cpu", ">=", 1.9, None),
     ("http_client_1", "<=", 1.1, "floor"),
     ("http_client_64", "<=", 1.2, "floor"),
     ("http_client_64", "<=", 1.0, "wrk"),

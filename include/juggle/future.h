@@ -107,7 +107,7 @@ typedef struct jg_done_callback {
  * settles it, also if it has settled before. Calls are made in the order they were asked for. The future
  * itself may be gone by then. Does not count as looking at a failure.
  *
- * Returns  0; -EALREADY while the record is in use; -ENXIO without a loop.
+ * Returns  0; -EALREADY while the record is in use; -ENXIO without a loop, -ECHILD in a forked copy of one.
  * Owns     keeps `callback` until the call begins or is removed. */
 #define jg_future_add_done_callback(future, callback, fn, arg)                                     \
     jg_future_add_done_callback_at((future), (callback), (fn), (arg), #fn "\0" JG_HERE)

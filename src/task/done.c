@@ -26,8 +26,12 @@ int jg_future_add_done_callback_at(jg_future *future, jg_done_callback *callback
     if (callback->watch.future != NULL || jg_call_queued(&callback->call)) {
         return -EALREADY;
     }
-    if (!jg_running()) {
+    const struct coro *self = sched_current();
+    if (self->loop == NULL) {
         return -ENXIO;
+    }
+    if (unlikely(self->attention & ATTENTION_FORKED)) {
+        return -ECHILD; // the loop that would make the call stayed with the parent
     }
     callback->fn = fn;
     callback->arg = arg;

@@ -82,10 +82,31 @@ static int group_in_child(void) {
     return rc == 7 ? 0 : 2; // closes without waiting for anybody
 }
 
+static void note(void *arg, intptr_t result) {
+    (void)arg;
+    (void)result;
+}
+
+static intptr_t next_in_child(jg_future *future) {
+    intptr_t rc = 0;
+    JG_AS_COMPLETED(it, &future, 1, -1, rc) {}
+    return rc;
+}
+
+static intptr_t start_in_child(void) {
+    jg_group group;
+    jg_group_open(&group);
+    intptr_t rc = jg_group_start(&group, give, NULL);
+    jg_group_close(&group, 0);
+    return rc;
+}
+
 /* Each call a forked copy of a task may try. Returns the number of the first that goes wrong. */
 static int call_everything(void *arg) {
     struct surroundings *around = arg;
     char byte;
+    jg_future *futures[] = {&around->future, jg_task_future(around->task)};
+    jg_done_callback callback = {0};
     const intptr_t answers[] = {
         jg_sleep(1),
         jg_yield(),
@@ -97,6 +118,14 @@ static int call_everything(void *arg) {
         jg_sem_acquire(&around->sem),
         jg_event_wait(&around->event),
         jg_future_wait(&around->future),
+        jg_future_wait(futures[1]),
+        jg_wait_for(&around->future, 5),
+        jg_gather(futures, 2, NULL, JG_FAIL_FIRST),
+        jg_wait(futures, 2, JG_FIRST_COMPLETED, 5),
+        jg_wait(futures, 2, JG_FIRST_COMPLETED, 0),
+        next_in_child(&around->future),
+        jg_future_add_done_callback(futures[1], &callback, note, NULL),
+        start_in_child(),
         jg_worker_join(around->worker),
         jg_spawn(give, NULL) == NULL ? jg_join(NULL) : 0,
         jg_run(give, NULL),

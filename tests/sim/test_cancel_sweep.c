@@ -6,8 +6,8 @@
  *            point at which a cancel can come; the same seed comes to the same point again.
  * Called by  ctest.
  * Why        RELIABILITY R2. Clean-up code is run, not believed.
- * Quirks     the strike comes from the backend's clock, which the loop reads once at the start of each
- *            turn: the engine room needs no hook of its own.
+ * Quirks     the strike comes from the backend's clock, which the loop reads in each turn while a timer
+ *            is armed, and here one always is: the engine room needs no hook of its own.
  */
 #define FIXTURE_LIMIT 60
 #include "sim/scenarios.h"
@@ -22,6 +22,8 @@ enum { SEEDS = 3 };
 #endif
 
 enum { VICTIMS = 8, MERCY_TURNS = 3 };
+
+static const int64_t FAR_NS = INT64_MAX / 2; // of the virtual clock
 
 static struct {
     const struct scenario *scenario;
@@ -66,6 +68,11 @@ static int64_t watched_now_ns(struct backend *backend) {
     return strike.ops->now_ns(backend);
 }
 
+static void hangs(jg_timer *timer) {
+    (void)timer;
+    ck_abort_msg("hangs, struck at turn %d", (int)strike.at_turn);
+}
+
 /* The scenario, on a backend whose clock is watched. */
 static intptr_t run_watched(void *arg) {
     static struct backend_ops watched;
@@ -75,7 +82,11 @@ static intptr_t run_watched(void *arg) {
     watched.now_ns = watched_now_ns;
     backend->ops = &watched;
     strike.turns = backend->loop->turns;
-    return strike.scenario->run(arg);
+    jg_timer far = {.index = 0}; // while one is armed the loop reads the clock in each turn
+    ck_assert_int_eq(timer_arm(&backend->loop->timers, &far, FAR_NS, hangs), 0);
+    intptr_t rc = strike.scenario->run(arg);
+    timer_disarm(&backend->loop->timers, &far);
+    return rc;
 }
 
 /* Plays it with one strike. Returns how many turns it took. */

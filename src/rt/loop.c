@@ -119,7 +119,7 @@ void loop_close(struct loop *loop) {
     sched_here = NULL;
 }
 
-int64_t loop_idle_ns(const struct loop *loop) {
+int64_t loop_idle_ns(const struct loop *loop, int64_t now_ns) {
     if (any_ready(loop) || calls_due(&loop->calls) || !mpsc_empty(&loop->handle->queue)) {
         return 0;
     }
@@ -127,7 +127,6 @@ int64_t loop_idle_ns(const struct loop *loop) {
     if (next == JG_NEVER) {
         return -1;
     }
-    int64_t now_ns = loop->backend->ops->now_ns(loop->backend);
     return next > now_ns ? next - now_ns : 0;
 }
 
@@ -156,7 +155,7 @@ static bool nobody_owes(const struct loop *loop) {
 
 /* The same, sleeping in it if there is nothing else to do. */
 static void look(struct loop *loop) {
-    int64_t limit_ns = loop_idle_ns(loop);
+    int64_t limit_ns = loop_idle_ns(loop, loop_now_ns());
     if (limit_ns == 0 || !inbox_sleep(loop->handle)) {
         glance(loop);
         return;
@@ -170,7 +169,6 @@ static void look(struct loop *loop) {
 
 /* What a turn does once it has looked: calls, then timers. */
 static void turn(struct loop *loop) {
-    loop->turns++;
     loop->stage = LOOP_CALLS;
     calls_round(loop);
     loop->stage = LOOP_TIMERS;
@@ -282,6 +280,7 @@ void loop_run(struct loop *loop, const bool *done) {
     enter(loop);
     while (!*done) {
         if (turn_is_due(loop)) {
+            loop->turns++;
             look(loop);
             turn(loop);
         }
@@ -294,11 +293,12 @@ void loop_step(struct loop *loop) {
     enter(loop);
     inbox_awake(loop->handle);
     observe(&loop->sched, awake);
+    loop->turns++;
     // Always: what is not asked for would keep the descriptor readable.
     reap(loop, 0);
     turn(loop);
     run_ready(loop);
-    if (loop_idle_ns(loop) != 0) {
+    if (loop_idle_ns(loop, loop_now_ns()) != 0) {
         stack_trim(&loop->stacks, TRIM_PER_IDLE);
     }
     observe(&loop->sched, sleeps, false);

@@ -65,7 +65,7 @@ void loop_run(struct loop *loop, const bool *done);
 void loop_step(struct loop *loop);
 
 /* How long the loop has nothing to do, in ns: 0 when it has, negative when only an event can tell. */
-int64_t loop_idle_ns(const struct loop *loop);
+int64_t loop_idle_ns(const struct loop *loop, int64_t now_ns);
 
 /* Closes it; no coroutine of it may be alive. */
 void loop_close(struct loop *loop);

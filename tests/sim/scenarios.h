@@ -19,6 +19,7 @@ static bool scenario_disturbed;
 #include "sim/scenarios_chan.h"
 #include "sim/scenarios_http.h"
 #include "sim/scenarios_io.h"
+#include "sim/scenarios_loop.h"
 #include "sim/scenarios_queue.h"
 #include "sim/scenarios_sync.h"
 #include "sim/scenarios_tasks.h"
@@ -41,6 +42,7 @@ struct scenario {
     SCENARIOS_CHAN(X)                                                                              \
     SCENARIOS_TASKS(X)                                                                             \
     SCENARIOS_WAIT(X)                                                                              \
+    SCENARIOS_LOOP(X)                                                                              \
     SCENARIOS_IO(X)                                                                                \
     SCENARIOS_HTTP(X)
 

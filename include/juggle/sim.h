@@ -55,6 +55,10 @@ typedef struct jg_sim_options {
     unsigned again_percent;  /* operations that wait although they need not; 0: 12 */
     unsigned refuse_percent; /* connects refused although somebody listens */
     unsigned reset_permille; /* arrivals at which a TCP connection is reset instead */
+    bool calm; /* nothing is left to chance: who was ready first runs first, nothing waits that need
+                  not, bytes arrive together, after `latency_min_us` (0: 100). For output that people
+                  are to read: it is the same whatever the seed, but for what that decides above and in
+                  jg_sim_random */
     const jg_sim_fault *faults; /* borrowed until the run ends */
     size_t fault_count;
     uint64_t cancel_point;  /* where the first task is cancelled: points are counted from 1, two per

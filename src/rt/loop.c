@@ -185,6 +185,10 @@ uint64_t loop_random(struct loop *loop) {
     return z ^ (z >> 31);
 }
 
+bool loop_toss(struct loop *loop, unsigned chances) {
+    return !loop->weather->calm && loop_random(loop) % chances == 0;
+}
+
 static void move_behind(struct coro *coro, struct coro *before) {
     coro->prev->next = coro->next;
     coro->next->prev = coro->prev;
@@ -201,7 +205,7 @@ static void shuffle(struct loop *loop) {
     for (struct coro *coro = self->next; coro != self; coro = coro->next) {
         count++;
     }
-    size_t skip = count > 1 ? loop_random(loop) % count : 0;
+    size_t skip = count > 1 && !loop->weather->calm ? loop_random(loop) % count : 0;
     if (skip == 0) {
         return;
     }

@@ -79,4 +79,7 @@ void loop_pause(struct coro *self, int64_t duration_ns);
 /* The next number of the loop's seeded sequence. */
 uint64_t loop_random(struct loop *loop);
 
+/* Whether this is the one time in `chances` that the simulated world has its way; never if it is calm. */
+bool loop_toss(struct loop *loop, unsigned chances);
+
 #endif

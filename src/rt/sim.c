@@ -116,7 +116,7 @@ static void serve(struct sim_socket *socket, struct sim_side *side) {
     }
     bool connects = op->kind == OP_CONNECT;
     // A connect could always complete by now: toss, or the cancel would never come first.
-    if (connects && side->cancel_asked && loop_random(socket->net->loop) % 2 == 0) {
+    if (connects && side->cancel_asked && loop_toss(socket->net->loop, 2)) {
         complete(socket, op, -ECANCELED);
         return;
     }
@@ -178,7 +178,7 @@ static bool put_off(struct loop *loop, const struct op *op) {
     if (op->kind == OP_CONNECT) {
         return true;
     }
-    return percent > 0 ? loop_random(loop) % 100 < percent : loop_random(loop) % 8 == 0;
+    return percent > 0 ? loop_random(loop) % 100 < percent : loop_toss(loop, 8);
 }
 
 static bool sim_submit(struct backend *backend, struct op *op) {
@@ -220,7 +220,7 @@ static void sim_cancel(struct backend *backend, struct op *op) {
     must(socket != NULL);
     struct sim_side *side = side_of(socket, op);
     must(side->op == op && !side->cancel_asked);
-    if (loop_random(backend->loop) % 2 == 0) {
+    if (backend->loop->weather->calm || loop_toss(backend->loop, 2)) {
         complete(socket, op, -ECANCELED);
         return;
     }

@@ -25,6 +25,7 @@ enum {
     FIRST_SOCKETS = 16,
     DELAY_STEPS = 10,       // most delays: up to half a millisecond
     LONG_DELAY_STEPS = 400, // one in eight: up to 20 ms
+    CALM_DELAY_STEPS = 2,
 };
 
 void sim_net_init(struct sim_net *net, struct loop *loop) {
@@ -42,6 +43,9 @@ void sim_net_fini(struct sim_net *net) {
 
 static int64_t random_delay(struct loop *loop) {
     const struct sim_weather *weather = loop->weather;
+    if (weather->calm) {
+        return weather->latency_min_ns > 0 ? weather->latency_min_ns : CALM_DELAY_STEPS * STEP_NS;
+    }
     int64_t choice = (int64_t)(loop_random(loop) >> 16);
     if (weather->latency_max_ns > 0) {
         int64_t span = weather->latency_max_ns - weather->latency_min_ns;
@@ -59,9 +63,12 @@ static int64_t random_delay(struct loop *loop) {
 
 /* Of `most` bytes that could move, how many do: often all, sometimes one, sometimes some. */
 static size_t random_part(struct loop *loop, size_t most) {
-    uint64_t choice = loop_random(loop) >> 16;
     size_t slice = loop->weather->slice;
     most = slice > 0 && slice < most ? slice : most;
+    if (loop->weather->calm) {
+        return most;
+    }
+    uint64_t choice = loop_random(loop) >> 16;
     switch (choice & 7) {
     case 0:
         return 1;
@@ -90,7 +97,7 @@ void sim_net_fire(struct sim_net *net) {
     int64_t end = clock_add(start_of_step(net->now_ns), STEP_NS - 1);
     end = end == JG_NEVER ? JG_NEVER - 1 : end;
     if (key <= end) {
-        bool one_only = loop_random(net->loop) % 4 == 0;
+        bool one_only = loop_toss(net->loop, 4);
         timers_fire(&net->events, one_only ? key : end);
     }
 }
@@ -107,7 +114,8 @@ void sim_net_calm(struct sim_net *net, struct sim_side *side) {
 
 void sim_net_poke_after(struct sim_net *net, struct sim_side *side, int64_t delay_ns) {
     int64_t when_ns = start_of_step(clock_add(net->now_ns, delay_ns));
-    int64_t key = clock_add(when_ns, (int64_t)(loop_random(net->loop) % (uint64_t)STEP_NS));
+    uint64_t within = net->loop->weather->calm ? 0 : loop_random(net->loop) % (uint64_t)STEP_NS;
+    int64_t key = clock_add(when_ns, (int64_t)within);
     if (key < side->event.when_ns) {
         arm(net, side, key);
     }
@@ -292,7 +300,7 @@ void sim_socket_arrive(struct sim_socket *socket) {
         reset_arrives(socket);
         return;
     }
-    bool overtakes = socket->reset_sent && !socket->fin_sent && loop_random(loop) % 2 == 0;
+    bool overtakes = socket->reset_sent && !socket->fin_sent && loop_toss(loop, 2);
     if (overtakes) { // a peer that throws our bytes away drops its own unsent ones too
         reset_arrives(socket);
         return;
@@ -307,7 +315,7 @@ void sim_socket_arrive(struct sim_socket *socket) {
         return;
     }
     // The end may come with the last bytes or on its own.
-    bool waits = !nothing_travelled && loop_random(loop) % 2 == 0;
+    bool waits = !nothing_travelled && loop_toss(loop, 2);
     if (socket->fin_sent && !socket->fin_seen && !waits) {
         socket->fin_seen = true;
     } else if (socket->reset_sent && !waits) {

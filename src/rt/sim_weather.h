@@ -29,6 +29,7 @@ struct sim_weather {
     unsigned again_percent;  // ops that are made to wait although they need not; 0: one in eight
     unsigned refuse_percent; // connects refused although somebody listens
     unsigned reset_permille; // arrivals at which a connection is reset instead
+    bool calm; // no dice but those the program throws, and the permilles and percents above
     struct sim_fault *faults;
     size_t fault_count;
 

@@ -311,6 +311,57 @@ START_TEST(latency_is_as_asked) {
 }
 END_TEST
 
+static intptr_t append(void *arg) {
+    strcat(arg, "x");
+    jg_sleep(1);
+    return 0;
+}
+
+static intptr_t note(void *arg) {
+    char *text = arg;
+    char own = (char)('a' + strlen(text));
+    text[strlen(text)] = own;
+    for (int i = 0; i < 3; i++) {
+        jg_yield();
+        text[strlen(text)] = own;
+    }
+    return 0;
+}
+
+static intptr_t in_turn(void *text) {
+    JG_GROUP(group) {
+        for (int i = 0; i < 3; i++) {
+            jg_group_spawn(group, note, text);
+        }
+    }
+    ck_assert_int_eq(hello(NULL), 0);
+    return append(text);
+}
+
+// Output that people are shown would change with the seed, and with every change of the simulation.
+START_TEST(calm_world_is_the_same_for_every_seed) {
+    char first[20000] = "";
+    for (uint64_t seed = 1; seed <= 50; seed++) {
+        char order[32] = "";
+        char text[20000] = "";
+        FILE *trace = fmemopen(text, sizeof(text), "w");
+        const jg_sim_options options = {.seed = seed, .calm = true, .trace = trace};
+        ck_assert_int_eq(jg_sim_run(in_turn, order, &options), 0);
+        fclose(trace);
+        ck_assert_str_eq(order, "abcabcabcabcx");
+        ck_assert_str_eq(text, seed == 1 ? text : first);
+        strcpy(first, text);
+    }
+}
+END_TEST
+
+// The calm world's one delay could not be chosen.
+START_TEST(calm_latency_is_exact) {
+    const jg_sim_options options = {.calm = true, .latency_min_us = 50000, .latency_max_us = 50000};
+    ck_assert_int_eq(jg_sim_run(time_hello, NULL, &options), 150); // connect, question, answer
+}
+END_TEST
+
 static size_t largest; // piece that a read returned
 
 static intptr_t read_pieces(jg_stream *stream) {
@@ -503,5 +554,6 @@ END_TEST
 FIXTURE_MAIN("api/sim", clock_jumps, deadlock_is_a_result, deadlock_behind_a_shield_ends_by_name,
              limits_call_a_run_off, cancel_comes_at_its_point, misuse_is_refused, seed_decides,
              clock_can_be_advanced, trace_tells_who_did_what, hosts_have_names, latency_is_as_asked,
-             r16_one_byte_at_a_time, chances_of_failure, planned_faults, host_cut_and_healed,
-             host_reset, stream_stalls, stream_reset_at_a_byte)
+             calm_world_is_the_same_for_every_seed, calm_latency_is_exact, r16_one_byte_at_a_time,
+             chances_of_failure, planned_faults, host_cut_and_healed, host_reset, stream_stalls,
+             stream_reset_at_a_byte)

@@ -48,8 +48,8 @@ static void pass_thread_pool(uint64_t width, uint64_t count) {
 
 static jg_process_pool *processes;
 
-static intptr_t hand_back(const void *in, size_t in_size, jg_process_output *out) {
-    return jg_process_output_write(out, in, in_size);
+static intptr_t hand_back(const void *in, size_t in_size, jg_worker_output *out) {
+    return jg_worker_output_write(out, in, in_size);
 }
 
 static intptr_t to_process_many(void *arg) {

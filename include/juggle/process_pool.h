@@ -41,17 +41,17 @@ typedef struct jg_bytes {
 JG_API void jg_bytes_free(jg_bytes *bytes);
 
 /* Where a worker's function puts what it hands back. */
-typedef struct jg_process_output jg_process_output;
+typedef struct jg_worker_output jg_worker_output;
 
 /* What a worker runs. `in` is its own copy. The word comes back, as from a task; what it prints is
  * written out when it returns. */
-typedef intptr_t jg_process_fn(const void *in, size_t in_size, jg_process_output *out);
+typedef intptr_t jg_process_fn(const void *in, size_t in_size, jg_worker_output *out);
 
 /* Hands bytes back, after those before; they are on their way at once when they are many.
  *
  * Returns  0; -EPIPE when the program is gone.
  * Threads  the worker's one. */
-JG_API int jg_process_output_write(jg_process_output *out, const void *data, size_t size);
+JG_API int jg_worker_output_write(jg_worker_output *out, const void *data, size_t size);
 
 /* Opens a pool and forks its server. Options may be NULL.
  *

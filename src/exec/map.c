@@ -40,11 +40,11 @@ struct parcel {
     _Alignas(max_align_t) jg_fn *fn;
 };
 
-static intptr_t run_parcel(const void *in, size_t in_size, jg_process_output *out) {
+static intptr_t run_parcel(const void *in, size_t in_size, jg_worker_output *out) {
     const struct parcel *parcel = in;
     char *item = (char *)(uintptr_t)in + sizeof(*parcel); // our own copy
     intptr_t word = parcel->fn(item);
-    int rc = jg_process_output_write(out, item, in_size - sizeof(*parcel));
+    int rc = jg_worker_output_write(out, item, in_size - sizeof(*parcel));
     return rc < 0 ? rc : word;
 }
 

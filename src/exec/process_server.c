@@ -27,7 +27,7 @@ enum { KEPT_FD = 3 }; // the one descriptor beside 0 to 2
 
 static const int64_t PATIENCE_NS = 2 * JG_S;
 
-struct jg_process_output {
+struct jg_worker_output {
     int fd;
     size_t used;
     char buffer[WIRE_BUFFER];
@@ -73,14 +73,14 @@ static int receive_all(int fd, void *data, size_t size) {
     return 0;
 }
 
-static int flush_output(jg_process_output *out) {
+static int flush_output(jg_worker_output *out) {
     struct wire_frame frame = {.kind = WIRE_DATA, .size = out->used};
     struct iovec pieces[] = {{&frame, sizeof(frame)}, {out->buffer, out->used}};
     out->used = 0;
     return send_all(out->fd, pieces, 2);
 }
 
-int jg_process_output_write(jg_process_output *out, const void *data, size_t size) {
+int jg_worker_output_write(jg_worker_output *out, const void *data, size_t size) {
     const char *at = data;
     while (size > 0) {
         size_t room = WIRE_BUFFER - out->used;
@@ -98,7 +98,7 @@ int jg_process_output_write(jg_process_output *out, const void *data, size_t siz
 }
 
 /* What is still in the buffer, the word, and what stands behind it. */
-static int send_end(jg_process_output *out, intptr_t word) {
+static int send_end(jg_worker_output *out, intptr_t word) {
     struct error_record *error = jg_failed(word) ? error_take_for(task_current(), word) : NULL;
     struct error_text text;
     struct wire_frame frame = {
@@ -124,7 +124,7 @@ static int skip_all(int fd, size_t size) {
     return rc;
 }
 
-static int serve_one(jg_process_output *out) {
+static int serve_one(jg_worker_output *out) {
     struct wire_request request;
     int rc = receive_all(out->fd, &request, sizeof(request));
     if (rc < 0) {
@@ -148,7 +148,7 @@ static int serve_one(jg_process_output *out) {
 }
 
 _Noreturn static void run_worker(int fd, pid_t server) {
-    static jg_process_output out;
+    static jg_worker_output out;
     dup2(fd, KEPT_FD);
     close_range(KEPT_FD + 1, ~0U, 0);
     prctl(PR_SET_PDEATHSIG, SIGKILL);

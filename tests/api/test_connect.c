@@ -285,6 +285,38 @@ START_TEST(lookups_are_bounded) {
 }
 END_TEST
 
+enum { STUCK = 4, FILE_JOBS = 200 };
+
+static intptr_t read_nothing(void *arg) {
+    return (intptr_t)arg;
+}
+
+static intptr_t stuck_lookups(void *arg) {
+    int port = 9;
+    jg_task *tasks[STUCK];
+    (void)arg;
+    for (int i = 0; i < STUCK; i++) {
+        tasks[i] = jg_spawn(connect_slow, &port);
+    }
+    await_asked(STUCK);
+    for (intptr_t i = 0; i < FILE_JOBS; i++) {
+        ck_assert_int_eq(jg_to_thread(read_nothing, (void *)i), i); // the gate is still shut
+    }
+    for (int i = 0; i < STUCK; i++) {
+        jg_cancel(tasks[i]);
+        ck_assert_int_eq(jg_join(tasks[i]), -ECANCELED);
+    }
+    return 0;
+}
+
+// R22. Lookups that are stuck would take the threads of all other jobs.
+START_TEST(r22_stuck_lookups_leave_other_jobs_alone) {
+    needs_loop();
+    run_once(stuck_lookups, NULL);
+    finish_lookups(STUCK);
+}
+END_TEST
+
 static intptr_t local_ipv6(void *arg) {
     (void)arg;
     jg_stream *stream = NULL;
@@ -311,4 +343,5 @@ END_TEST
 
 FIXTURE_MAIN("api/connect", limit_cuts_a_lookup_short, lookup_in_time_tries_every_address,
              cancel_cuts_a_lookup_short, answer_and_cancel_in_one_turn, loop_ends_before_its_lookup,
-             unknown_host_is_named, lookups_are_bounded, localhost_is_both_loopbacks)
+             unknown_host_is_named, lookups_are_bounded, r22_stuck_lookups_leave_other_jobs_alone,
+             localhost_is_both_loopbacks)

@@ -513,6 +513,29 @@ START_TEST(misuse_is_refused) {
 }
 END_TEST
 
+static intptr_t no_threads_body(void *arg) {
+    (void)arg;
+    reset_gate();
+    const jg_executor_options huge = {.threads = 2, .stack_size = (size_t)1 << 46};
+    jg_executor *pool = NULL;
+    jg_job job = {.drop_arg = drop_arg};
+    ck_assert_int_eq(jg_executor_open(&huge, &pool), 0);
+    ck_assert_int_eq(jg_executor_submit(pool, &job, square, NULL), -EAGAIN);
+    ck_assert_int_eq(atomic_load(&gate.dropped_args), 1);
+    ck_assert_int_eq(jg_job_wait(&job), -EINVAL);
+    ck_assert_int_eq(jg_executor_close(pool), 0);
+    return 0;
+}
+
+// At the limit of threads a job would be queued before nobody, and wait for ever.
+START_TEST(no_thread_to_be_had_is_an_error) {
+    if (sanitized) {
+        fixture_skip("the sanitizers answer a stack that cannot be by ending the program");
+    }
+    run_body(no_threads_body);
+}
+END_TEST
+
 // Idle threads.
 
 static size_t alive(jg_executor *pool) {
@@ -626,5 +649,5 @@ FIXTURE_MAIN("api/executor", word_comes_back, error_comes_back_with_its_detail, 
              s50l_abandoned_job_drops_its_result, s50l_cancel_waits_for_a_running_job,
              edge_cancel_is_not_lost_in_a_wait, cancel_stands_before_the_submit,
              close_waits_for_every_job, shutdown_cancels_the_queue,
-             close_cut_short_cancels_the_queue, misuse_is_refused, idle_threads_end_or_stay,
-             forked_copy_is_refused, r12_loop_ends_before_its_jobs)
+             close_cut_short_cancels_the_queue, misuse_is_refused, no_thread_to_be_had_is_an_error,
+             idle_threads_end_or_stay, forked_copy_is_refused, r12_loop_ends_before_its_jobs)

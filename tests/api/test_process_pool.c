@@ -31,15 +31,15 @@ static int int_of(const void *in, size_t in_size) {
 
 // Bytes and words.
 
-static intptr_t square_int(const void *in, size_t in_size, jg_process_output *out) {
+static intptr_t square_int(const void *in, size_t in_size, jg_worker_output *out) {
     (void)out;
     return (intptr_t)int_of(in, in_size) * int_of(in, in_size);
 }
 
-static intptr_t echo(const void *in, size_t in_size, jg_process_output *out) {
+static intptr_t echo(const void *in, size_t in_size, jg_worker_output *out) {
     size_t half = in_size / 2;
-    jg_process_output_write(out, in, half);
-    jg_process_output_write(out, (const char *)in + half, in_size - half);
+    jg_worker_output_write(out, in, half);
+    jg_worker_output_write(out, (const char *)in + half, in_size - half);
     return (intptr_t)in_size;
 }
 
@@ -76,8 +76,8 @@ START_TEST(bytes_go_in_and_come_out) {
 }
 END_TEST
 
-static intptr_t fail_with_text(const void *in, size_t in_size, jg_process_output *out) {
-    jg_process_output_write(out, "partial", 7);
+static intptr_t fail_with_text(const void *in, size_t in_size, jg_worker_output *out) {
+    jg_worker_output_write(out, "partial", 7);
     return jg_fail(-EPROTO, "bad item %d", int_of(in, in_size));
 }
 
@@ -104,7 +104,7 @@ END_TEST
 
 // R23.
 
-static intptr_t die(const void *in, size_t in_size, jg_process_output *out) {
+static intptr_t die(const void *in, size_t in_size, jg_worker_output *out) {
     const struct rlimit no_core = {0, 0};
     (void)out;
     setrlimit(RLIMIT_CORE, &no_core);
@@ -148,7 +148,7 @@ END_TEST
 
 static atomic_int *shared; // with the workers
 
-static intptr_t hang(const void *in, size_t in_size, jg_process_output *out) {
+static intptr_t hang(const void *in, size_t in_size, jg_worker_output *out) {
     (void)out;
     if (int_of(in, in_size) != 0) {
         signal(SIGTERM, SIG_IGN);
@@ -218,10 +218,10 @@ START_TEST(r23_stubborn_worker_is_killed_after_two_seconds) {
 }
 END_TEST
 
-static intptr_t babble(const void *in, size_t in_size, jg_process_output *out) {
+static intptr_t babble(const void *in, size_t in_size, jg_worker_output *out) {
     static char piece[1 << 20];
     for (int i = 0; i < int_of(in, in_size); i++) {
-        if (jg_process_output_write(out, piece, sizeof(piece)) < 0) {
+        if (jg_worker_output_write(out, piece, sizeof(piece)) < 0) {
             return -EPIPE;
         }
     }
@@ -263,7 +263,7 @@ START_TEST(r23_output_is_bounded) {
 }
 END_TEST
 
-static intptr_t count_fds(const void *in, size_t in_size, jg_process_output *out) {
+static intptr_t count_fds(const void *in, size_t in_size, jg_worker_output *out) {
     (void)in;
     (void)in_size;
     (void)out;
@@ -292,7 +292,7 @@ START_TEST(r23_worker_sees_its_socket_alone) {
 }
 END_TEST
 
-static intptr_t own_id(const void *in, size_t in_size, jg_process_output *out) {
+static intptr_t own_id(const void *in, size_t in_size, jg_worker_output *out) {
     (void)in;
     (void)in_size;
     (void)out;

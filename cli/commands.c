@@ -21,8 +21,8 @@
 #include <string.h>
 
 const struct command *const commands[] = {
-    &command_demo, &command_race,    &command_serve, &command_completion,
-    &command_help, &command_version, NULL,
+    &command_demo,       &command_race, &command_serve,   &command_trace,
+    &command_completion, &command_help, &command_version, NULL,
 };
 
 enum { COMMANDS_MAX = 32 };

@@ -20,6 +20,7 @@ extern const struct command command_demo;
 extern const struct command command_help;
 extern const struct command command_race;
 extern const struct command command_serve;
+extern const struct command command_trace;
 extern const struct command command_version;
 
 /* Finds a command by its exact name; otherwise complains, with the nearest name, and returns NULL. */

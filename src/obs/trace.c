@@ -135,6 +135,7 @@ void trace_woken(struct watch *watch, const struct watch_task *record, const str
     event->other = waker;
     event->cause = (uint8_t)(waker != 0 ? TRACE_BY_TASK : cause_of(&watch->loop->loop, wait));
     event->result = (int32_t)wait->result;
+    event->cancelled = wait->result == -ECANCELED && (wait->coro->attention & ATTENTION_CANCEL);
 }
 
 void trace_ended(struct watch *watch, const struct watch_task *record) {

@@ -27,7 +27,8 @@ struct trace_event {
     int32_t result; // WOKEN, ENDED; what does not fit is cut
     uint8_t what;
     uint8_t cause;   // WOKEN
-    char detail[14]; // WAITS: which one
+    bool cancelled;  // WOKEN: by a cancel, not by what it waited for
+    char detail[13]; // WAITS: which one
 };
 
 enum { TRACE_BLOCK = 2048 };

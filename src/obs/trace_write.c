@@ -125,7 +125,7 @@ static void end_wait(struct writer *writer, uint32_t task, int64_t at_ns,
         if (woken->cause == TRACE_BY_TASK) {
             fprintf(writer->out, ",\"waker\":%u", woken->other);
         }
-        if (woken->result == -ECANCELED) {
+        if (woken->cancelled) {
             fputs(",\"cancelled\":true", writer->out);
         }
     }

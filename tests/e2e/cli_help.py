@@ -13,7 +13,7 @@ from lib_cli import GOOD, JUGGLE, Skip, Suite, check, environment, equal, run
 
 suite = Suite("e2e/cli_help")
 
-COMMANDS = ("demo", "race", "serve", "completion", "help", "version")
+COMMANDS = ("demo", "race", "serve", "trace", "completion", "help", "version")
 
 
 def printed(*args, **more):

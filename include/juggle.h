@@ -38,6 +38,7 @@
 #include <juggle/error.h>
 #include <juggle/executor.h>
 #include <juggle/fd.h>
+#include <juggle/file.h>
 #include <juggle/future.h>
 #include <juggle/group.h>
 #include <juggle/local.h>

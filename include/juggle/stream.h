@@ -53,11 +53,27 @@ JG_API JG_SUSPENDS int jg_accept(jg_listener *listener, jg_stream **out_stream);
 JG_API void jg_listener_close(jg_listener *listener);
 
 /* Makes a stream of a descriptor that can be polled: socket, pipe, terminal. Sets it non-blocking in
- * a loop.
+ * a loop, which others that share it notice; closing the stream takes that back.
  *
  * Returns  0; -EBADF, -EPERM (cannot be polled), -ENOMEM.
  * Owns     takes `fd` on success. */
 JG_API int jg_stream_open_fd(int fd, jg_stream **out_stream);
+
+/* Makes a pipe: what is written to one stream is read from the other. Writing to the reader and reading
+ * from the writer are -EPIPE. The end is told by closing the writer. In a simulated loop too.
+ *
+ * Returns 0, -EMFILE, -ENOMEM. Owns: gives both. */
+JG_API int jg_pipe(jg_stream **out_reader, jg_stream **out_writer);
+
+/* Makes a stream of standard input (0), output (1) or error (2), whatever it is: terminal, pipe,
+ * socket, file. Others that share it do not notice: the descriptor itself stays open and blocking. A
+ * file on disk is read and written where it stands, as a disk is always ready; to let the loop go on
+ * meanwhile, use <juggle/file.h>.
+ *
+ * Returns  0; -EINVAL for another number; -EBADF when it is closed; -EPERM for a directory; -EMFILE,
+ *          -ENOMEM; -EOPNOTSUPP in a simulated loop.
+ * Owns     gives the stream. */
+JG_API int jg_stdio_open(int number, jg_stream **out_stream);
 
 /* Makes two connected streams. Returns 0, -EMFILE, -ENOMEM. Owns: gives both. */
 JG_API int jg_stream_pair(jg_stream **out_a, jg_stream **out_b);

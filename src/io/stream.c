@@ -14,6 +14,7 @@
 #include "task/task.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -33,6 +34,14 @@ int stream_make(int fd, bool socket, jg_stream **out_stream) {
     return 0;
 }
 
+/* Gives an open file its mode back. */
+static void make_blocking(int fd) {
+    int flags = fcntl(fd, F_GETFL);
+    if (flags >= 0) {
+        fcntl(fd, F_SETFL, flags & ~O_NONBLOCK);
+    }
+}
+
 int jg_stream_open_fd(int fd, jg_stream **out_stream) {
     struct backend *backend = backend_current();
     struct stat about;
@@ -42,8 +51,15 @@ int jg_stream_open_fd(int fd, jg_stream **out_stream) {
     if (S_ISREG(about.st_mode) || S_ISDIR(about.st_mode)) {
         return -EPERM;
     }
+    bool blocking = (fcntl(fd, F_GETFL) & O_NONBLOCK) == 0;
     int rc = backend->ops->adopt(backend, fd);
-    return rc < 0 ? rc : stream_make(fd, S_ISSOCK(about.st_mode), out_stream);
+    rc = rc < 0 ? rc : stream_make(fd, S_ISSOCK(about.st_mode), out_stream);
+    if (rc == 0) {
+        (*out_stream)->lent = blocking && backend->loop != NULL;
+    } else if (blocking) {
+        make_blocking(fd);
+    }
+    return rc;
 }
 
 int jg_stream_pair(jg_stream **out_a, jg_stream **out_b) {
@@ -386,6 +402,9 @@ void jg_stream_close(jg_stream *stream) {
         return;
     }
     check_place(stream);
+    if (stream->lent) {
+        make_blocking(stream->fd);
+    }
     stream->backend->ops->close_fd(stream->backend, stream->fd);
     if (stream->buffer != NULL) {
         drop_buffer(stream);

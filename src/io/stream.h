@@ -23,6 +23,7 @@ struct jg_stream {
     bool writing;
     bool broken; // part of a write was sent and the rest was not: nothing may follow
     bool torn;   // a read cut short could not keep what it had: nothing may be read after the gap
+    bool lent;   // was blocking when we got it, and others may share its open file
     bool ended;  // the peer's end of stream was read
     char *buffer;
     size_t start;

@@ -33,6 +33,7 @@
 #ifndef JUGGLE_H
 #define JUGGLE_H
 
+#include <juggle/address.h>
 #include <juggle/base.h>
 #include <juggle/chan.h>
 #include <juggle/error.h>
@@ -54,6 +55,7 @@
 #include <juggle/stream.h>
 #include <juggle/sync.h>
 #include <juggle/task.h>
+#include <juggle/udp.h>
 #include <juggle/wait.h>
 #include <juggle/waitq.h>
 #include <juggle/worker.h>

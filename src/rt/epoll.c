@@ -36,8 +36,8 @@ enum {
 static const uint64_t WAKEUP_DATA = UINT64_MAX;
 
 struct entry {
-    struct op *reader; // parked: read, accept, poll
-    struct op *writer; // parked: write, connect, poll; may be the reader, too
+    struct op *reader; // parked: read, accept, poll, receive
+    struct op *writer; // parked: write, connect, send, poll; may be the reader, too
     uint32_t generation;
     bool registered;
     bool readable; // may be; trying is worth a call
@@ -374,6 +374,8 @@ static const struct backend_ops epoll_ops = {
     .socket_open = epoll_socket_open,
     .socket_pair = epoll_socket_pair,
     .listen = socket_listen,
+    .datagram_open = socket_datagram_open,
+    .datagram_connect = socket_datagram_connect,
     .local_address = socket_local_address,
     .adopt = epoll_adopt,
     .shutdown_write = epoll_shutdown_write,

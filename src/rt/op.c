@@ -39,6 +39,8 @@ const struct wait_kind op_wait_kinds[] = {
     [OP_ACCEPT] = {.what = "accept", .detail = write_fd},
     [OP_CONNECT] = {.what = "connect", .detail = write_fd},
     [OP_POLL] = {.what = "poll", .detail = write_fd},
+    [OP_SEND] = {.what = "send", .detail = write_fd},
+    [OP_RECEIVE] = {.what = "receive", .detail = write_fd},
 };
 
 short op_poll_events(const struct op *op) {
@@ -157,6 +159,31 @@ static int try_poll(const struct op *op) {
     return there & op->events;
 }
 
+static ssize_t try_send(const struct op *op) {
+    struct msghdr message = {.msg_iov = op->iov, .msg_iovlen = (size_t)op->iov_count};
+    if (op->peer != NULL) {
+        message.msg_name = &op->peer->any;
+        message.msg_namelen = op->peer->len;
+    }
+    return sendmsg(op->fd, &message, MSG_NOSIGNAL);
+}
+
+static ssize_t try_receive(struct op *op) {
+    struct msghdr message = {.msg_iov = op->iov, .msg_iovlen = (size_t)op->iov_count};
+    if (op->peer != NULL) {
+        message.msg_name = &op->peer->any;
+        message.msg_namelen = sizeof(op->peer->storage);
+    }
+    ssize_t got = recvmsg(op->fd, &message, 0);
+    if (got >= 0) {
+        op->truncated = (message.msg_flags & MSG_TRUNC) != 0;
+        if (op->peer != NULL) {
+            op->peer->len = message.msg_namelen;
+        }
+    }
+    return got;
+}
+
 static ssize_t try_once(struct op *op) {
     switch (op->kind) {
     case OP_READ:
@@ -170,6 +197,10 @@ static ssize_t try_once(struct op *op) {
         return try_connect(op);
     case OP_POLL:
         return try_poll(op);
+    case OP_SEND:
+        return try_send(op);
+    case OP_RECEIVE:
+        return try_receive(op);
     }
     return -1;
 }

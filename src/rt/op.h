@@ -35,7 +35,11 @@ enum op_kind {
     OP_ACCEPT,  // result: the new descriptor
     OP_CONNECT, // addr
     OP_POLL,    // events; result: those that are there. The descriptor may be anybody's
+    OP_SEND,    // one datagram: iov, iov_count, peer
+    OP_RECEIVE, // one datagram: likewise; result: its bytes, as far as they fit
 };
+
+struct op_address;
 
 /* One operation. The caller fills in the upper part and zeroes the rest. */
 struct op {
@@ -54,7 +58,13 @@ struct op {
         };
         int events; // JG_READABLE, JG_WRITABLE, or both
     };
-    struct iovec one;  // room for a single piece
+    union {
+        struct iovec one; // read, write: room for a single piece
+        struct { // send: to whom, NULL: to whom it is connected; receive: from whom, or NULL
+            struct op_address *peer;
+            bool truncated; // receive: the datagram was longer than the buffer
+        };
+    };
     int64_t *armed_ns; // the stream's note of its armed SO_RCVTIMEO and SO_SNDTIMEO; may be NULL
 };
 
@@ -63,7 +73,8 @@ static inline int op_sides(const struct op *op) {
     if (op->kind == OP_POLL) {
         return op->events;
     }
-    return op->kind == OP_WRITE || op->kind == OP_CONNECT ? JG_WRITABLE : JG_READABLE;
+    bool writes = op->kind == OP_WRITE || op->kind == OP_CONNECT || op->kind == OP_SEND;
+    return writes ? JG_WRITABLE : JG_READABLE;
 }
 
 /* What waiting for an operation is called; indexed by enum op_kind. */
@@ -95,6 +106,8 @@ struct backend_ops {
     int (*socket_open)(struct backend *backend, int family);
     int (*socket_pair)(struct backend *backend, int out_fds[2]);
     int (*listen)(struct backend *backend, const struct op_address *address, int backlog);
+    int (*datagram_open)(struct backend *backend, const struct op_address *local, bool reuse_port);
+    int (*datagram_connect)(struct backend *backend, int fd, const struct op_address *peer);
     int (*local_address)(struct backend *backend, int fd, struct op_address *out_address);
     int (*resolve)(struct backend *backend, const char *host, int port,
                    struct op_address *out_address); // NULL: names are the system's resolver's

@@ -95,6 +95,10 @@ static intptr_t attempt(struct sim_socket *socket, struct op *op) {
         return poll_socket(socket, op->events);
     case OP_CONNECT:
         return sim_socket_reach(socket, op);
+    case OP_SEND:
+        return sim_datagram_send(socket, op);
+    case OP_RECEIVE:
+        return sim_datagram_receive(socket, op);
     }
     return -EINVAL;
 }
@@ -136,6 +140,8 @@ static void on_in(jg_timer *event) {
     sim_net_calm(socket->net, &socket->in);
     if (socket->state == SIM_CONNECTED && !sim_socket_held(socket)) {
         sim_socket_arrive(socket);
+    } else if (socket->state == SIM_DATAGRAM) {
+        sim_datagram_arrive(socket);
     }
     serve(socket, &socket->in);
 }
@@ -338,6 +344,27 @@ static int sim_listen(struct backend *backend, const struct op_address *address,
     return fd;
 }
 
+static int sim_datagram_open(struct backend *backend, const struct op_address *local,
+                             bool reuse_port) {
+    (void)reuse_port; // nothing to spread: the address is taken
+    int fd = sim_socket_open(backend, local->any.sa_family);
+    if (fd < 0) {
+        return fd;
+    }
+    struct sim_socket *socket = sim_net_find(&of(backend)->net, fd);
+    int rc = sim_address_bind(socket, local);
+    if (rc < 0) {
+        sim_socket_close(socket);
+        return rc;
+    }
+    return fd;
+}
+
+static int sim_connect_datagram(struct backend *backend, int fd, const struct op_address *peer) {
+    struct sim_socket *socket = sim_net_find(&of(backend)->net, fd);
+    return socket == NULL ? -EBADF : sim_datagram_connect(socket, peer);
+}
+
 static int sim_local_address(struct backend *backend, int fd, struct op_address *out_address) {
     const struct sim_socket *socket = sim_net_find(&of(backend)->net, fd);
     if (socket == NULL) {
@@ -406,6 +433,8 @@ static const struct backend_ops sim_ops = {
     .socket_open = sim_socket_open,
     .socket_pair = sim_socket_pair,
     .listen = sim_listen,
+    .datagram_open = sim_datagram_open,
+    .datagram_connect = sim_connect_datagram,
     .local_address = sim_local_address,
     .resolve = sim_resolve,
     .adopt = sim_adopt,

@@ -116,13 +116,22 @@ static bool answers(const struct sim_socket *listener, const struct sockaddr *ad
            (is_any(own) || is_any(address) || same_host(own, address));
 }
 
+static struct sim_socket *find_in(struct sim_socket *list, const struct sockaddr *address,
+                                  socklen_t len) {
+    while (list != NULL && !answers(list, address, len)) {
+        list = list->next;
+    }
+    return list;
+}
+
 struct sim_socket *sim_address_find(const struct sim_net *net, const struct sockaddr *address,
                                     socklen_t len) {
-    struct sim_socket *listener = net->listeners;
-    while (listener != NULL && !answers(listener, address, len)) {
-        listener = listener->next;
-    }
-    return listener;
+    return find_in(net->listeners, address, len);
+}
+
+struct sim_socket *sim_address_find_datagram(const struct sim_net *net,
+                                             const struct sockaddr *address, socklen_t len) {
+    return find_in(net->datagrams, address, len);
 }
 
 static uint16_t next_port(struct sim_net *net) {
@@ -131,26 +140,27 @@ static uint16_t next_port(struct sim_net *net) {
     return port;
 }
 
-static int pick_port(struct sim_net *net, struct op_address *address) {
+static int pick_port(struct sim_net *net, struct sim_socket *list, struct op_address *address) {
     for (int tries = FIRST_PORT; tries <= UINT16_MAX; tries++) {
         set_port(address, next_port(net));
-        if (sim_address_find(net, &address->any, address->len) == NULL) {
+        if (find_in(list, &address->any, address->len) == NULL) {
             return 0;
         }
     }
     return -EADDRINUSE;
 }
 
-static void append(struct sim_net *net, struct sim_socket *listener) {
-    struct sim_socket **link = &net->listeners;
+static void append(struct sim_socket **link, struct sim_socket *socket) {
     while (*link != NULL) {
         link = &(*link)->next;
     }
-    *link = listener;
-    listener->next = NULL;
+    *link = socket;
+    socket->next = NULL;
 }
 
-int sim_address_listen(struct sim_socket *socket, const struct op_address *address, int backlog) {
+/* Gives the socket this address, if it is free, and puts it into the list. */
+static int take_address(struct sim_socket *socket, struct sim_socket **list,
+                        const struct op_address *address) {
     must(socket->state == SIM_FRESH);
     int rc = check_form(socket->family, &address->any, address->len);
     if (rc < 0) {
@@ -162,21 +172,56 @@ int sim_address_listen(struct sim_socket *socket, const struct op_address *addre
     }
     socket->address = *address;
     if (inet && port_of(&address->any) == 0) {
-        rc = pick_port(socket->net, &socket->address);
-    } else if (sim_address_find(socket->net, &address->any, address->len) != NULL) {
+        rc = pick_port(socket->net, *list, &socket->address);
+    } else if (find_in(*list, &address->any, address->len) != NULL) {
         rc = -EADDRINUSE;
     }
     if (rc < 0) {
         return rc;
     }
-    socket->backlog = backlog < 0 || backlog > BACKLOG_MOST ? BACKLOG_MOST : (size_t)backlog;
-    socket->state = SIM_LISTENING;
-    append(socket->net, socket);
+    append(list, socket);
     return 0;
 }
 
+int sim_address_listen(struct sim_socket *socket, const struct op_address *address, int backlog) {
+    int rc = take_address(socket, &socket->net->listeners, address);
+    if (rc < 0) {
+        return rc;
+    }
+    socket->backlog = backlog < 0 || backlog > BACKLOG_MOST ? BACKLOG_MOST : (size_t)backlog;
+    socket->state = SIM_LISTENING;
+    return 0;
+}
+
+int sim_address_bind(struct sim_socket *socket, const struct op_address *address) {
+    int rc = take_address(socket, &socket->net->datagrams, address);
+    if (rc == 0) {
+        socket->state = SIM_DATAGRAM;
+    }
+    return rc;
+}
+
+struct op_address sim_address_sender(const struct sim_socket *socket) {
+    struct op_address address = socket->address;
+    if (!is_any(&address.any)) {
+        return address;
+    }
+    if (address.any.sa_family == AF_INET) {
+        ((struct sockaddr_in *)(void *)&address.any)->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    } else {
+        ((struct sockaddr_in6 *)(void *)&address.any)->sin6_addr = in6addr_loopback;
+    }
+    return address;
+}
+
+bool sim_address_same(const struct op_address *one, const struct op_address *other) {
+    return one->len > 0 && one->any.sa_family == other->any.sa_family &&
+           port_of(&one->any) == port_of(&other->any) && same_host(&one->any, &other->any);
+}
+
 void sim_address_forget(struct sim_socket *socket) {
-    struct sim_socket **link = &socket->net->listeners;
+    struct sim_socket **link = socket->state == SIM_DATAGRAM ? &socket->net->datagrams
+                                                             : &socket->net->listeners;
     while (*link != socket) {
         must(*link != NULL);
         link = &(*link)->next;

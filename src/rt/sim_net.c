@@ -80,6 +80,10 @@ static size_t random_part(struct loop *loop, size_t most) {
     }
 }
 
+bool sim_net_chance(struct sim_net *net, unsigned odds) {
+    return (loop_random(net->loop) >> 16) % odds == 0;
+}
+
 static int64_t start_of_step(int64_t when_ns) {
     return when_ns - when_ns % STEP_NS;
 }
@@ -239,6 +243,8 @@ void sim_socket_close(struct sim_socket *socket) {
     net->first_free = at < net->first_free ? at : net->first_free;
     if (socket->state == SIM_LISTENING) {
         stop_listening(socket);
+    } else if (socket->state == SIM_DATAGRAM) {
+        sim_datagram_close(socket);
     }
     leave_peer(socket, socket->inbound.size > 0);
     sim_socket_unmake(socket);
@@ -333,6 +339,9 @@ static intptr_t tell_error(struct sim_socket *socket) {
 }
 
 bool sim_socket_readable(const struct sim_socket *socket) {
+    if (socket->state == SIM_DATAGRAM) {
+        return sim_datagram_readable(socket);
+    }
     return socket->state == SIM_LISTENING
                ? socket->queue_first != NULL
                : socket->inbound.arrived > 0 || socket->fin_seen || socket->error != 0;
@@ -340,7 +349,7 @@ bool sim_socket_readable(const struct sim_socket *socket) {
 
 bool sim_socket_writable(const struct sim_socket *socket) {
     if (socket->state != SIM_CONNECTED) {
-        return socket->state == SIM_FRESH; // fails at once
+        return socket->state != SIM_LISTENING; // a fresh one fails at once
     }
     bool fails = socket->broken || socket->shut || socket->peer == NULL;
     return fails || sim_pipe_room(&socket->peer->inbound) > 0;

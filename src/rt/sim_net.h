@@ -24,6 +24,7 @@ enum sim_state {
     SIM_FRESH,
     SIM_LISTENING,
     SIM_CONNECTED,
+    SIM_DATAGRAM,
 };
 
 /* One of the two things that can be waited for at a socket. */
@@ -46,8 +47,8 @@ struct sim_socket {
     int fd; // -1: in a listener's queue, nobody has its number yet
     int family;
     enum sim_state state;
-    struct sim_side in;  // read, accept, poll
-    struct sim_side out; // write, connect
+    struct sim_side in;  // read, accept, poll, receive
+    struct sim_side out; // write, connect, send
     struct op_address address;
 
     // Connected.
@@ -72,7 +73,14 @@ struct sim_socket {
     size_t queued;
     struct sim_socket *queue_first;
     struct sim_socket *queue_last;
-    struct sim_socket *next; // in a listener's queue, or in the list of listeners
+    struct sim_socket *next; // in a listener's queue, or in a list of sim_address.c
+
+    // Of datagrams; also `error`.
+    struct op_address to;            // whom it is connected to; no length: nobody
+    struct sim_datagram *travelling; // on their way, in the order of sending
+    struct sim_datagram *waiting;    // have arrived, the next to be taken first
+    size_t queued_bytes;             // in both
+    bool refusal_sent;               // the news that nobody is there is on its way
 };
 
 struct sim_net {
@@ -83,6 +91,7 @@ struct sim_net {
     size_t socket_cap;
     size_t first_free; // no lower number is free
     struct sim_socket *listeners;
+    struct sim_socket *datagrams; // sockets that are bound
     uint16_t next_port;
     struct sim_host *hosts; // that were named
     size_t host_count;
@@ -154,6 +163,17 @@ int sim_socket_reach(struct sim_socket *socket, const struct op *op);
 
 int sim_socket_shutdown(struct sim_socket *socket);
 
+/* Whether the next thing that could go wrong does, about once in `odds`. */
+bool sim_net_chance(struct sim_net *net, unsigned odds);
+
+/* sim_datagram.c: datagrams. Those of an op return its result, or -EAGAIN. */
+intptr_t sim_datagram_send(struct sim_socket *socket, const struct op *op);
+intptr_t sim_datagram_receive(struct sim_socket *socket, struct op *op);
+int sim_datagram_connect(struct sim_socket *socket, const struct op_address *peer);
+bool sim_datagram_readable(const struct sim_socket *socket);
+void sim_datagram_arrive(struct sim_socket *socket);
+void sim_datagram_close(struct sim_socket *socket);
+
 /* sim_address.c: who listens where. */
 
 /* Whether this socket could connect there at all. Returns 0; -EAFNOSUPPORT, -EINVAL, -ENETUNREACH. */
@@ -166,7 +186,18 @@ struct sim_socket *sim_address_find(const struct sim_net *net, const struct sock
 /* Makes a fresh socket listen. Returns 0; -EADDRINUSE, -EADDRNOTAVAIL, -EAFNOSUPPORT, -EINVAL. */
 int sim_address_listen(struct sim_socket *socket, const struct op_address *address, int backlog);
 
-/* Takes a listener out of the list. */
+/* The same for datagrams: their ports are their own. */
+struct sim_socket *sim_address_find_datagram(const struct sim_net *net,
+                                             const struct sockaddr *address, socklen_t len);
+int sim_address_bind(struct sim_socket *socket, const struct op_address *address);
+
+/* The address others see when this bound socket sends. */
+struct op_address sim_address_sender(const struct sim_socket *socket);
+
+/* Whether two addresses are the same, port and all. */
+bool sim_address_same(const struct op_address *one, const struct op_address *other);
+
+/* Takes a listener, or a bound socket, out of its list. */
 void sim_address_forget(struct sim_socket *socket);
 
 /* Gives a connecting client an address of its own. */

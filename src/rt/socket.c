@@ -32,6 +32,34 @@ int socket_listen(struct backend *backend, const struct op_address *address, int
     return fd;
 }
 
+int socket_datagram_open(struct backend *backend, const struct op_address *local, bool reuse_port) {
+    int fd = socket(local->any.sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0) {
+        return -errno;
+    }
+    const int on = 1;
+    int rc = backend->ops->adopt(backend, fd);
+    if (local->any.sa_family == AF_INET6) {
+        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
+    }
+    if (reuse_port) {
+        setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
+    }
+    if (rc == 0 && bind(fd, &local->any, local->len) != 0) {
+        rc = -errno;
+    }
+    if (rc < 0) {
+        close(fd);
+        return rc;
+    }
+    return fd;
+}
+
+int socket_datagram_connect(struct backend *backend, int fd, const struct op_address *peer) {
+    (void)backend;
+    return connect(fd, &peer->any, peer->len) != 0 ? -errno : 0;
+}
+
 int socket_local_address(struct backend *backend, int fd, struct op_address *out_address) {
     (void)backend;
     out_address->len = sizeof(out_address->storage);

@@ -20,6 +20,7 @@ static bool scenario_disturbed;
 #include "sim/scenarios_http.h"
 #include "sim/scenarios_io.h"
 #include "sim/scenarios_loop.h"
+#include "sim/scenarios_os.h"
 #include "sim/scenarios_queue.h"
 #include "sim/scenarios_sync.h"
 #include "sim/scenarios_tasks.h"
@@ -44,7 +45,8 @@ struct scenario {
     SCENARIOS_WAIT(X)                                                                              \
     SCENARIOS_LOOP(X)                                                                              \
     SCENARIOS_IO(X)                                                                                \
-    SCENARIOS_HTTP(X)
+    SCENARIOS_HTTP(X)                                                                              \
+    SCENARIOS_OS(X)
 
 #define SCENARIO_DEFINE(name, check)                                                               \
     static const struct scenario scenario_##name = {#name "\0", name##_run, check};

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: MIT
+/* udp.c – datagram sockets.
+ *
+ * Holds      struct jg_udp: a bound descriptor.
+ * Invariant  closed while tasks are inside: its memory stays until the last of them has left.
+ * Called by  user code.
+ * Why        see juggle/udp.h.
+ */
+#include "base/mem.h"
+#include "net/address.h"
+#include "net/address_value.h"
+#include "task/task.h"
+
+#include <errno.h>
+#include <juggle/udp.h>
+#include <string.h>
+
+struct jg_udp {
+    struct backend *backend;
+    int fd;              // -1 once closed
+    unsigned holders;    // tasks inside a call that may park on it
+    int64_t armed_ns[2]; // see op.armed_ns
+};
+
+static int set_options(const struct backend *backend, int fd, const jg_udp_options *options) {
+    const int on = 1;
+    int rc = 0;
+    if (backend->ops->foreign_fds) {
+        return 0;
+    }
+    if (options->broadcast) {
+        rc = setsockopt(fd, SOL_SOCKET, SO_BROADCAST, &on, sizeof(on));
+    }
+    return rc != 0 ? -errno : 0;
+}
+
+int jg_udp_open(const jg_address *local, const jg_udp_options *options, jg_udp **out_udp) {
+    static const jg_udp_options no_options;
+    struct backend *backend = backend_current();
+    struct op_address address;
+    if (local != NULL) {
+        address = address_of_value(local);
+    } else {
+        address_parse("0.0.0.0", 0, &address); // a number: cannot fail
+    }
+    options = options != NULL ? options : &no_options;
+    if (address.len == 0) {
+        return -EINVAL;
+    }
+    jg_udp *udp = mem_alloc_zero(sizeof(*udp));
+    if (udp == NULL) {
+        return -ENOMEM;
+    }
+    udp->backend = backend;
+    udp->fd = backend->ops->datagram_open(backend, &address, options->reuse_port);
+    int rc = udp->fd < 0 ? udp->fd : set_options(backend, udp->fd, options);
+    if (rc < 0) {
+        jg_udp_close(udp);
+        return rc;
+    }
+    *out_udp = udp;
+    return 0;
+}
+
+static void check_place(const jg_udp *udp) {
+    if (unlikely(udp->backend != backend_current())) {
+        check_misuse("a datagram socket is used outside the loop or thread it was opened on");
+    }
+}
+
+int jg_udp_connect(jg_udp *udp, const jg_address *peer) {
+    const struct op_address address = address_of_value(peer);
+    check_place(udp);
+    return address.len == 0 ? -EINVAL
+                            : udp->backend->ops->datagram_connect(udp->backend, udp->fd, &address);
+}
+
+int jg_udp_address(const jg_udp *udp, jg_address *out_address) {
+    struct op_address address;
+    int rc = udp->backend->ops->local_address(udp->backend, udp->fd, &address);
+    if (rc == 0) {
+        *out_address = address_to_value(&address);
+    }
+    return rc;
+}
+
+static void release(jg_udp *udp) {
+    must(udp->holders > 0);
+    udp->holders--;
+    if (udp->fd < 0 && udp->holders == 0) {
+        mem_free(udp);
+    }
+}
+
+static ssize_t run(jg_udp *udp, struct op *op) {
+    check_place(udp);
+    udp->holders++;
+    ssize_t result = op_run(op);
+    release(udp);
+    return result;
+}
+
+ssize_t jg_udp_send(jg_udp *udp, const jg_address *to, const void *buf, size_t len) {
+    struct op_address address;
+    struct iovec piece = {(void *)(uintptr_t)buf, len};
+    struct op op = {.kind = OP_SEND,
+                    .fd = udp->fd,
+                    .socket = true,
+                    .iov = &piece,
+                    .iov_count = 1,
+                    .armed_ns = udp->armed_ns};
+    if (to != NULL) {
+        address = address_of_value(to);
+        op.peer = &address;
+        if (address.len == 0) {
+            return -EINVAL;
+        }
+    }
+    return run(udp, &op);
+}
+
+ssize_t jg_udp_receive(jg_udp *udp, void *buf, size_t cap, jg_address *out_from,
+                       bool *out_truncated) {
+    struct op_address from;
+    struct iovec piece = {buf, cap};
+    struct op op = {.kind = OP_RECEIVE,
+                    .fd = udp->fd,
+                    .socket = true,
+                    .iov = &piece,
+                    .iov_count = 1,
+                    .armed_ns = udp->armed_ns};
+    op.peer = out_from != NULL ? &from : NULL;
+    ssize_t got = run(udp, &op);
+    if (got >= 0 && out_from != NULL) {
+        *out_from = address_to_value(&from);
+    }
+    if (got >= 0 && out_truncated != NULL) {
+        *out_truncated = op.truncated;
+    }
+    return got;
+}
+
+void jg_udp_close(jg_udp *udp) {
+    if (udp == NULL) {
+        return;
+    }
+    check_place(udp);
+    if (udp->fd >= 0) {
+        udp->backend->ops->close_fd(udp->backend, udp->fd);
+    }
+    udp->fd = -1;
+    udp->holders++;
+    release(udp);
+}
+
+int jg_udp_fd(const jg_udp *udp) {
+    return udp->backend->ops->foreign_fds ? -1 : udp->fd;
+}

@@ -66,7 +66,9 @@ JG_API int jg_executor_open(const jg_executor_options *options, jg_executor **ou
  * default options, never closed.
  *
  * The function runs as on any thread without a loop: what suspends blocks. All signals but those it
- * raises itself are blocked there. Wait with jg_job_wait, or wait for `job->future` in any other way.
+ * raises itself are blocked there. Wait with jg_job_wait; or for `job->future` in any other way,
+ * and end that with jg_future_fini: it may hold what stands behind a failure. Cancelling the future is
+ * jg_job_cancel.
  *
  * Returns  0; -EBUSY when the queue is full; -EAGAIN when there is no thread and none can be started;
  *          -EALREADY while this record's last job is not over; -ESHUTDOWN after

@@ -189,6 +189,74 @@ START_TEST(future_of_a_job_is_a_future) {
 }
 END_TEST
 
+enum { GATHERED = 6 };
+
+static intptr_t fail_or_square(void *arg) {
+    intptr_t n = (intptr_t)arg;
+    return n % 5 == 4 ? jg_fail(-EPROTO, "job %d", (int)n) : n * n;
+}
+
+static intptr_t gather_body(void *arg) {
+    jg_job jobs[GATHERED] = {{.state = 0}};
+    jg_future *futures[GATHERED];
+    intptr_t words[GATHERED];
+    (void)arg;
+    for (intptr_t i = 0; i < GATHERED; i++) {
+        ck_assert_int_eq(jg_executor_submit(NULL, &jobs[i], fail_or_square, (void *)i), 0);
+        futures[i] = &jobs[i].future;
+    }
+    ck_assert_int_eq(jg_gather(futures, GATHERED, words, JG_COLLECT_ERRORS), 0);
+    for (intptr_t i = 0; i < GATHERED; i++) {
+        ck_assert_int_eq(words[i], i == 4 ? -EPROTO : i * i);
+    }
+    ck_assert_str_eq(jg_future_exception(futures[4])->text, "job 4");
+    for (size_t i = 0; i < GATHERED; i++) {
+        jg_future_fini(futures[i]);
+    }
+    jg_error_clear();
+    return 0;
+}
+
+// Jobs could not be waited for together with others.
+START_TEST(jobs_are_gathered) {
+    run_body(gather_body);
+}
+END_TEST
+
+static intptr_t gather_two(void *arg) {
+    return jg_gather(arg, 2, NULL, JG_FAIL_FIRST);
+}
+
+static intptr_t gather_cancelled_body(void *arg) {
+    (void)arg;
+    reset_gate();
+    jg_executor *pool = open_pool(1, 0);
+    jg_job running = {0};
+    jg_job queued = {.drop_arg = drop_arg};
+    jg_future *futures[] = {&running.future, &queued.future};
+    ck_assert_int_eq(jg_executor_submit(pool, &running, pass_gate, (void *)1), 0);
+    await_running(1);
+    ck_assert_int_eq(jg_executor_submit(pool, &queued, pass_gate, (void *)2), 0);
+    const jg_spawn_options eager = {.eager = true};
+    jg_task *task = jg_spawn_with(gather_two, futures, &eager);
+    jg_cancel(task);
+    ck_assert(jg_future_cancelled(&queued.future));
+    ck_assert(!jg_done(task)); // it waits for the one that runs
+    open_gate();
+    ck_assert_int_eq(jg_join(task), -ECANCELED);
+    ck_assert_int_eq(jg_job_wait(&running), 1);
+    ck_assert_int_eq(atomic_load(&gate.dropped_args), 1);
+    ck_assert_int_eq(jg_executor_close(pool), 0);
+    return 0;
+}
+
+// A cancelled gather would leave jobs in the queue, or return while one still uses its argument.
+START_TEST(cancelled_gather_cancels_its_jobs) {
+    needs_loop();
+    run_body(gather_cancelled_body);
+}
+END_TEST
+
 // Bounds.
 
 static intptr_t bounds_body(void *arg) {
@@ -602,11 +670,6 @@ START_TEST(forked_copy_is_refused) {
 }
 END_TEST
 
-static intptr_t fail_or_square(void *arg) {
-    intptr_t n = (intptr_t)arg;
-    return n % 5 == 4 ? jg_fail(-EPROTO, "job %d", (int)n) : n * n;
-}
-
 static void say_nothing(const jg_error *error) {
     (void)error;
 }
@@ -644,7 +707,8 @@ START_TEST(r12_loop_ends_before_its_jobs) {
 END_TEST
 
 FIXTURE_MAIN("api/executor", word_comes_back, error_comes_back_with_its_detail, queue_is_worked_off,
-             job_lets_other_tasks_go_on, future_of_a_job_is_a_future, r22_queue_is_bounded,
+             job_lets_other_tasks_go_on, future_of_a_job_is_a_future, jobs_are_gathered,
+             cancelled_gather_cancels_its_jobs, r22_queue_is_bounded,
              r22_queued_job_is_cancelled_at_once, deadline_takes_a_job_out_of_the_queue,
              s50l_abandoned_job_drops_its_result, s50l_cancel_waits_for_a_running_job,
              edge_cancel_is_not_lost_in_a_wait, cancel_stands_before_the_submit,

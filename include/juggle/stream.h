@@ -91,6 +91,13 @@ JG_API JG_SUSPENDS ssize_t jg_read(jg_stream *stream, void *buf, size_t cap);
  * Returns  `len`, or a negative error. */
 JG_API JG_SUSPENDS ssize_t jg_read_exact(jg_stream *stream, void *buf, size_t len);
 
+/* Reads up to and with the next `delimiter`: a line, for '\n'. At most `cap` bytes (>= 1), not followed by
+ * a NUL. What stands between the last delimiter and the end of the stream comes without one.
+ *
+ * Returns  bytes read, 1..cap; 0 at the end of the stream; -EMSGSIZE when `cap` bytes hold no delimiter:
+ *          they stay readable, as they do after -ECANCELED and every other error; errors of jg_read. */
+JG_API JG_SUSPENDS ssize_t jg_read_until(jg_stream *stream, char delimiter, char *buf, size_t cap);
+
 /* Writes all of it.
  *
  * Returns  `len`; -EPIPE, -ECONNRESET; -EBUSY; -EBADF; -ECANCELED. After an error that came with part

@@ -327,6 +327,42 @@ ssize_t jg_read_exact(jg_stream *stream, void *buf, size_t len) {
     return got;
 }
 
+static ssize_t read_until(jg_stream *stream, int delimiter, char *buf, size_t cap) {
+    size_t searched = 0;
+    for (;;) {
+        size_t seen = held(stream) < cap ? held(stream) : cap;
+        if (seen > searched) {
+            const char *data = stream->buffer + stream->start;
+            const char *found = memchr(data + searched, delimiter, seen - searched);
+            if (found != NULL) {
+                return (ssize_t)take_held(stream, buf, (size_t)(found - data) + 1);
+            }
+            searched = seen;
+        }
+        if (seen == cap) {
+            return -EMSGSIZE;
+        }
+        ssize_t got = stream->buffer == NULL ? fill_empty(stream) : fill_more(stream, cap);
+        if (got <= 0) {
+            return got == -ENODATA ? (ssize_t)take_held(stream, buf, cap) : got;
+        }
+    }
+}
+
+ssize_t jg_read_until(jg_stream *stream, char delimiter, char *buf, size_t cap) {
+    int rc = suspend_check(sched_current());
+    rc = rc < 0 ? rc : hold(stream, &stream->reading);
+    if (rc < 0) {
+        return rc;
+    }
+    ssize_t got = -EPIPE;
+    if (likely(!stream->torn)) {
+        got = read_until(stream, (unsigned char)delimiter, buf, cap);
+    }
+    release(stream, &stream->reading);
+    return got;
+}
+
 /* Leaves out the first `count` bytes of the pieces. */
 static void advance(struct iovec **pieces, int *count, size_t done) {
     while (*count > 0 && done >= (*pieces)->iov_len) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* echo.c PORT – sends back what it gets, to any number of peers at once.
+/* echo.c PORT – sends back what it gets, line by line, to any number of peers at once.
  *
  * A peer that is quiet for 30 s is dropped.
  */
@@ -7,18 +7,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static intptr_t serve(void *peer) {
-    char buf[512];
+static intptr_t echo(jg_stream *peer, void *arg) {
+    (void)arg;
+    char line[512];
     ssize_t got = 1;
     while (got > 0) {
         JG_TIMEOUT(30000, got) {
-            got = jg_read(peer, buf, sizeof(buf));
+            got = jg_read_until(peer, '\n', line, sizeof(line));
         }
         if (got > 0) {
-            got = jg_write(peer, buf, (size_t)got);
+            got = jg_write(peer, line, (size_t)got);
         }
     }
-    jg_stream_close(peer);
     return 0; // how a peer ends is its own affair
 }
 
@@ -31,18 +31,7 @@ static intptr_t program(void *port) {
     }
     printf("listening on port %d\n", jg_listener_port(listener));
     fflush(stdout);
-    JG_GROUP(peers) {
-        for (;;) {
-            jg_stream *peer;
-            rc = jg_accept(listener, &peer);
-            if (rc < 0) {
-                break;
-            }
-            if (jg_group_spawn(peers, serve, peer) < 0) {
-                jg_stream_close(peer); // no memory for one more: it may try again
-            }
-        }
-    }
+    rc = jg_serve(listener, echo, NULL, NULL);
     jg_listener_close(listener);
     return rc;
 }

@@ -51,6 +51,7 @@
 #include <juggle/queue.h>
 #include <juggle/run.h>
 #include <juggle/scope.h>
+#include <juggle/serve.h>
 #include <juggle/signal.h>
 #include <juggle/stream.h>
 #include <juggle/sync.h>

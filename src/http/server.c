@@ -18,8 +18,6 @@
 
 #include <string.h>
 
-enum { RETRY_MS = 20 }; // between two tries to accept while memory is short
-
 static void or_default(size_t *value, size_t otherwise) {
     *value = *value != 0 ? *value : otherwise;
 }
@@ -95,26 +93,6 @@ static int make_server(const jg_http_server_options *options, struct server **ou
     return 0;
 }
 
-/* Shortages, and errors of the connection that was to be accepted (accept(2)): the next may
- * succeed. */
-static bool passes(int rc) {
-    switch (-rc) {
-    case ENOMEM:
-    case EAGAIN:
-    case EPERM:
-    case EPROTO:
-    case ENOPROTOOPT:
-    case ENETDOWN:
-    case ENETUNREACH:
-    case EHOSTDOWN:
-    case EHOSTUNREACH:
-    case ENONET:
-        return true;
-    default:
-        return false;
-    }
-}
-
 /* Takes the next connection, in a place that is the caller's and goes over to it. */
 static int accept_one(struct server *server, jg_listener *listener) {
     jg_stream *stream;
@@ -133,10 +111,7 @@ static int accept_all(struct server *server, jg_listener *listener) {
             return rc;
         }
         rc = accept_one(server, listener);
-        if (rc < 0 && passes(rc)) {
-            rc = jg_sleep(RETRY_MS);
-            rc = rc == -ENOMEM ? jg_yield() : rc;
-        }
+        rc = rc < 0 ? listener_pause(rc) : rc;
         if (rc < 0) {
             return rc;
         }

@@ -46,8 +46,9 @@ struct stall {
 static void describe(struct watchdog *watchdog, struct stall *out_stall) {
     const struct coro *coro = watchdog->running;
     const struct jg_task *task = (const struct jg_task *)(const void *)coro;
+    const char *name = __atomic_load_n(&coro->name, __ATOMIC_RELAXED);
     bool is_task = coro->stack.base != NULL;
-    snprintf(out_stall->task, sizeof(out_stall->task), "%s", coro->name);
+    snprintf(out_stall->task, sizeof(out_stall->task), "%s", name);
     snprintf(out_stall->spawned, sizeof(out_stall->spawned), "%s",
              is_task ? task_place(task->site) : "");
     size_t size = 0;
@@ -56,10 +57,10 @@ static void describe(struct watchdog *watchdog, struct stall *out_stall) {
         return;
     }
     if (is_task) {
-        fprintf(out, "juggle: task %s (spawned at %s) holds up the loop for %lld ms\n", coro->name,
+        fprintf(out, "juggle: task %s (spawned at %s) holds up the loop for %lld ms\n", name,
                 task_place(task->site), (long long)(out_stall->duration_ns / JG_MS));
     } else {
-        fprintf(out, "juggle: a callback holds up the loop for %lld ms\n",
+        fprintf(out, "juggle: the call %s holds up the loop for %lld ms\n", name,
                 (long long)(out_stall->duration_ns / JG_MS));
     }
     struct backtrace trace;

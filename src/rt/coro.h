@@ -64,6 +64,11 @@ union coro_record {
 int coro_make(struct loop *loop, size_t stack_size, size_t record_size, void (*entry)(void *record),
               struct coro **out_coro);
 
+/* Changes the name of one that runs: a watchdog may be reading it. */
+static inline void coro_rename(struct coro *coro, const char *name) {
+    __atomic_store_n(&coro->name, name, __ATOMIC_RELAXED);
+}
+
 /* Gives the stack back. The caller may run on it if it switches away for good next. */
 void coro_free(struct coro *coro);
 

@@ -31,11 +31,14 @@ struct wait_kind {
     void (*detail)(const struct wait *wait, char *out_text, size_t size);
 };
 
-/* A kind with nothing but a name, where it is used: `.kind = WAIT_KIND("sleep")`. */
+/* A kind with nothing but a name, where it is used: `.kind = WAIT_KIND("sleep")`. The asm keeps clang 14
+ * from computing the address as part of a constant: it then leaves the struct empty. */
 #define WAIT_KIND(text)                                                                            \
     ({                                                                                             \
         static const struct wait_kind kind_ = {.what = (text)};                                    \
-        &kind_;                                                                                    \
+        const struct wait_kind *at_ = &kind_;                                                      \
+        __asm__("" : "+r"(at_));                                                                   \
+        at_;                                                                                       \
     })
 
 static inline const char *wait_name(const struct wait *wait) {

@@ -35,11 +35,11 @@ static void run_call(jg_call *call) {
     const char *site = self->site;
     jg_fn *fn = call->fn;
     void *arg = call->arg;
-    self->coro.name = call->site;
+    coro_rename(&self->coro, call->site);
     self->site = call->site;
     call_release(call); // from here on it may be queued again
     settle_call(self, fn(arg));
-    self->coro.name = name;
+    coro_rename(&self->coro, name);
     self->site = site;
 }
 

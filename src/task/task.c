@@ -311,7 +311,7 @@ const char *jg_task_name(const jg_task *task) {
 }
 
 void jg_task_rename(jg_task *task, const char *name) {
-    task->coro.name = name;
+    coro_rename(&task->coro, name);
 }
 
 size_t jg_all_tasks(jg_task **out_tasks, size_t room) {

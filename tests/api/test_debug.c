@@ -153,6 +153,7 @@ START_TEST(a_stall_of_a_call_has_its_functions_name) {
     const jg_debug_options options = {.slow_ms = 5};
     ck_assert_int_eq(run_debugged(callback_body, NULL, &options), 0);
     ck_assert_str_eq(find(JG_DEBUG_SLOW)->task, "compute_until_reported");
+    expect_text(find(JG_DEBUG_SLOW)->text, "juggle: the call compute_until_reported holds up");
 }
 END_TEST
 

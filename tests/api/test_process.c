@@ -230,6 +230,35 @@ START_TEST(r23_output_has_a_limit) {
 }
 END_TEST
 
+static intptr_t flood_body(void *arg) {
+    const char *argv[] = {"head", "-c", "100000000", "/dev/zero", NULL};
+    const jg_process_options options = {.argv = argv, .out = {JG_STDIO_PIPE, 0}};
+    static char block[65536];
+    struct rusage before;
+    struct rusage after;
+    int64_t sum = 0;
+    ssize_t got;
+    (void)arg;
+    JG_PROCESS(process);
+    getrusage(RUSAGE_SELF, &before);
+    ck_assert_int_eq(jg_process_spawn(&options, &process), 0);
+    while ((got = jg_read(jg_process_out(process), block, sizeof(block))) > 0) {
+        sum += got;
+    }
+    getrusage(RUSAGE_SELF, &after);
+    ck_assert_int_eq(got, 0);
+    ck_assert_int_eq(sum, 100000000);
+    ck_assert_int_le(after.ru_maxrss - before.ru_maxrss, 8 * 1024); // KiB
+    return 0;
+}
+
+// Output that is read as it comes would pile up in memory all the same.
+START_TEST(r23_a_flood_of_output_takes_no_memory) {
+    needs_pipes();
+    run_once(flood_body, NULL);
+}
+END_TEST
+
 static intptr_t held_body(void *arg) {
     const char *argv[] = {"printf", "first second", NULL};
     const jg_process_options options = {.argv = argv, .out = {JG_STDIO_PIPE, 0}};
@@ -685,13 +714,13 @@ END_TEST
 
 FIXTURE_MAIN("api/process", r23_the_status_is_exact, what_keeps_a_program_from_running_is_told,
              a_program_is_spoken_with, communicating_does_not_deadlock,
-             r23_pipes_closed_early_are_no_error, r23_output_has_a_limit,
-             what_is_read_ahead_is_part_of_the_output, a_deadline_ends_communicating,
-             directory_and_environment_are_as_asked, r23_a_program_sees_three_descriptors_only,
-             a_program_starts_with_default_signals, descriptors_are_wired_as_asked,
-             our_own_standard_descriptors_may_be_closed, a_wait_is_cut_short_and_the_program_is_not,
-             several_tasks_wait_for_one_program, closing_wakes_who_waits,
-             a_status_taken_by_somebody_else_is_an_error, r23_closing_asks_then_kills,
-             a_cancel_does_not_keep_a_program_alive, a_group_gets_signals_as_a_whole,
-             r23_a_start_short_of_descriptors_leaves_nothing, a_simulated_loop_refuses_pipes,
-             r21_a_thousand_programs_each_with_its_own_status)
+             r23_a_flood_of_output_takes_no_memory, r23_pipes_closed_early_are_no_error,
+             r23_output_has_a_limit, what_is_read_ahead_is_part_of_the_output,
+             a_deadline_ends_communicating, directory_and_environment_are_as_asked,
+             r23_a_program_sees_three_descriptors_only, a_program_starts_with_default_signals,
+             descriptors_are_wired_as_asked, our_own_standard_descriptors_may_be_closed,
+             a_wait_is_cut_short_and_the_program_is_not, several_tasks_wait_for_one_program,
+             closing_wakes_who_waits, a_status_taken_by_somebody_else_is_an_error,
+             r23_closing_asks_then_kills, a_cancel_does_not_keep_a_program_alive,
+             a_group_gets_signals_as_a_whole, r23_a_start_short_of_descriptors_leaves_nothing,
+             a_simulated_loop_refuses_pipes, r21_a_thousand_programs_each_with_its_own_status)

@@ -244,7 +244,7 @@ static void mind_spin(struct coro *self) {
     self->spin_budget = loop->sched.budget;
 }
 
-int sched_refuse(struct coro *self) {
+__attribute__((cold, noinline)) int sched_refuse(struct coro *self) {
     if (self->attention & ATTENTION_FORKED) {
         return -ECHILD;
     }

@@ -18,9 +18,8 @@
 struct trace_settings {
     const char *file;
     const char *output;
-    const char *title;
     uint64_t loop;
-    uint64_t tasks;
+    struct trace_picture picture;
 };
 
 static bool ends_in(const char *text, const char *end) {
@@ -30,11 +29,12 @@ static bool ends_in(const char *text, const char *end) {
 
 static int write_picture(const struct trace_settings *settings, const struct trace *trace,
                          FILE *out, const char *name) {
-    const char *title = settings->title != NULL ? settings->title : trace->tasks[0].name;
+    struct trace_picture picture = settings->picture;
+    picture.title = picture.title != NULL ? picture.title : trace->tasks[0].name;
     if (settings->output != NULL && ends_in(settings->output, ".html")) {
-        trace_draw_html(trace, settings->tasks, title, out);
+        trace_draw_html(trace, &picture, out);
     } else {
-        trace_draw_svg(trace, settings->tasks, title, out);
+        trace_draw_svg(trace, &picture, out);
     }
     return output_finish(out, "trace", name) < 0 ? EXIT_FAILED : EXIT_GOOD;
 }
@@ -79,7 +79,7 @@ static const struct option_spec options[] = {
      .kind = OPTION_TEXT,
      .value_name = "TEXT",
      .help = "what stands above it; else the name of the first task",
-     .offset = offsetof(struct trace_settings, title)},
+     .offset = offsetof(struct trace_settings, picture.title)},
     {.name = "loop",
      .kind = OPTION_COUNT,
      .value_name = "N",
@@ -95,7 +95,15 @@ static const struct option_spec options[] = {
      .preset = "30",
      .min = 1,
      .max = 1000,
-     .offset = offsetof(struct trace_settings, tasks)},
+     .offset = offsetof(struct trace_settings, picture.tasks)},
+    {.name = "width",
+     .kind = OPTION_COUNT,
+     .value_name = "N",
+     .help = "how wide the picture is, in pixels",
+     .preset = "1220",
+     .min = TRACE_WIDTH_LEAST,
+     .max = 100000,
+     .offset = offsetof(struct trace_settings, picture.width)},
     {.name = NULL},
 };
 static const struct option_spec operands[] = {

@@ -65,9 +65,17 @@ void trace_free(struct trace *trace);
 /* The task with this id, or NULL. */
 const struct trace_task *trace_task_by_id(const struct trace *trace, uint32_t id);
 
-/* Writes a picture, of the first `tasks_most` tasks; a page with it and a table of the same. */
-void trace_draw_svg(const struct trace *trace, size_t tasks_most, const char *title, FILE *out);
-void trace_draw_html(const struct trace *trace, size_t tasks_most, const char *title, FILE *out);
+/* What is drawn of it. */
+struct trace_picture {
+    const char *title;
+    uint64_t tasks; /* at most, in the order of spawning */
+    uint64_t width; /* pixels; TRACE_WIDTH_LEAST or more */
+};
+enum { TRACE_WIDTH_LEAST = 800 }; /* the legend's */
+
+/* Writes a picture; a page with it and a table of the same. */
+void trace_draw_svg(const struct trace *trace, const struct trace_picture *picture, FILE *out);
+void trace_draw_html(const struct trace *trace, const struct trace_picture *picture, FILE *out);
 
 /* Writes text as XML wants it. */
 void trace_put_text(const char *text, FILE *out);

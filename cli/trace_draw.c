@@ -17,7 +17,6 @@
 
 enum {
     LABEL_WIDTH = 170,
-    PLOT_WIDTH = 1000,
     MARGIN = 24,
     TOP = 84,
     ROW = 38,
@@ -40,6 +39,7 @@ struct run {
 struct plot {
     const struct trace *trace;
     FILE *out;
+    int width; // of the part that shows time
     size_t rows;
     struct run *runs; // by step; 0 is the beginning
     uint32_t steps;
@@ -94,9 +94,9 @@ static bool lay_out(struct plot *plot) {
             count++;
         }
     }
-    double least = count > 0 ? PLOT_WIDTH * run_share / (double)count : 0;
+    double least = count > 0 ? plot->width * run_share / (double)count : 0;
     least = least > run_most ? run_most : least;
-    double rest = PLOT_WIDTH - least * (double)count;
+    double rest = plot->width - least * (double)count;
     plot->per_ns = trace->end_ns > 0 ? rest / (double)trace->end_ns : 0;
     double x = LABEL_WIDTH + MARGIN;
     int64_t at_ns = 0;
@@ -318,7 +318,7 @@ static void draw_names(const struct plot *plot) {
         if (i % 2 == 0) {
             fprintf(plot->out,
                     "<rect x=\"0\" y=\"%.1f\" width=\"%d\" height=\"%d\" fill=\"var(--band)\"/>\n",
-                    y, LABEL_WIDTH + PLOT_WIDTH + 2 * MARGIN, ROW);
+                    y, LABEL_WIDTH + plot->width + 2 * MARGIN, ROW);
         }
         fprintf(plot->out, "<g><title>spawned at ");
         trace_put_text(task->spawned, plot->out);
@@ -349,14 +349,14 @@ static void draw_legend(const struct plot *plot) {
         480, y + 6, 512, y + 10, 570, y + 6, 602, y + 10);
     fprintf(
         plot->out,
-        "<text class=\"dim\" x=\"194\" y=\"%.1f\">A wait that ends without an arrow was ended by "
+        "<text class=\"dim\" x=\"24\" y=\"%.1f\">A wait that ends without an arrow was ended by "
         "a timer, the network or another thread. Runs are drawn wide enough to be seen.</text>\n",
         y + 30);
 }
 
 static void draw_head(const struct plot *plot, const char *title) {
     const struct trace *trace = plot->trace;
-    int width = LABEL_WIDTH + PLOT_WIDTH + 2 * MARGIN;
+    int width = LABEL_WIDTH + plot->width + 2 * MARGIN;
     double height = TOP + (double)plot->rows * ROW + BOTTOM;
     fprintf(plot->out,
             "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %.0f\" width=\"%d\" "
@@ -385,13 +385,14 @@ static void draw_head(const struct plot *plot, const char *title) {
     fputs("</text>\n", plot->out);
 }
 
-void trace_draw_svg(const struct trace *trace, size_t tasks_most, const char *title, FILE *out) {
+void trace_draw_svg(const struct trace *trace, const struct trace_picture *picture, FILE *out) {
     struct plot plot = {.trace = trace, .out = out};
-    plot.rows = trace->task_count < tasks_most ? trace->task_count : tasks_most;
+    plot.width = (int)picture->width - LABEL_WIDTH - 2 * MARGIN;
+    plot.rows = trace->task_count < picture->tasks ? trace->task_count : picture->tasks;
     if (!lay_out(&plot)) {
         return;
     }
-    draw_head(&plot, title);
+    draw_head(&plot, picture->title);
     draw_names(&plot);
     draw_axis(&plot);
     for (size_t i = 0; i < trace->span_count; i++) {
@@ -419,12 +420,12 @@ static void put_row(const struct trace *trace, const struct trace_span *span, FI
     fputs(span->cancelled ? " (cancelled)</td></tr>\n" : "</td></tr>\n", out);
 }
 
-void trace_draw_html(const struct trace *trace, size_t tasks_most, const char *title, FILE *out) {
+void trace_draw_html(const struct trace *trace, const struct trace_picture *picture, FILE *out) {
     fputs(
         "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n<meta name=\"viewport\" "
         "content=\"width=device-width\"><title>",
         out);
-    trace_put_text(title, out);
+    trace_put_text(picture->title, out);
     fputs(
         "</title>\n<style>body{margin:1.5em;font:14px system-ui,sans-serif;background:#fff;"
         "color:#1d2430}figure{margin:0;overflow-x:auto}table{border-collapse:collapse;margin-top:1em}"
@@ -432,7 +433,7 @@ void trace_draw_html(const struct trace *trace, size_t tasks_most, const char *t
         "@media(prefers-color-scheme:dark){body{background:#151a21;color:#e7ebf1}"
         "th,td{border-color:#333d4b}}</style></head>\n<body><figure>\n",
         out);
-    trace_draw_svg(trace, tasks_most, title, out);
+    trace_draw_svg(trace, picture, out);
     fputs(
         "</figure>\n<details><summary>The same as a table</summary>\n<table><thead><tr><th>Task</th>"
         "<th>What</th><th>From</th><th>For</th><th>Woken by</th></tr></thead><tbody>\n",

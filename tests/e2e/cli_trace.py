@@ -88,6 +88,17 @@ def only_as_many_tasks_as_wanted():
 
 
 @suite.test
+def as_wide_as_wanted():
+    """If this fails, pictures do not fit the pages of the guide."""
+    def body(path):
+        ended = run("trace", str(path), "--width", "900")
+        picture = xml.dom.minidom.parseString(ended.out).documentElement
+        equal(picture.getAttribute("width"), "900", "width")
+        equal(run("trace", str(path), "--width", "799").code, USAGE, "too narrow for its legend")
+    with_trace(EVENTS, body)
+
+
+@suite.test
 def what_is_no_trace():
     for text, reason in (("", "no JSON"), ("[1", "no JSON"), ("[]", "not written by juggle"),
                          ('{"traceEvents":[]}', "not written by juggle"),

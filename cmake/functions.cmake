@@ -17,7 +17,7 @@ function(juggle_keep_architecture list_name)
     set(${list_name} ${files} PARENT_SCOPE)
 endfunction()
 
-# juggle_programs(GROUP GLOB): target GROUP builds one program per file, into <build>/GROUP/.
+# juggle_programs(GROUP GLOB [LIBRARY...]): target GROUP builds one program per file, into <build>/GROUP/.
 function(juggle_programs group glob)
     file(GLOB files CONFIGURE_DEPENDS ${glob})
     if(NOT files OR NOT TARGET juggle_static)
@@ -34,7 +34,7 @@ function(juggle_programs group glob)
         add_executable(${target} EXCLUDE_FROM_ALL ${file})
         set_target_properties(${target} PROPERTIES OUTPUT_NAME ${stem}
                               RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/${group})
-        target_link_libraries(${target} PRIVATE juggle_flags juggle_static)
+        target_link_libraries(${target} PRIVATE juggle_flags ${ARGN} juggle_static)
         if(group STREQUAL fuzz)
             target_include_directories(${target} PRIVATE src)
             target_link_options(${target} PRIVATE -fsanitize=fuzzer)

@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: MIT
+/* lesson.c – see lesson.h.
+ *
+ * Holds      the options of this run, and when it began.
+ * Called by  every lesson.
+ */
+#include "lesson.h"
+
+#include "files.h"
+#include "services.h"
+
+#include <getopt.h>
+#include <inttypes.h>
+#include <juggle/sim.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+
+enum { NUMBER_MOST = 100000, LIMIT_MS = 10000 };
+
+static struct {
+    const char *name;
+    bool sim;
+    uint64_t seed;
+    size_t count; // 0: what is usual
+    jg_fn *fn;
+    int64_t began_ns;
+} lesson;
+
+jg_http_client_options lesson_limits;
+
+static const char usage[] =
+    "usage: %s [OPTIONS]\n"
+    "  --sim        on a virtual clock: waiting takes no time, and each run prints the same\n"
+    "               (also with JUGGLE_BACKEND=sim; not for lessons with threads and processes)\n"
+    "  --seed N     draw other random delays [1, or JUGGLE_SEED]\n"
+    "  -n N         how many, in lessons that make many of something\n"
+    "  --url URL    ask this service instead of the stand-in that is started for the lesson; once\n"
+    "               for each service the lesson asks. A URL without a path, such as that of a\n"
+    "               `juggle serve` elsewhere, is asked for the lesson's own paths\n"
+    "  --limit MS   how long a service may take [10000]\n"
+    "  --help       this text\n";
+
+/* Reads a whole number from 1 to `most`. Returns 0, or -EINVAL and complains. */
+static int read_number(const char *option, const char *text, uint64_t most, uint64_t *out_number) {
+    char *end;
+    errno = 0;
+    *out_number = strtoull(text, &end, 10);
+    if (errno != 0 || *end != '\0' || *text < '0' || *text > '9' || *out_number == 0 ||
+        *out_number > most) {
+        fprintf(stderr, "%s: %s: a number from 1 to %" PRIu64 ", not '%s'\n", lesson.name, option,
+                most, text);
+        return -EINVAL;
+    }
+    return 0;
+}
+
+static void set_limits(int64_t limit_ms) {
+    lesson_limits = (jg_http_client_options){.connect_ms = limit_ms,
+                                             .first_byte_ms = limit_ms,
+                                             .idle_ms = limit_ms,
+                                             .total_ms = limit_ms};
+}
+
+static int read_option(int letter) {
+    uint64_t number = 0;
+    int rc = 0;
+    switch (letter) {
+    case 'm':
+        lesson.sim = true;
+        return 0;
+    case 's':
+        return read_number("--seed", optarg, UINT64_MAX, &lesson.seed);
+    case 'n':
+        rc = read_number("-n", optarg, NUMBER_MOST, &number);
+        lesson.count = number;
+        return rc;
+    case 'l':
+        rc = read_number("--limit", optarg, NUMBER_MOST, &number);
+        set_limits((int64_t)number);
+        return rc;
+    case 'u':
+        rc = services_use(optarg);
+        if (rc < 0) {
+            fprintf(stderr, "%s: --url: 'http://HOST[:PORT][/PATH]', not '%s'; at most %d times\n",
+                    lesson.name, optarg, SERVICES_MOST);
+        }
+        return rc;
+    default:
+        fprintf(stderr, "Try '%s --help'.\n", lesson.name);
+        return -EINVAL;
+    }
+}
+
+/* Returns 0; 1 after --help; -EINVAL. */
+static int read_options(int argc, char **argv) {
+    static const struct option options[] = {
+        {"sim", no_argument, NULL, 'm'},       {"seed", required_argument, NULL, 's'},
+        {"url", required_argument, NULL, 'u'}, {"limit", required_argument, NULL, 'l'},
+        {"help", no_argument, NULL, 'h'},      {NULL, 0, NULL, 0},
+    };
+    int letter;
+    while ((letter = getopt_long(argc, argv, "n:h", options, NULL)) != -1) {
+        if (letter == 'h') {
+            printf(usage, lesson.name);
+            return 1;
+        }
+        if (read_option(letter) < 0) {
+            return -EINVAL;
+        }
+    }
+    if (optind < argc) {
+        fprintf(stderr, "%s: what is '%s'? Try '%s --help'.\n", lesson.name, argv[optind],
+                lesson.name);
+        return -EINVAL;
+    }
+    return 0;
+}
+
+/* The first task: the lesson, and the end of what it started. */
+static intptr_t run(void *arg) {
+    (void)arg;
+    lesson.began_ns = jg_now();
+    intptr_t rc = lesson.fn(NULL);
+    fflush(stdout);
+    if (rc < 0) {
+        fprintf(stderr, "%s: %s\n", lesson.name, jg_error_detail(rc));
+    }
+    services_stop();
+    files_remove();
+    return rc;
+}
+
+enum clock { ANY_CLOCK, REAL_CLOCK, VIRTUAL_CLOCK };
+
+static int run_lesson(int argc, char **argv, jg_fn *fn, enum clock clock) {
+    const char *slash = strrchr(argv[0], '/');
+    const char *backend = getenv("JUGGLE_BACKEND");
+    const char *seed = getenv("JUGGLE_SEED");
+    lesson.name = slash != NULL ? slash + 1 : argv[0];
+    lesson.fn = fn;
+    lesson.seed = 1;
+    set_limits(LIMIT_MS);
+    lesson.sim = backend != NULL && strcmp(backend, "sim") == 0;
+    int rc = seed != NULL ? read_number("JUGGLE_SEED", seed, UINT64_MAX, &lesson.seed) : 0;
+    rc = rc < 0 ? rc : read_options(argc, argv);
+    if (rc != 0) {
+        return rc < 0 ? 2 : 0;
+    }
+    const jg_run_options on_epoll = {.backend = "epoll"};
+    const jg_sim_options calm = {.seed = lesson.seed, .calm = true};
+    lesson.sim = clock == VIRTUAL_CLOCK || (lesson.sim && clock == ANY_CLOCK);
+    intptr_t result = lesson.sim ? jg_sim_run(run, NULL, &calm) : jg_run_with(run, NULL, &on_epoll);
+    return result < 0 || fflush(stdout) != 0 ? 1 : 0;
+}
+
+int lesson_main(int argc, char **argv, jg_fn *fn) {
+    return run_lesson(argc, argv, fn, ANY_CLOCK);
+}
+
+int lesson_main_real(int argc, char **argv, jg_fn *fn) {
+    return run_lesson(argc, argv, fn, REAL_CLOCK);
+}
+
+int lesson_main_virtual(int argc, char **argv, jg_fn *fn) {
+    return run_lesson(argc, argv, fn, VIRTUAL_CLOCK);
+}
+
+int64_t lesson_ms(void) {
+    return (jg_now() - lesson.began_ns) / JG_MS;
+}
+
+void say(const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    printf("%.2f s  ", (double)(jg_now() - lesson.began_ns) / (double)JG_S);
+    vprintf(format, arguments);
+    putchar('\n');
+    fflush(stdout); // seen when it happens, also through a pipe
+    va_end(arguments);
+}
+
+int64_t lesson_random(int64_t least, int64_t most) {
+    // splitmix64, so that a seed means the same numbers on every machine.
+    uint64_t z = (lesson.seed += UINT64_C(0x9e3779b97f4a7c15));
+    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
+    return least + (int64_t)((z ^ (z >> 31)) % (uint64_t)(most - least + 1));
+}
+
+size_t lesson_count(size_t usual) {
+    return lesson.count != 0 ? lesson.count : usual;
+}
+
+void lesson_block(int64_t duration_ms) {
+    if (lesson.sim) {
+        jg_sim_advance(duration_ms); // the clock goes on, and nobody else gets to run
+        return;
+    }
+    struct timespec left = {duration_ms / 1000, duration_ms % 1000 * JG_MS};
+    while (nanosleep(&left, &left) < 0 && errno == EINTR) {}
+}
+
+bool lesson_sim(void) {
+    return lesson.sim;
+}
+
+int lesson_field(const char *json, const char *name, char *out, size_t cap) {
+    char key[64];
+    snprintf(key, sizeof(key), "\"%s\":", name);
+    const char *at = strstr(json, key);
+    if (at == NULL) {
+        return (int)jg_fail(-EPROTO, "the answer has no \"%s\"", name);
+    }
+    at += strlen(key);
+    at += strspn(at, " ");
+    bool quoted = *at == '"';
+    at += quoted;
+    size_t length = strcspn(at, quoted ? "\"" : ",} \r\n");
+    snprintf(out, cap, "%.*s", (int)(length < cap ? length : cap), at);
+    return 0;
+}
+
+static double seconds(struct timeval time) {
+    return (double)time.tv_sec + (double)time.tv_usec / 1e6;
+}
+
+double lesson_cpu_s(void) {
+    struct rusage own;
+    struct rusage children;
+    getrusage(RUSAGE_SELF, &own);
+    getrusage(RUSAGE_CHILDREN, &children);
+    return seconds(own.ru_utime) + seconds(own.ru_stime) + seconds(children.ru_utime) +
+           seconds(children.ru_stime);
+}
+
+int lesson_expect_ok(const jg_http_response *response) {
+    int status = jg_http_status(response);
+    return status == 200 ? 0 : (int)jg_fail(-EPROTO, "the service answered with status %d", status);
+}

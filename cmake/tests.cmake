@@ -2,7 +2,7 @@
 # Finds, builds and registers every test.
 #
 # Holds      one executable and one or more ctest entries per tests/**/test_*.c, one entry per script
-#            in tests/e2e and tests/lint, and one per fuzz target that has saved inputs.
+#            in tests/e2e, tests/lessons and tests/lint, and one per fuzz target that has saved inputs.
 # Invariant  every entry ends its output with `name: N passed, N failed, N skipped`.
 # Called by  CMakeLists.txt.
 # Why        a test's place says what it is: tests/unit/<room> may see src/, tests/api only include/.
@@ -163,11 +163,15 @@ if(NOT JUGGLE_TEST_ONLY)
     endforeach()
 
     file(GLOB test_scripts CONFIGURE_DEPENDS RELATIVE ${PROJECT_SOURCE_DIR}/tests
-         tests/e2e/*.sh tests/e2e/*.py tests/lint/*.sh tests/lint/*.py)
+         tests/e2e/*.sh tests/e2e/*.py tests/lint/*.sh tests/lint/*.py
+         tests/lessons/*.py)
     list(FILTER test_scripts EXCLUDE REGEX "/(lib|_)[^/]*$")
     if(NOT JUGGLE_SANITIZE STREQUAL none OR JUGGLE_COVERAGE OR NOT TARGET juggle_static)
         # What is installed is never instrumented, and lint runs none of our code.
         list(FILTER test_scripts EXCLUDE REGEX "^(lint/|e2e/install)")
+    endif()
+    if(NOT CMAKE_BUILD_TYPE STREQUAL Release OR NOT TARGET juggle_lesson_parts)
+        list(FILTER test_scripts EXCLUDE REGEX "^lessons/") # they are not part of `all`
     endif()
     foreach(relative IN LISTS test_scripts)
         cmake_path(GET relative PARENT_PATH dir)

@@ -1,0 +1,117 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""faults.py: services that are missing, slow or broken, and options that are none.
+
+If this fails, a reader who tries a lesson on a service that does not answer gets a hang, a success that
+was none, or a page of noise instead of one line that says what is wrong.
+"""
+import concurrent.futures
+import contextlib
+import socket
+import sys
+import threading
+
+sys.dont_write_bytecode = True
+from lib_lessons import LESSONS, Results, run  # noqa: E402
+
+CALLING = [name for name in LESSONS if "08" <= name[:2] <= "17"]
+# These do not look into a body, so they cannot mind an empty one.
+HEAD_ONLY = ("08_", "13_", "15_", "16_", "17_")
+AT_ONCE = 6
+ANSWERS = {
+    "missing": None,
+    "slow": b"",
+    "failing": b"HTTP/1.1 500 No\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+    "not HTTP": b"\x00\xff\x1b[2Jhello\r\n\r\n",
+    "cut off": b"HTTP/1.1 200 OK\r\nContent-Length: 2000\r\n\r\n{}",
+    "empty": b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}",
+}
+
+
+def answer(peer, text):
+    with contextlib.suppress(OSError), peer:
+        if text:
+            peer.recv(65536)
+            peer.sendall(text)
+        else:
+            peer.settimeout(30)
+            while peer.recv(65536):
+                pass
+
+
+def serve(listener, text):
+    with contextlib.suppress(OSError):
+        while True:
+            peer, _ = listener.accept()
+            threading.Thread(target=answer, args=(peer, text), daemon=True).start()
+
+
+@contextlib.contextmanager
+def service(text):
+    """Yields its URL."""
+    with socket.create_server(("127.0.0.1", 0), backlog=200) as listener:
+        if text is None:
+            listener.close()
+            yield "http://127.0.0.1:1"
+        else:
+            threading.Thread(target=serve, args=(listener, text), daemon=True).start()
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+
+def told(name, err):
+    """One line of the lesson's own is last; what nobody retrieved may be reported before it (lesson 13)."""
+    lines = err.splitlines()
+    others = [line for line in lines[:-1] if "nobody looked" not in line or not name.startswith("13_")]
+    return (lines and lines[-1].startswith(f"{name}: ") and len(lines[-1]) > len(name) + 10 and not others
+            and "\x1b" not in err)
+
+
+def check(args):
+    kind, name, url = args
+    try:
+        code, out, err = run(name, "--url", url, "--limit", "300", "-n", "3", limit_s=30)
+    except Exception as error:  # a hang
+        return False, f"{name}, service {kind}", repr(error)
+    return code == 1 and told(name, err), f"{name}, service {kind}", (code, out, err)
+
+
+def services(results):
+    with contextlib.ExitStack() as stack, concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
+        urls = {kind: stack.enter_context(service(text)) for kind, text in ANSWERS.items()}
+        cases = [(kind, name, url) for name in CALLING for kind, url in urls.items()
+                 if not (kind == "empty" and name.startswith(HEAD_ONLY))
+                 # it waits for seconds before it asks
+                 and not (name.startswith("09_") and kind not in ("missing", "empty"))]
+        for good, what, details in pool.map(check, cases):
+            results.check(good, what, details)
+
+
+def options(results):
+    for args in (["--nonsense"], ["-n", "0"], ["-n", "x"], ["--seed", "-3"], ["--limit", "1e3"], ["more"],
+                 ["--url", "ftp://host/"], ["--url", "http://"], ["--url"], ["-n", "99999999999999999999"],
+                 ["--url", "http://a"] * 9):
+        code, out, err = run("05_context_switch", *args)
+        results.check(code == 2 and out == "" and 1 <= err.count("\n") <= 2, f"options {args}", code, out, err)
+    code, out, err = run("05_context_switch", JUGGLE_SEED="many")
+    results.check(code == 2 and out == "", "JUGGLE_SEED", code, out, err)
+    for name in LESSONS:
+        code, out, err = run(name, "--help")
+        results.check(code == 0 and err == "" and out.startswith(f"usage: {name} [OPTIONS]")
+                      and "--url" in out, f"{name} --help", code, out, err)
+
+
+def full_disk(results):
+    code, _, err = run("15_parallel_calls", "-n", "2", TMPDIR="/no/such/place")
+    results.check(code == 1 and "/no/such/place" in err and err.count("\n") == 1, "no place for files", code, err)
+
+
+def main():
+    results = Results("lessons/faults")
+    services(results)
+    options(results)
+    full_disk(results)
+    return results.end()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -45,7 +45,7 @@ static void print_figures(const struct board *board) {
     unsigned served = board->served[BOARD_EVENING - 1];
     unsigned paid_for = board->waiters * BOARD_EVENING;
     double wages = (double)paid_for / 60 * BOARD_WAGE;
-    printf("%-36s %6u %8.1f min %9.0f %% %7.0f %10.2f\n", board->name, served,
+    printf("%-32s %6u %6.1f min %7.0f %% %6.0f %9.2f\n", board->name, served,
            (double)count_minutes(board, BOARD_WAITS) / board->parties,
            100.0 - 100.0 * count_minutes(board, BOARD_WAITER) / paid_for, wages,
            served > 0 ? wages / served : wages);
@@ -53,9 +53,8 @@ static void print_figures(const struct board *board) {
 
 int board_show(const struct board *boards, size_t count) {
     picture_show(boards, count);
-    printf("\n%-36s %6s %12s %11s %7s %10s\n", "", "guests", "waiting", "waiters", "", "wages");
-    printf("%-36s %6s %12s %11s %7s %10s\n", "", "served", "per party", "idle", "wages",
-           "per guest");
+    printf("\n%-32s %6s %10s %9s %6s %9s\n", "", "guests", "waiting", "waiters", "", "wages");
+    printf("%-32s %6s %10s %9s %6s %9s\n", "", "served", "per party", "idle", "wages", "per guest");
     for (size_t i = 0; i < count; i++) {
         print_figures(&boards[i]);
     }

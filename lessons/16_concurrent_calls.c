@@ -2,8 +2,7 @@
 /* 16_concurrent_calls.c – N tasks doing what the N processes of lesson 15 do, files included.
  *
  * Watch the CPU time: as many requests are under way at once, in one process on one core. Files cannot be
- * waited for as sockets can, so jg_file_* has threads do that part while the loop goes on. One client
- * serves all tasks, and keeps its connections for the next.
+ * waited for as sockets can, so jg_file_* has threads do that part while the loop goes on.
  */
 #include "common/lesson.h"
 
@@ -11,8 +10,11 @@
 #include <juggle/file.h>
 #include <string.h>
 
+enum { AT_ONCE = 100 };
+
 static const char *url;
 static jg_http_client *client;
+static jg_sem places; // AT_ONCE of them: thousands of open files and connections help nobody
 
 static int write_date(size_t number, const char *date) {
     char path[LESSON_PATH];
@@ -27,7 +29,7 @@ static int write_date(size_t number, const char *date) {
     return written < 0 ? (int)written : rc;
 }
 
-static intptr_t fetch(void *number) {
+static intptr_t fetch(size_t number) {
     jg_http_response *response;
     int rc = jg_http_get(client, url, &response);
     if (rc < 0) {
@@ -35,8 +37,17 @@ static intptr_t fetch(void *number) {
     }
     const char *date = jg_http_response_header(response, "Date");
     rc = lesson_expect_ok(response);
-    rc = rc < 0 ? rc : write_date((size_t)number, date != NULL ? date : "no date");
+    rc = rc < 0 ? rc : write_date(number, date != NULL ? date : "no date");
     jg_http_response_close(response);
+    return rc;
+}
+
+static intptr_t fetch_in_turn(void *number) {
+    intptr_t rc = jg_sem_acquire(&places);
+    if (rc == 0) {
+        rc = fetch((size_t)number);
+        jg_sem_release(&places);
+    }
     return rc;
 }
 
@@ -45,15 +56,15 @@ static intptr_t lesson(void *arg) {
     size_t count = lesson_count(20);
     url = lesson_url(0, "/api/onlinePlayers?output=json");
     jg_http_client_options options = lesson_limits;
-    options.connections = options.connections_per_origin = 100; // the others wait their turn,
-    options.total_ms = -1;                                      // for as long as it takes
+    options.connections = options.connections_per_origin = AT_ONCE;
+    jg_sem_init(&places, AT_ONCE);
     intptr_t rc = jg_http_client_open(&options, &client);
     if (rc < 0) {
         return rc;
     }
     JG_GROUP(group, rc) {
         for (size_t i = 0; i < count && rc == 0; i++) {
-            rc = jg_group_spawn(group, fetch, (void *)i); // a number fits into the argument
+            rc = jg_group_spawn(group, fetch_in_turn, (void *)i); // a number fits into the argument
         }
     }
     jg_http_client_close(client);

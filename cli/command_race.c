@@ -73,6 +73,13 @@ static bool check_floor(const struct race_settings *settings) {
 static enum exit_code find_target(const struct race_options *options, struct race *race) {
     char error[TARGET_ERROR_SIZE];
     char shown[64];
+    if (options->url == NULL && race->settings.work == MODEL_WORK_CPU) {
+        return EXIT_GOOD;
+    }
+    if (options->url == NULL) {
+        output_complain("race", "URL is missing; see 'juggle race --help'");
+        return EXIT_USAGE;
+    }
     if (target_parse(options->url, &race->target, error) < 0) {
         output_complain("race", "%s", error);
         return EXIT_USAGE;
@@ -162,7 +169,8 @@ static const struct option_spec options[] = {
      .letter = 'w',
      .kind = OPTION_TEXT,
      .value_name = "KIND",
-     .help = "io: requests; cpu:TIME: computing so long instead; mixed:TIME: both",
+     .help =
+         "io: requests; cpu:TIME: computing for so long instead; mixed:TIME: both; without TIME, 1ms",
      .preset = "io",
      .offset = AT(work)},
     {.name = "cores",
@@ -184,7 +192,7 @@ static const struct option_spec options[] = {
     {.name = "sync-requests",
      .kind = OPTION_COUNT,
      .value_name = "N",
-     .help = "how many requests sync really makes; the rest is reckoned from them",
+     .help = "how many requests sync really makes; the rest is reckoned from them (cpu: all)",
      .preset = "20",
      .min = 1,
      .max = 1000000000,
@@ -220,9 +228,9 @@ static const struct option_spec options[] = {
 static const struct option_spec operands[] = {
     {.name = "URL",
      .kind = OPTION_URL,
-     .help = "http://host[:port]/path, or http+unix://%2Fpath%2Fto%2Fsocket/path",
-     .offset = AT(url),
-     .required = true},
+     .help = "http://host[:port]/path, or http+unix://%2Fpath%2Fto%2Fsocket/path; "
+             "--work cpu needs none",
+     .offset = AT(url)},
     {.name = NULL},
 };
 static const struct command_example examples[] = {
@@ -230,8 +238,10 @@ static const struct command_example examples[] = {
      "10,000 requests, 1,000 in flight, under every model"},
     {"juggle race http://127.0.0.1:8080/ --cores 1 -m threads,coroutines",
      "with the client on one core: waiting needs no second one"},
-    {"juggle race http://127.0.0.1:8080/ -n 1k --work cpu:2ms",
-     "computing instead of waiting: the ranking turns round"},
+    {"juggle race --work cpu:2ms -n 200 -c 8",
+     "computing, no server needed: the ranking turns round"},
+    {"juggle race http://127.0.0.1:8080/ --work mixed:2ms",
+     "computing after each answer: waits overlap, it does not"},
     {"juggle race http://127.0.0.1:8080/ --json | jq '.models[] | {name, wall_s}'", "for programs"},
     {NULL, NULL},
 };
@@ -251,6 +261,9 @@ const struct command command_race = {
         "shown apart.\n\n"
         "Costs are CPU time, context switches, and memory as PSS + kernel stacks + page tables. "
         "The model \"floor\" is a bare epoll loop: the least it can cost.\n\n"
+        "With --work cpu:TIME each model computes instead, a chain of hashes that takes so much CPU time "
+        "on one idle core, and checks the result; with mixed:TIME it does so after each answer. Where "
+        "nothing waits, the verdict says when not to use concurrency.\n\n"
         "^C once ends the race and reports what was measured; twice quits at once.",
     .examples = examples,
     .options = options,

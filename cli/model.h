@@ -13,6 +13,7 @@
 
 #include "board.h"
 #include "target.h"
+#include "work.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -32,8 +33,8 @@ struct model_plan {
     uint64_t sample_least; /* stop after so many, once it took long enough; 0: make all */
     int64_t body_bytes;    /* length every body must have; -1: any */
     enum model_work work;
-    uint64_t work_steps; /* per request, for work_do */
-    bool hold;           /* each worker keeps its first answer until memory was read */
+    struct work computing; /* per request, unless `work` is only requests */
+    bool hold;             /* each worker keeps its first answer until memory was read */
 };
 
 struct model {

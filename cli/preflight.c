@@ -61,11 +61,16 @@ static uint64_t above(uint64_t value, uint64_t spare) {
     return value > spare ? value - spare : 0;
 }
 
-static struct limit files_limit(void) {
+/* Whether each worker has a connection: one that only computes has none. */
+static bool has_connections(const struct race *race) {
+    return race->settings.work != MODEL_WORK_CPU;
+}
+
+static struct limit files_limit(const struct race *race) {
     struct rlimit files = {.rlim_max = RLIM_INFINITY};
     getrlimit(RLIMIT_NOFILE, &files);
     return (struct limit){
-        .most_workers = above(files.rlim_max, SPARE_FILES),
+        .most_workers = has_connections(race) ? above(files.rlim_max, SPARE_FILES) : UINT64_MAX,
         .value = files.rlim_max,
         .needs = "open files",
         .name = "the hard limit of open files (ulimit -Hn)",
@@ -77,7 +82,7 @@ static struct limit ports_limit(const struct race *race) {
     uint64_t lowest = read_number(path, 0, 32768);
     uint64_t highest = read_number(path, 1, 60999);
     uint64_t ports = highest >= lowest ? highest - lowest + 1 : 0;
-    bool counts = !race->target.is_unix && race->settings.work != MODEL_WORK_CPU;
+    bool counts = !race->target.is_unix && has_connections(race);
     return (struct limit){
         .most_workers = counts ? above(ports, SPARE_PORTS) : UINT64_MAX,
         .value = ports,
@@ -107,7 +112,7 @@ static struct limit tasks_limit(const struct race *race) {
 }
 
 static struct limit lowest_limit(const struct race *race) {
-    const struct limit limits[] = {files_limit(), ports_limit(race), tasks_limit(race)};
+    const struct limit limits[] = {files_limit(race), ports_limit(race), tasks_limit(race)};
     struct limit lowest = limits[0];
     for (unsigned i = 1; i < sizeof(limits) / sizeof(limits[0]); i++) {
         lowest = limits[i].most_workers < lowest.most_workers ? limits[i] : lowest;

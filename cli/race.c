@@ -28,9 +28,11 @@ static unsigned count_cores(void) {
     return (unsigned)CPU_COUNT(&allowed);
 }
 
-/* Whether the entry makes only a sample of the requests, if all of them took too long. */
+/* Whether the entry makes only a sample of the requests, if all of them took too long. Computing takes
+ * one after another no longer than any one core. */
 static bool may_sample(const struct race *race, const struct race_entry *entry) {
-    return entry->model->is_sequential && race->settings.requests > race->settings.sync_requests;
+    return entry->model->is_sequential && race->settings.work != MODEL_WORK_CPU &&
+           race->settings.requests > race->settings.sync_requests;
 }
 
 /* Whether it did so in its rounds until now. */
@@ -40,7 +42,7 @@ static bool has_sampled(const struct race *race, const struct race_entry *entry)
            first->issued < race->settings.requests;
 }
 
-static void make_plan(const struct race *race, struct race_entry *entry, uint64_t work_steps) {
+static void make_plan(const struct race *race, struct race_entry *entry, struct work computing) {
     const struct race_settings *settings = &race->settings;
     bool is_sequential = entry->model->is_sequential;
     entry->plan = (struct model_plan){
@@ -51,14 +53,15 @@ static void make_plan(const struct race *race, struct race_entry *entry, uint64_
         .sample_least = may_sample(race, entry) ? settings->sync_requests : 0,
         .body_bytes = race->body_bytes,
         .work = settings->work,
-        .work_steps = work_steps,
+        .computing = computing,
     };
 }
 
 int race_open(struct race *race) {
-    uint64_t work_steps = race->settings.work == MODEL_WORK_IO
-                              ? 0
-                              : work_steps_for(race->settings.work_ns);
+    struct work computing = {.steps = 0};
+    if (race->settings.work != MODEL_WORK_IO) {
+        computing = work_for(race->settings.work_ns);
+    }
     race->cores_allowed = count_cores();
     race->entry_count = 0;
     for (unsigned i = 0; i < race->settings.models.count; i++) {
@@ -70,7 +73,7 @@ int race_open(struct race *race) {
             race_close(race);
             return -ENOMEM;
         }
-        make_plan(race, entry, work_steps);
+        make_plan(race, entry, computing);
         race->entry_count++;
     }
     return 0;
@@ -151,7 +154,9 @@ static int run_all(struct race *race, struct progress *progress) {
 }
 
 int race_run(struct race *race, struct progress *progress) {
-    server_find(&race->target, &race->server);
+    if (race->settings.work != MODEL_WORK_CPU) {
+        server_find(&race->target, &race->server);
+    }
     int rc = run_all(race, progress);
     progress_clear(progress);
     return rc;

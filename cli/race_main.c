@@ -24,19 +24,20 @@
 #include <unistd.h>
 
 static void print_heading(const struct race *race, struct terminal *terminal) {
-    static const char *const works[] = {
-        [MODEL_WORK_IO] = "requests",
-        [MODEL_WORK_CPU] = "pieces of computing",
-        [MODEL_WORK_MIXED] = "requests with computing",
-    };
     const struct race_settings *settings = &race->settings;
-    terminal_print(terminal, TERMINAL_PLAIN, "same work for everyone: %s %s, %s in flight",
-                   units_count(settings->requests).text, works[settings->work],
-                   units_count(settings->concurrency).text);
-    if (settings->work != MODEL_WORK_CPU) {
-        terminal_print(terminal, TERMINAL_PLAIN, ", answers checked");
+    char work[64] = "requests";
+    if (settings->work != MODEL_WORK_IO) {
+        snprintf(work, sizeof(work),
+                 settings->work == MODEL_WORK_CPU ? "times %s of computing"
+                                                  : "requests, each with %s of computing",
+                 units_exact_duration(settings->work_ns).text);
     }
-    terminal_print(terminal, TERMINAL_PLAIN, "; %s round%s each\n\n",
+    terminal_print(terminal, TERMINAL_PLAIN,
+                   "same work for everyone: %s %s, %s %s, %s checked; %s round%s each\n\n",
+                   units_count(settings->requests).text, work,
+                   units_count(settings->concurrency).text,
+                   settings->work == MODEL_WORK_CPU ? "at once" : "in flight",
+                   settings->work == MODEL_WORK_CPU ? "results" : "answers",
                    units_count(settings->rounds).text, settings->rounds == 1 ? "" : "s");
     terminal_flush(terminal);
 }

@@ -114,13 +114,13 @@ static void add_row(struct table *table, const struct race *race, const struct r
     }
 }
 
-static void print_footnotes(const struct race_row *rows, unsigned count,
+static void print_footnotes(const struct race *race, const struct race_row *rows,
                             struct terminal *terminal) {
-    print_note(
-        terminal, TERMINAL_DIM,
-        "* PSS + kernel stacks + page tables, all workers holding an answer; start: making the "
-        "workers");
-    for (unsigned i = 0; i < count; i++) {
+    const char *moment = race->settings.work == MODEL_WORK_CPU ? "there" : "holding an answer";
+    print_note(terminal, TERMINAL_DIM,
+               "* PSS + kernel stacks + page tables, all workers %s; start: making the workers",
+               moment);
+    for (unsigned i = 0; i < race->entry_count; i++) {
         if (rows[i].is_scaled && rows[i].measured) {
             print_note(terminal, TERMINAL_DIM, "%s from %s real requests, not run in full",
                        scaled_mark, units_count(rows[i].real_requests).text);
@@ -173,7 +173,7 @@ static void print_doubts(const struct race *race, const struct race_row *rows,
             overflows += load->overflows;
             busiest = server_is_busy(load) && load->busiest > busiest ? load->busiest : busiest;
         }
-        if (busiest > 0 && race->settings.work == MODEL_WORK_IO) {
+        if (busiest > 0 && race->settings.work != MODEL_WORK_CPU) {
             print_note(
                 terminal, TERMINAL_WARN,
                 "doubt: under %s the server was at its limit (%.0f %% of a core): it set the "
@@ -216,7 +216,7 @@ void race_print(const struct race *race, struct terminal *terminal) {
     }
     table_print(&table, terminal);
     terminal_print(terminal, TERMINAL_PLAIN, "\n");
-    print_footnotes(rows, race->entry_count, terminal);
+    print_footnotes(race, rows, terminal);
     for (unsigned i = 0; i < race->entry_count; i++) {
         print_failures(&rows[i], terminal);
     }

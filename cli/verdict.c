@@ -162,18 +162,52 @@ static bool has_more_cores(const struct race_row *rows, unsigned count) {
     return false;
 }
 
-/* On CPU work: how much did more cores help? */
-static void say_working(struct sentence *s, const struct race_row *rows, unsigned count,
-                        const struct race_row *winner) {
-    const struct race_row *one_core = NULL;
+/* The quickest of the models that run on one core; NULL if none took part. */
+static const struct race_row *quickest_on_one_core(const struct race_row *rows, unsigned count) {
+    const struct race_row *quickest = NULL;
     for (unsigned i = 0; i < count; i++) {
         if (takes_part(&rows[i]) && rows[i].model->is_one_core &&
-            (one_core == NULL || rows[i].wall_ns < one_core->wall_ns)) {
-            one_core = &rows[i];
+            (quickest == NULL || rows[i].wall_ns < quickest->wall_ns)) {
+            quickest = &rows[i];
         }
     }
-    double gain = one_core == NULL ? 1 : ratio(one_core->wall_ns, winner->wall_ns);
-    if (winner->cores > 1 && gain >= noticeable) {
+    return quickest;
+}
+
+/* The row of a model, if it took part. */
+static const struct race_row *row_of(const struct race_row *rows, unsigned count,
+                                     enum model_index index) {
+    for (unsigned i = 0; i < count; i++) {
+        if (takes_part(&rows[i]) && rows[i].model == &models[index]) {
+            return &rows[i];
+        }
+    }
+    return NULL;
+}
+
+/* How much quicker more cores were than one; 1 if the winner has no more, or nobody has fewer. */
+static double gain_of_cores(const struct race_row *winner, const struct race_row *one_core) {
+    bool has_more = one_core != NULL && winner->cores > 1;
+    return has_more ? ratio(one_core->wall_ns, winner->wall_ns) : 1;
+}
+
+/* Says when not to use concurrency, if the rows show it. */
+static void say_when_not(struct sentence *s, const struct race_row *rows, unsigned count) {
+    const struct race_row *sync = row_of(rows, count, MODEL_SYNC);
+    const struct race_row *coroutines = row_of(rows, count, MODEL_COROUTINES);
+    if (sync != NULL && coroutines != NULL &&
+        ratio(sync->wall_ns, coroutines->wall_ns) < about_equal) {
+        say(s, " On one core, coroutines gained nothing over one after another: where nothing "
+               "waits, do not use concurrency.");
+    }
+}
+
+/* On CPU work: how much did more cores help? */
+static void say_computing(struct sentence *s, const struct race_row *rows, unsigned count,
+                          const struct race_row *winner) {
+    const struct race_row *one_core = quickest_on_one_core(rows, count);
+    double gain = gain_of_cores(winner, one_core);
+    if (gain >= noticeable) {
         say(s,
             "Work is not waiting: %s on %u cores were %s quicker than %s on one. "
             "What computes needs cores, not coroutines.",
@@ -182,6 +216,32 @@ static void say_working(struct sentence *s, const struct race_row *rows, unsigne
         say(s, "Work is not waiting, but more cores hardly helped: were they busy elsewhere?");
     } else {
         say(s, "Work is not waiting: no model makes one core compute faster.");
+    }
+    say_when_not(s, rows, count);
+}
+
+/* On requests with computing: which of the two decided? */
+static void say_mixed(struct sentence *s, const struct race *race, const struct race_row *rows,
+                      unsigned count, int winner) {
+    const struct race_row *best = &rows[winner];
+    const struct race_row *one_core = quickest_on_one_core(rows, count);
+    double gain = gain_of_cores(best, one_core);
+    if (gain >= noticeable) {
+        say(s,
+            "Waits overlap on one core, computing does not: %s on %u cores were %s quicker than %s "
+            "on one. Give the computing to more cores.",
+            best->model->name, best->cores, units_ratio(gain).text, one_core->model->name);
+    } else if (best->model->is_one_core && !best->model->is_sequential &&
+               has_more_cores(rows, count)) {
+        say(s,
+            "There is more waiting than computing here: one core did both for %s requests in the "
+            "air.",
+            units_count(race->settings.concurrency).text);
+    } else {
+        say(s,
+            verdict_is_cheapest(rows, count, winner) ? "Here %s cost least."
+                                                     : "Of the quickest, %s cost least.",
+            best->model->name);
     }
 }
 
@@ -195,8 +255,10 @@ void verdict_write(const struct race *race, const struct race_row *rows, unsigne
     }
     if (race->settings.work == MODEL_WORK_IO) {
         say_waiting(&s, race, &rows[winner], verdict_is_cheapest(rows, count, winner));
+    } else if (race->settings.work == MODEL_WORK_CPU) {
+        say_computing(&s, rows, count, &rows[winner]);
     } else {
-        say_working(&s, rows, count, &rows[winner]);
+        say_mixed(&s, race, rows, count, winner);
     }
     for (unsigned i = 0; i < count; i++) {
         if ((int)i != winner && takes_part(&rows[i])) {

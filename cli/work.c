@@ -4,7 +4,7 @@
  * Holds      nothing.
  * Invariant  no step can be left out by the compiler, as the result needs each.
  * Called by  see work.h.
- * Why        a chain of dependent multiplications runs at the same speed whatever the caches hold.
+ * Why        a chain of hashes, each of the one before, cannot be vectorized or shared, and runs at the same speed whatever the caches hold.
  * Quirks     none.
  */
 #include "work.h"
@@ -37,4 +37,9 @@ uint64_t work_steps_for(uint64_t duration_ns) {
         taken_ns = thread_cpu_ns() - begin_ns;
     }
     return (uint64_t)((unsigned __int128)duration_ns * steps / taken_ns);
+}
+
+struct work work_for(uint64_t duration_ns) {
+    uint64_t steps = work_steps_for(duration_ns);
+    return (struct work){.steps = steps, .result = work_do(steps)};
 }

@@ -10,8 +10,6 @@
  */
 #include "worker.h"
 
-#include "work.h"
-
 #include <juggle.h>
 #include <juggle/http.h>
 
@@ -90,6 +88,16 @@ static void hold(const struct worker *worker) {
     worker->await_release(worker);
 }
 
+/* Does the computing of a request that ended with `cause`. Returns the cause it ends with now. */
+static enum board_cause compute(const struct model_plan *plan, struct board *board,
+                                enum board_cause cause) {
+    bool is_right = work_do(plan->computing.steps) == plan->computing.result;
+    if (!is_right) {
+        board_explain(board, "the computing came to another result");
+    }
+    return cause == BOARD_CAUSES && !is_right ? BOARD_OTHER : cause;
+}
+
 /* Makes one request, does the work on its answer, and reports both. */
 static void make_request(const struct worker *worker, jg_http_client *client, bool is_first) {
     const struct model_plan *plan = worker->plan;
@@ -105,7 +113,7 @@ static void make_request(const struct worker *worker, jg_http_client *client, bo
         cause = worker_judge(error, response, plan->body_bytes, board, &bytes);
     }
     if (plan->work != MODEL_WORK_IO) {
-        work_do(plan->work_steps);
+        cause = compute(plan, board, cause);
     }
     int64_t end_ns = board_now_ns();
     if (plan->hold && is_first) {

@@ -174,7 +174,11 @@ def pinned_workers(pid):
 
 @suite.test
 def computing():
-    """--work cpu:TIME makes no requests, and costs the time that was asked for."""
+    """--work cpu:TIME makes no requests, needs no URL, and costs the time that was asked for."""
+    _, report = race("--work=cpu:1ms", "-n", "8", "-c", "2", "-r", "1", "-m", "threads,multicore")
+    all_models_made(report, ("threads", "multicore"), 8, 1)
+    equal(report["settings"]["url"], None, "the URL of no requests")
+
     def behave(connection, peer):
         peer.count()
 

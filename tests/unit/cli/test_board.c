@@ -215,12 +215,13 @@ END_TEST
 
 // Twice the work must be twice the steps, whatever the machine's speed is.
 START_TEST(work_is_proportional) {
-    uint64_t one = work_steps_for(1000000);
-    uint64_t ten = work_steps_for(10000000);
-    ck_assert_uint_gt(one, 0);
-    ck_assert_uint_ge(ten, 5 * one);
-    ck_assert_uint_eq(work_steps_for(0), 0);
-    ck_assert_uint_ne(work_do(1000), work_do(1001));
+    struct work one = work_for(1000000);
+    struct work ten = work_for(10000000);
+    ck_assert_uint_gt(one.steps, 0);
+    ck_assert_uint_ge(ten.steps, 5 * one.steps);
+    ck_assert_uint_eq(work_for(0).steps, 0);
+    ck_assert_uint_eq(work_do(ten.steps), ten.result);
+    ck_assert_uint_ne(work_do(ten.steps - 1), ten.result);
 }
 END_TEST
 

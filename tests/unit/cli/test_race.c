@@ -157,6 +157,7 @@ START_TEST(wrong_settings_are_refused) {
         "race http://192.0.2.1/",
         "race http://127.0.0.1/ -n 0",
         "race http://127.0.0.1/ -c 1e30",
+        "race --work mixed:1ms",
         "race http://127.0.0.1/ --work gpu",
         "race http://127.0.0.1/ --work cpu:0",
         "race http://127.0.0.1/ --work cpu:1h",
@@ -301,10 +302,13 @@ END_TEST
 
 // Computing instead of requests needs no server at all.
 START_TEST(computing_needs_no_server) {
-    ck_assert_int_eq(juggle("race http://127.0.0.1:1/ -n 20 -c 4 -r 1 --work cpu:200us --json"),
-                     EXIT_GOOD);
+    ck_assert_int_eq(juggle("race -n 20 -c 4 -r 1 --work cpu:200us --json"), EXIT_GOOD);
+    ck_assert_uint_eq(count_in_out("\"url\": null"), 1);
     ck_assert_uint_eq(count_in_out("\n      \"requests_ok\": 20,"), 4);
     ck_assert_uint_eq(count_in_out("\"work\": \"cpu\""), 1);
+    ck_assert_int_eq(juggle("race -n 20 -c 4 -r 1 --work cpu:1500us -m threads"), EXIT_GOOD);
+    ck_assert_ptr_nonnull(strstr(out, "same work for everyone: 20 times 1500us of computing, 4 at "
+                                      "once, results checked; 1 round each\n"));
 }
 END_TEST
 

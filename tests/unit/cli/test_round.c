@@ -11,6 +11,7 @@
 
 #include "cli/interrupt.h"
 #include "cli/round.h"
+#include "cli/worker.h"
 
 #include <errno.h>
 #include <sched.h>
@@ -123,6 +124,36 @@ START_TEST(killed_leader_is_reported) {
     ck_assert_uint_eq(figures.aborted, 1);
     ck_assert_str_eq(figures.text, "the made-up model ended by signal 9");
     ck_assert_uint_gt(figures.wall_ns, 0);
+    check_balance();
+}
+END_TEST
+
+static void pass_go(const struct worker *worker) {
+    board_ready(worker->board);
+    board_go(worker->board);
+}
+
+static int compute(const struct model_plan *plan, struct board *board) {
+    const struct model_plan computing = {
+        .requests = plan->requests,
+        .concurrency = 1,
+        .work = MODEL_WORK_CPU,
+        .computing = {.steps = 10, .result = work_do(plan->requests == 3 ? 10 : 9)},
+    };
+    struct worker worker = {.plan = &computing, .board = board, .await_go = pass_go};
+    worker_run(&worker);
+    board_end(board);
+    return 0;
+}
+
+// A model that did not do its computing must not look quick.
+START_TEST(wrong_results_are_failures) {
+    run_round(compute, 3, false);
+    ck_assert_uint_eq(figures.ok, 3);
+    run_round(compute, 4, false);
+    ck_assert_uint_eq(figures.ok, 0);
+    ck_assert_uint_eq(figures.failed[BOARD_OTHER], 4);
+    ck_assert_str_eq(figures.text, "the computing came to another result");
     check_balance();
 }
 END_TEST
@@ -275,6 +306,6 @@ START_TEST(child_has_its_own_group_and_signals) {
 END_TEST
 
 FIXTURE_MAIN("cli/round", figures_come_out, memory_is_read_at_the_plateau,
-             killed_leader_is_reported, refusal_is_an_error, stored_error_is_kept,
-             interrupt_stops_gently, interrupt_kills_what_does_not_stop, no_process_is_left,
-             cores_are_limited, child_has_its_own_group_and_signals)
+             killed_leader_is_reported, wrong_results_are_failures, refusal_is_an_error,
+             stored_error_is_kept, interrupt_stops_gently, interrupt_kills_what_does_not_stop,
+             no_process_is_left, cores_are_limited, child_has_its_own_group_and_signals)

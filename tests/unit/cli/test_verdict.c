@@ -131,6 +131,46 @@ START_TEST(working_is_won_by_cores) {
     ck_assert_ptr_eq(
         strstr(verdict_of(rows, 3), "Work is not waiting: no model makes one core compute faster."),
         verdict);
+    ck_assert_ptr_null(strstr(verdict, "do not use concurrency"));
+}
+END_TEST
+
+// Only a race in which coroutines gained nothing over sync may say that they gain nothing.
+START_TEST(computing_says_when_not_to_use_concurrency) {
+    race.settings.work = MODEL_WORK_CPU;
+    struct race_row rows[] = {
+        row(MODEL_SYNC, 2000, 1980, 10, 300),
+        row(MODEL_THREADS, 1000, 2000, 100, 8000),
+        row(MODEL_COROUTINES, 1990, 1990, 90, 2000),
+    };
+    const char *when_not = " On one core, coroutines gained nothing over one after another: where "
+                           "nothing waits, do not use concurrency.";
+    ck_assert_ptr_nonnull(strstr(verdict_of(rows, 3), when_not));
+    rows[2].wall_ns = 1500 * MS;
+    ck_assert_ptr_null(strstr(verdict_of(rows, 3), when_not));
+    rows[2].failed_total = 1;
+    ck_assert_ptr_null(strstr(verdict_of(rows, 3), when_not));
+}
+END_TEST
+
+// Requests with computing are won by whatever there is more of.
+START_TEST(mixed_work_names_what_decided) {
+    race.settings.work = MODEL_WORK_MIXED;
+    race.settings.concurrency = 100;
+    struct race_row rows[] = {
+        row(MODEL_THREADS, 1000, 2000, 100, 8000),
+        row(MODEL_COROUTINES, 1900, 1900, 90, 2000),
+    };
+    ck_assert_ptr_eq(strstr(verdict_of(rows, 2),
+                            "Waits overlap on one core, computing does not: threads on 2 cores "
+                            "were 1.90x quicker than coroutines on one."),
+                     verdict);
+    rows[1].wall_ns = rows[0].wall_ns;
+    ck_assert_ptr_eq(strstr(verdict_of(rows, 2), "There is more waiting than computing here: one "
+                                                 "core did both for 100 requests in the air."),
+                     verdict);
+    rows[0].cores = 1;
+    ck_assert_ptr_eq(strstr(verdict_of(rows, 2), "Here coroutines cost least."), verdict);
 }
 END_TEST
 
@@ -183,5 +223,6 @@ END_TEST
 
 FIXTURE_MAIN("cli/verdict", waiting_is_won_by_the_cheapest, another_winner_is_named,
              the_best_need_not_be_the_cheapest, nobody_wins_before_everybody_ran,
-             one_after_another_overlaps_nothing, working_is_won_by_cores, doubtful_rows_do_not_win,
-             zeros_and_unknowns_are_survived, long_verdicts_are_cut)
+             one_after_another_overlaps_nothing, working_is_won_by_cores,
+             computing_says_when_not_to_use_concurrency, mixed_work_names_what_decided,
+             doubtful_rows_do_not_win, zeros_and_unknowns_are_survived, long_verdicts_are_cut)

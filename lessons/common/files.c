@@ -3,6 +3,7 @@
 #include "files.h"
 
 #include "lesson.h"
+#include "services.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -18,8 +19,7 @@ void lesson_file(size_t index, char out_path[LESSON_PATH]) {
         bool fits = parent != NULL && *parent != '\0' && strlen(parent) < sizeof(directory) - 20;
         snprintf(directory, sizeof(directory), "%s/juggle-XXXXXX", fits ? parent : "/tmp");
         if (mkdtemp(directory) == NULL) {
-            fprintf(stderr, "no directory %s: %s\n", directory, jg_error_name(-errno));
-            exit(1);
+            lesson_give_up(directory, -errno);
         }
     }
     files_most = index >= files_most ? index + 1 : files_most;

@@ -17,6 +17,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <time.h>
+#include <unistd.h>
 
 enum { NUMBER_MOST = 100000, LIMIT_MS = 10000 };
 
@@ -152,7 +153,9 @@ static int run_lesson(int argc, char **argv, jg_fn *fn, enum clock clock) {
     const jg_run_options on_epoll = {.backend = "epoll"};
     const jg_sim_options calm = {.seed = lesson.seed, .calm = true};
     lesson.sim = clock == VIRTUAL_CLOCK || (lesson.sim && clock == ANY_CLOCK);
-    intptr_t result = lesson.sim ? jg_sim_run(run, NULL, &calm) : jg_run_with(run, NULL, &on_epoll);
+    static const char site[] = "lesson\0" JG_HERE; // as traces and reports call it
+    intptr_t result = lesson.sim ? jg_sim_run_at(run, NULL, &calm, site)
+                                 : jg_run_at(run, NULL, &on_epoll, site);
     return result < 0 || fflush(stdout) != 0 ? 1 : 0;
 }
 
@@ -201,6 +204,12 @@ void lesson_block(int64_t duration_ms) {
     }
     struct timespec left = {duration_ms / 1000, duration_ms % 1000 * JG_MS};
     while (nanosleep(&left, &left) < 0 && errno == EINTR) {}
+}
+
+void lesson_give_up(const char *what, int code) {
+    fflush(stdout);
+    fprintf(stderr, "%s: %s: %s\n", lesson.name, what, jg_error_detail(code));
+    _exit(1); // this is some task's stack; the stand-in ends with its parent
 }
 
 bool lesson_sim(void) {

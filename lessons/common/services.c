@@ -7,7 +7,6 @@
 
 #include <fcntl.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <unistd.h>
@@ -117,9 +116,7 @@ static int start(void) {
 static void start_or_exit(void) {
     int rc = start();
     if (rc < 0) {
-        fprintf(stderr, "the stand-in for the services could not be started: %s\n",
-                jg_error_name(rc));
-        exit(1);
+        lesson_give_up("the stand-in for the services could not be started", rc);
     }
 }
 

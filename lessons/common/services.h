@@ -23,4 +23,7 @@ void services_stop(void);
 /* Whether time is virtual. */
 bool lesson_sim(void);
 
+/* Ends the program with one line: what could not be had, and why. */
+_Noreturn void lesson_give_up(const char *what, int code);
+
 #endif

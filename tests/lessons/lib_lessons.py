@@ -19,7 +19,7 @@ LIMIT_S = 60
 # Lessons in which threads, processes or the disk take real time, also under --sim.
 REAL = ("02_", "15_", "16_", "17_", "18_", "19_")
 
-MASKS = ((r"core \d+", "core #"), (r" *\d+\.\d+ (s\b|ms|x)", r" # \1"), (r" *\b\d+ ms of", " # ms of"),
+MASKS = ((r"core \d+", "core #"), (r"from \d+\.\d+ to", "from # to"), (r" *\d+\.\d+ (s\b|ms|x)", r" # \1"), (r" *\b\d+ ms of", " # ms of"),
          (r"(?<=counted )\d+ of 8000: some were lost", "# of 8000: some were lost"))
 
 

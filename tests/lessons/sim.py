@@ -15,7 +15,8 @@ SAYS = {"13_retrieving_errors": "failed and nobody looked: ENOENT: cannot resolv
 
 
 def output(name, seed=None):
-    changes = {"JUGGLE_BACKEND": "sim"} | ({"JUGGLE_SEED": seed} if seed else {})
+    # Debug mode, which lesson 6 switches on, looks at the real clock: a busy machine is no finding.
+    changes = {"JUGGLE_BACKEND": "sim", "JUGGLE_DEBUG": "0"} | ({"JUGGLE_SEED": seed} if seed else {})
     code, out, err = run(name, **changes)
     return code, masked(out) if is_real(name) else out, err
 

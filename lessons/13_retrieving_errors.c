@@ -38,12 +38,11 @@ static void forget(struct service *services) {
 static intptr_t look(struct service *services) {
     jg_task *tasks[3];
     jg_future *futures[3];
-    intptr_t results[3];
     for (int i = 0; i < 3; i++) {
         tasks[i] = jg_spawn(ask, &services[i]);
         futures[i] = jg_task_future(tasks[i]);
     }
-    intptr_t rc = jg_gather(futures, 3, results, JG_COLLECT_ERRORS);
+    intptr_t rc = jg_gather(futures, 3, NULL, JG_COLLECT_ERRORS);
     for (int i = 0; i < 3; i++) {
         intptr_t one = jg_join(tasks[i]);
         say("%s: %s", services[i].name, one < 0 ? jg_error_detail(one) : "good");

@@ -7,8 +7,6 @@
  */
 #include "common/lesson.h"
 
-#include <stdlib.h>
-
 enum { AT_ONCE = 100 };
 
 struct call {
@@ -43,26 +41,32 @@ static intptr_t fetch(void *arg) {
     return rc;
 }
 
+static intptr_t run_batch(struct call *call, size_t from, size_t to) {
+    jg_worker *workers[AT_ONCE];
+    size_t started = 0;
+    intptr_t rc = 0;
+    for (size_t i = from; i < to && rc == 0; i++) {
+        lesson_file(i, call->path); // the process is a copy of us, `call` and all
+        rc = jg_worker_start(JG_WORKER_PROCESS, fetch, call, NULL, &workers[started]);
+        started += rc == 0;
+    }
+    for (size_t i = 0; i < started; i++) {
+        intptr_t one = jg_worker_join(workers[i]); // waits, and tells what came of it
+        rc = rc < 0 ? rc : one;
+    }
+    return rc;
+}
+
 static intptr_t lesson(void *arg) {
     (void)arg;
     size_t count = lesson_count(20);
     struct call call = {.url = lesson_url(0, "/api/onlinePlayers?output=json")};
-    jg_worker **workers = calloc(count, sizeof(jg_worker *));
-    size_t started = 0;
-    intptr_t rc = workers != NULL ? 0 : -ENOMEM;
-    for (size_t joined = 0; joined < started || (rc == 0 && started < count); joined++) {
-        while (rc == 0 && started < count && started < joined + AT_ONCE) {
-            lesson_file(started, call.path); // the process is a copy of us, `call` and all
-            rc = jg_worker_start(JG_WORKER_PROCESS, fetch, &call, NULL, &workers[started]);
-            started += rc == 0;
-        }
-        intptr_t one = joined < started ? jg_worker_join(workers[joined]) : 0;
-        rc = rc < 0 ? rc : one;
+    intptr_t rc = 0;
+    for (size_t from = 0; from < count && rc == 0; from += AT_ONCE) {
+        rc = run_batch(&call, from, count - from < AT_ONCE ? count : from + AT_ONCE);
     }
-    free(workers);
     if (rc == 0) {
-        printf("%zu processes started and joined, %zu files written\n", started,
-               lesson_files(count));
+        printf("%zu processes started and joined, %zu files written\n", count, lesson_files(count));
         printf("%.2f s, %.0f ms of CPU time\n", (double)lesson_ms() / 1000, lesson_cpu_s() * 1000);
     }
     return rc;

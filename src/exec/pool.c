@@ -291,10 +291,16 @@ static bool run_one(struct pool_thread *thread) {
     return more;
 }
 
-static void leave(struct jg_executor *pool) {
-    pthread_mutex_lock(&pool->lock);
+/* Ends its time with the pool, unless a job has come since it made up its mind: whoever gave that counted
+ * on this thread. Returns whether it is out. */
+static bool leave(struct pool_thread *thread) {
+    struct jg_executor *pool = thread->pool;
     struct closer *closer = NULL;
-    if (--pool->threads == 0) {
+    pthread_mutex_lock(&pool->lock);
+    bool stays = pool->first != NULL;
+    if (stays) {
+        take_next(thread);
+    } else if (--pool->threads == 0) {
         closer = pool->closer;
         pthread_cond_broadcast(&pool->over);
     }
@@ -302,6 +308,7 @@ static void leave(struct jg_executor *pool) {
     if (closer != NULL) {
         inbox_send(closer->home, &closer->call); // the pool may be gone from now on
     }
+    return !stays;
 }
 
 static __thread struct jg_executor *works_for;
@@ -319,10 +326,12 @@ static void *run_thread(void *arg) {
     pthread_mutex_lock(&pool->lock);
     bool more = take_next(&self);
     pthread_mutex_unlock(&pool->lock);
-    while ((more || await_hand(&self)) && self.fn != NULL) {
-        more = run_one(&self);
-    }
-    leave(pool);
+    do {
+        while ((more || await_hand(&self)) && self.fn != NULL) {
+            more = run_one(&self);
+        }
+        more = true; // if it stays, then for a job
+    } while (!leave(&self));
     return NULL;
 }
 

@@ -640,6 +640,32 @@ START_TEST(idle_threads_end_or_stay) {
 }
 END_TEST
 
+static intptr_t leaving_thread_body(void *arg) {
+    (void)arg;
+    const jg_executor_options options = {.threads = 1, .idle_ms = 1};
+    jg_executor_stats stats;
+    jg_executor *pool = NULL;
+    ck_assert_int_eq(jg_executor_open(&options, &pool), 0);
+    for (intptr_t n = 0; n < 200; n++) {
+        intptr_t rc = 0;
+        do {
+            jg_executor_stats_get(pool, &stats);
+        } while (stats.idle > 0); // from here on it ends, or has ended
+        JG_TIMEOUT(5000, rc) {
+            rc = jg_executor_run(pool, square, (void *)n);
+        }
+        ck_assert_int_eq(rc, n * n);
+    }
+    ck_assert_int_eq(jg_executor_close(pool), 0);
+    return 0;
+}
+
+// A job given to a pool whose last thread is just ending for want of work would wait for ever.
+START_TEST(job_meets_the_last_thread_leaving) {
+    run_once(leaving_thread_body, NULL);
+}
+END_TEST
+
 static intptr_t use_forked(void *arg) {
     jg_job job = {.drop_arg = drop_arg};
     reset_gate();
@@ -714,4 +740,5 @@ FIXTURE_MAIN("api/executor", word_comes_back, error_comes_back_with_its_detail, 
              edge_cancel_is_not_lost_in_a_wait, cancel_stands_before_the_submit,
              close_waits_for_every_job, shutdown_cancels_the_queue,
              close_cut_short_cancels_the_queue, misuse_is_refused, no_thread_to_be_had_is_an_error,
-             idle_threads_end_or_stay, forked_copy_is_refused, r12_loop_ends_before_its_jobs)
+             idle_threads_end_or_stay, job_meets_the_last_thread_leaving, forked_copy_is_refused,
+             r12_loop_ends_before_its_jobs)

@@ -350,11 +350,13 @@ static int start_thread(struct jg_executor *pool) {
 static int queue_or_start(struct jg_executor *pool, struct jg_job *job) {
     if (pool->threads < pool->threads_most) {
         int rc = start_thread(pool);
-        if (rc == 0 || pool->threads > 0) {
+        if (rc == 0) {
             enqueue(pool, job);
             return 0;
         }
-        return rc == -ENOMEM ? -ENOMEM : -EAGAIN;
+        if (pool->threads == 0) {
+            return rc == -ENOMEM ? -ENOMEM : -EAGAIN;
+        }
     }
     if (pool->queued >= pool->queue_most) {
         return -EBUSY;

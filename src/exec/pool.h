@@ -75,7 +75,8 @@ void pool_watch_forks(struct jg_executor *pool);
 size_t pool_processors(void);
 size_t pool_default_threads(void);
 
-/* Gives the job to a thread, or queues it. Any thread. Returns 0, -EBUSY, -EAGAIN, -ESHUTDOWN. */
+/* Gives the job to a thread, or queues it. Any thread. Returns 0, -EBUSY, -EAGAIN, -ENOMEM,
+ * -ESHUTDOWN. */
 int pool_give(struct jg_executor *pool, struct jg_job *job);
 
 /* Takes the job back, if it has not begun or may be abandoned. Returns the state it was in:

@@ -9,6 +9,7 @@
  */
 // Backends: epoll sim blocking
 #define FIXTURE_LIMIT 30
+#include "api/limits.h"
 #include "api/worker_steps.h"
 
 static jg_executor *open_pool(size_t threads, size_t queue) {
@@ -640,6 +641,38 @@ START_TEST(idle_threads_end_or_stay) {
 }
 END_TEST
 
+static intptr_t one_thread_body(void *arg) {
+    (void)arg;
+    const size_t stack_size = (size_t)1 << 30;
+    const jg_executor_options options = {.threads = 4, .queue = 2, .stack_size = stack_size};
+    jg_job jobs[4] = {{.state = 0}, {.state = 0}, {.state = 0}, {.drop_arg = drop_arg}};
+    jg_executor *pool = NULL;
+    reset_gate();
+    ck_assert_int_eq(jg_executor_open(&options, &pool), 0);
+    limit_address_space(stack_size + stack_size / 2);
+    for (intptr_t i = 0; i < 3; i++) {
+        ck_assert_int_eq(jg_executor_submit(pool, &jobs[i], pass_gate, (void *)i), 0);
+        await_running(1);
+    }
+    ck_assert_int_eq(jg_executor_submit(pool, &jobs[3], pass_gate, NULL), -EBUSY);
+    ck_assert_int_eq(atomic_load(&gate.dropped_args), 1);
+    open_gate();
+    for (intptr_t i = 0; i < 3; i++) {
+        ck_assert_int_eq(jg_job_wait(&jobs[i]), i);
+    }
+    ck_assert_int_eq(jg_executor_close(pool), 0);
+    return 0;
+}
+
+// At the limit of threads the queue before those there are would grow without bound.
+START_TEST(queue_is_bounded_where_no_thread_is_to_be_had) {
+#if defined(JUGGLE_SANITIZE_ADDRESS) || defined(JUGGLE_SANITIZE_THREAD)
+    fixture_skip("sanitizers reserve terabytes: the limit would strike at once");
+#endif
+    run_once(one_thread_body, NULL);
+}
+END_TEST
+
 static intptr_t leaving_thread_body(void *arg) {
     (void)arg;
     const jg_executor_options options = {.threads = 1, .idle_ms = 1};
@@ -740,5 +773,6 @@ FIXTURE_MAIN("api/executor", word_comes_back, error_comes_back_with_its_detail, 
              edge_cancel_is_not_lost_in_a_wait, cancel_stands_before_the_submit,
              close_waits_for_every_job, shutdown_cancels_the_queue,
              close_cut_short_cancels_the_queue, misuse_is_refused, no_thread_to_be_had_is_an_error,
-             idle_threads_end_or_stay, job_meets_the_last_thread_leaving, forked_copy_is_refused,
+             idle_threads_end_or_stay, job_meets_the_last_thread_leaving,
+             queue_is_bounded_where_no_thread_is_to_be_had, forked_copy_is_refused,
              r12_loop_ends_before_its_jobs)

@@ -8,6 +8,7 @@
  */
 #define FIXTURE_LIMIT 20
 #include "api/api.h"
+#include "api/limits.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -218,21 +219,6 @@ END_TEST
 
 static void count_drop(void *word) {
     ++*(int *)word;
-}
-
-static void limit_address_space(size_t more_bytes) {
-    size_t pages = 0;
-    FILE *statm = fopen("/proc/self/statm", "r");
-    ck_assert_int_eq(fscanf(statm, "%zu", &pages), 1);
-    fclose(statm);
-    rlim_t limit = pages * (size_t)sysconf(_SC_PAGESIZE) + more_bytes;
-    const struct rlimit limits = {limit, RLIM_INFINITY};
-    ck_assert_int_eq(setrlimit(RLIMIT_AS, &limits), 0);
-    void *beyond = mmap(NULL, 2 * more_bytes, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (beyond != MAP_FAILED) {
-        fixture_skip_emulated("qemu-user takes RLIMIT_AS and ignores it");
-    }
-    ck_assert_ptr_eq(beyond, MAP_FAILED);
 }
 
 static int spawn_until_refused(jg_group *group) {

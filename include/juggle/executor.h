@@ -70,8 +70,8 @@ JG_API int jg_executor_open(const jg_executor_options *options, jg_executor **ou
  * and end that with jg_future_fini: it may hold what stands behind a failure. Cancelling the future is
  * jg_job_cancel.
  *
- * Returns  0; -EBUSY when the queue is full; -EAGAIN when there is no thread and none can be started;
- *          -EALREADY while this record's last job is not over; -ESHUTDOWN after
+ * Returns  0; -EBUSY when the queue is full; -EAGAIN or -ENOMEM when there is no thread and none can be
+ *          started; -EALREADY while this record's last job is not over; -ESHUTDOWN after
  *          jg_executor_shutdown; -ECHILD in a forked copy of the process that opened it. A refused
  *          submit calls `drop_arg`, but for -EALREADY.
  * Owns     keeps `job` until its future is done, `arg` until the function returns.
@@ -119,7 +119,7 @@ typedef struct jg_executor_stats {
     size_t queued;  /* jobs that wait for a thread */
 } jg_executor_stats;
 
-/* Fills in the figures. NULL is the executor every program has. */
+/* Fills in the figures: none in a forked copy. NULL is the executor every program has. Any thread. */
 JG_API void jg_executor_stats_get(jg_executor *executor, jg_executor_stats *out_stats);
 
 JG_END_DECLS

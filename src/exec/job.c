@@ -303,6 +303,10 @@ int jg_executor_close(jg_executor *executor) {
 
 void jg_executor_stats_get(jg_executor *executor, jg_executor_stats *out_stats) {
     struct jg_executor *pool = pool_or_everyones(executor);
+    *out_stats = (jg_executor_stats){.threads = 0};
+    if (pool->generation != pool_generation()) {
+        return; // a copy: its threads stayed with the parent, and maybe who had the lock
+    }
     pthread_mutex_lock(&pool->lock);
     *out_stats = (jg_executor_stats){
         .threads = pool->threads, .idle = pool->idle_count, .queued = pool->queued};

@@ -705,6 +705,9 @@ static intptr_t use_forked(void *arg) {
     bool refused = jg_executor_submit(arg, &job, square, NULL) == -ECHILD &&
                    jg_executor_close(arg) == -ECHILD && atomic_load(&gate.dropped_args) == 1;
     jg_executor_shutdown(arg);
+    jg_executor_stats stats;
+    jg_executor_stats_get(arg, &stats);
+    refused = refused && stats.threads == 0;
     intptr_t own = jg_executor_run(NULL, square, (void *)3);
     return refused ? own : -EPROTO;
 }

@@ -1,0 +1,61 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""measure.py BUILD: records what the guide shows of runs on the real clock.
+
+Holds      the commands; each writes a file of docs/guide/measured/.
+Invariant  what a page shows was printed by the program of this tree, on one machine, in one go.
+Called by  ./run measure, on a quiet machine; tests/lint/docs.py compares all but the figures.
+Why        lessons about processes and threads have no simulated clock to make them repeatable.
+"""
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+OUT = ROOT / "docs/guide/measured"
+REAL = ("02_parallel_and_concurrent", "15_parallel_calls", "16_concurrent_calls", "17_the_benchmark",
+        "18_threads_and_tasks", "19_when_not")
+
+
+def run(command, **changes):
+    keep = {name: value for name, value in os.environ.items() if not name.startswith("JUGGLE")}
+    done = subprocess.run(command, env={**keep, "COLUMNS": "90", **changes}, text=True, capture_output=True,
+                          timeout=300, check=True)
+    return done.stdout, done.stderr
+
+
+def keep(name, text):
+    (OUT / f"{name}.txt").write_text(text.replace("../../", ""), encoding="utf-8")
+    print(f"measured: {name}")
+
+
+def race(build, name, *options, served=True):
+    """A race, against a server of its own if it needs one, as a terminal would show it."""
+    command, words = [build / "juggle", "race", *options], " ".join(options)
+    if not served:
+        keep(name, f"$ juggle race {words}\n{run(command)[0]}")
+        return
+    with subprocess.Popen([build / "juggle", "serve", "--port", "0", "--json"], text=True,
+                          stdout=subprocess.PIPE) as server:
+        url = json.loads(server.stdout.readline())["listening"]
+        shown = run([*command, url])[0].replace(url, "http://127.0.0.1:8080/")
+        server.terminate()
+    keep(name, f"$ juggle race {words} http://127.0.0.1:8080/\n{shown}")
+
+
+def main():
+    build = pathlib.Path(sys.argv[1]).resolve()
+    OUT.mkdir(exist_ok=True)
+    for lesson in REAL:
+        keep(lesson, run([build / "lessons" / lesson])[0])
+    keep("06_blocking.stderr", run([build / "lessons/06_blocking"])[1])
+    keep("13_retrieving_errors.stderr", run([build / "lessons/13_retrieving_errors", "--sim"])[1])
+    race(build, "race-io", "-n", "5k", "-c", "500")
+    race(build, "race-mixed", "-n", "500", "-c", "250", "--work", "mixed:2ms")
+    race(build, "race-cpu", "-n", "500", "-c", "8", "--work", "cpu:2ms", served=False)
+
+
+if __name__ == "__main__":
+    main()

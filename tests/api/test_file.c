@@ -218,7 +218,7 @@ static intptr_t cancel_body(void *arg) {
 }
 
 // A thread would write into a buffer after the call that lent it has returned.
-START_TEST(s50_a_cancelled_read_is_waited_for) {
+START_TEST(a_cancelled_read_is_waited_for) {
     needs_loop();
     run_in_directory(cancel_body);
 }
@@ -319,5 +319,5 @@ END_TEST
 
 FIXTURE_MAIN("api/file", a_file_is_written_and_read, failures_are_told,
              paths_are_made_moved_and_removed, whole_files_are_read_and_replaced,
-             s50_a_cancelled_read_is_waited_for, a_cancelled_task_does_nothing_but_close,
+             a_cancelled_read_is_waited_for, a_cancelled_task_does_nothing_but_close,
              many_tasks_use_one_file, files_need_descriptors)

@@ -36,6 +36,12 @@ def title_of(lesson):
     return f"Lesson {lesson.split('_')[0].lstrip('0')}: {' '.join(words.split()).rstrip('.')}"
 
 
+def place_of(match):
+    """Where a task was spawned: the lesson's own lines, of all else the file, wherever it was built."""
+    path, name, line = match.groups()
+    return f"spawned at {name}:{line}" if path.endswith("lessons/") else f"spawned at {name}"
+
+
 def draw(build, lesson, out):
     """Runs the lesson and draws what it did."""
     with tempfile.TemporaryDirectory() as directory:
@@ -46,6 +52,8 @@ def draw(build, lesson, out):
                        cwd=directory, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         subprocess.run([build / "juggle", "trace", trace, "--output", out, "--title", title_of(lesson),
                         "--width", WIDTH], check=True, timeout=60)
+    picture = out.read_text(encoding="utf-8")
+    out.write_text(re.sub(r"spawned at ([^<:]*?)([\w.]+):(\d+)", place_of, picture), encoding="utf-8")
 
 
 def main():

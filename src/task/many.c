@@ -94,7 +94,6 @@ static void watch_all(jg_many *many, jg_future *const *futures) {
 static int many_open(jg_many *many, jg_future *const *futures) {
     const jg_future *own = &task_current()->future;
     size_t count = many->count;
-    size_t size_bytes;
     many->nodes = many->few;
     for (size_t i = 0; i < count; i++) {
         if (futures[i] == own) {
@@ -102,8 +101,7 @@ static int many_open(jg_many *many, jg_future *const *futures) {
         }
     }
     if (count > FEW) {
-        bool vast = __builtin_mul_overflow(count, sizeof(jg_many_node), &size_bytes);
-        many->nodes = vast ? NULL : mem_alloc_zero(size_bytes);
+        many->nodes = mem_alloc_zero(count * sizeof(jg_many_node));
         if (many->nodes == NULL) {
             return (int)jg_fail(-ENOMEM, "no memory to wait for %zu futures", count);
         }
@@ -346,7 +344,6 @@ bool jg_as_completed_step(jg_as_completed *iterator) {
 }
 
 void jg_as_completed_leave(jg_as_completed *iterator) {
-    if (iterator->block.entered) {
-        block_store(&iterator->block, jg_as_completed_close(iterator));
-    }
+    must(iterator->block.entered);
+    block_store(&iterator->block, jg_as_completed_close(iterator));
 }

@@ -105,6 +105,7 @@ int task_loop_open(struct task_loop *loop, const struct loop_options *options, b
     rc = observe_open(&loop->loop, options->debug);
     if (rc < 0) {
         loop_close(&loop->loop);
+        locals_end((struct jg_task *)(void *)&loop->loop.self);
         return rc;
     }
     if (watch_faults) {

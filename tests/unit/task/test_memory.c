@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: MIT
+/* test_memory.c – tasks, scopes, groups and values when memory is refused at one place.
+ */
+#include "fixtures/fixture.h"
+
+#include "base/mem.h"
+
+#include <errno.h>
+#include <juggle.h>
+#include <string.h>
+
+static int dropped;
+
+static void count_drop(void *value) {
+    dropped += (int)(intptr_t)value;
+}
+
+static const jg_local color = {.name = "color", .drop = count_drop};
+static const jg_local shape = {.name = "shape"};
+
+// Values.
+
+// A value that found no room would be lost to both sides, or take the others with it.
+START_TEST(a_value_without_memory_stays_with_the_caller) {
+    dropped = 0;
+    ck_assert_int_eq(jg_local_set(&color, (void *)1), 0);
+    for (uint64_t nth = 1; nth <= 2; nth++) { // the cell, the list
+        mem_fail_nth(nth, 0);
+        ck_assert_int_eq(jg_local_set(&color, (void *)2), -ENOMEM);
+        mem_fail_nth(0, 0);
+        ck_assert_ptr_eq(jg_local_get(&color), (void *)1);
+    }
+    ck_assert_int_eq(dropped, 0);
+    ck_assert_int_eq(jg_local_unset(&shape), 0); // was never set
+    ck_assert_int_eq(jg_local_set(&shape, (void *)4), 0);
+    mem_fail_nth(1, 0);
+    ck_assert_int_eq(jg_local_unset(&color), -ENOMEM);
+    mem_fail_nth(0, 0);
+    ck_assert_ptr_eq(jg_local_get(&color), (void *)1);
+    ck_assert_int_eq(jg_local_unset(&color), 0);
+    ck_assert_int_eq(dropped, 1);
+    ck_assert_int_eq(jg_local_set(&color, NULL), 0); // nothing to drop
+    ck_assert_int_eq(jg_local_unset(&color), 0);
+    ck_assert_int_eq(jg_local_unset(&shape), 0); // without memory: it is the last
+    ck_assert_int_eq(dropped, 1);
+}
+END_TEST
+
+static intptr_t nothing(void *arg) {
+    (void)arg;
+    return 0;
+}
+
+// A loop that could not be observed would keep a share in its caller's values.
+START_TEST(a_loop_that_does_not_open_gives_the_values_back) {
+    const jg_run_options debug = {.debug = true};
+    long before = mem_live();
+    int refused = 0;
+    intptr_t rc = -ENOMEM;
+    dropped = 0;
+    ck_assert_int_eq(jg_local_set(&color, (void *)1), 0);
+    for (uint64_t nth = 1; rc == -ENOMEM; nth++) {
+        mem_fail_nth(nth, 0);
+        rc = jg_run_with(nothing, NULL, &debug);
+        mem_fail_nth(0, 0);
+        refused += rc == -ENOMEM;
+    }
+    ck_assert_int_eq(rc, 0);
+    ck_assert_int_gt(refused, 3);
+    ck_assert_int_eq(dropped, 0);
+    ck_assert_int_eq(jg_local_unset(&color), 0);
+    ck_assert_int_eq(dropped, 1);
+    jg_error_clear();
+    ck_assert_int_eq(mem_live(), before);
+}
+END_TEST
+
+// Failures.
+
+static intptr_t fail_without_memory(void *arg) {
+    (void)arg;
+    mem_fail_nth(1, 0);
+    intptr_t code = jg_fail(-EIO, "no room for this");
+    mem_fail_nth(0, 0);
+    return code;
+}
+
+// Without memory for its text a failure would be none.
+START_TEST(a_failure_without_memory_keeps_its_code) {
+    ck_assert_int_eq(jg_fail(-ENOENT, "of before"), -ENOENT);
+    ck_assert_int_eq(fail_without_memory(NULL), -EIO);
+    ck_assert_ptr_null(jg_error_last()); // not the one of before
+    ck_assert_str_eq(jg_error_detail(-EIO), "EIO: Input/output error");
+}
+END_TEST
+
+static intptr_t fail_plainly(void *arg) {
+    (void)arg;
+    return -EIO;
+}
+
+static intptr_t group_body(void *arg) {
+    jg_group group;
+    (void)arg;
+    jg_group_open(&group);
+    jg_group_spawn(&group, fail_plainly, NULL);
+    mem_fail_nth(1, 1);
+    jg_yield(); // it fails now, and there is no memory to note it down
+    mem_fail_nth(0, 0);
+    ck_assert_uint_eq(jg_group_error_count(&group), 1);
+    ck_assert_ptr_null(jg_group_error(&group, 0));
+    return jg_group_close(&group, 0) == -EIO ? 0 : 1;
+}
+
+static intptr_t record_body(void *arg) {
+    jg_group group;
+    (void)arg;
+    jg_group_open(&group);
+    jg_group_spawn(&group, fail_plainly, NULL);
+    mem_fail_nth(1, 0); // the record; the place in the list is there
+    jg_yield();
+    mem_fail_nth(0, 0);
+    ck_assert_uint_eq(jg_group_error_count(&group), 1);
+    ck_assert_ptr_null(jg_group_error(&group, 0));
+    ck_assert_ptr_null(jg_group_error(&group, 1));
+    return jg_group_close(&group, 0) == -EIO ? 0 : 1;
+}
+
+// A group would end well because there was no memory for the failure.
+START_TEST(a_group_without_memory_still_fails) {
+    ck_assert_int_eq(jg_run(group_body, NULL), 0);
+    ck_assert_int_eq(jg_run(record_body, NULL), 0);
+}
+END_TEST
+
+// Waits.
+
+static intptr_t waits_body(void *arg) {
+    enum { MANY = 100 };
+    jg_future futures[MANY] = {0};
+    jg_future *all[MANY];
+    (void)arg;
+    for (int i = 0; i < MANY; i++) {
+        all[i] = &futures[i];
+    }
+    mem_fail_nth(1, 1);
+    ck_assert_int_eq(jg_gather(all, MANY, NULL, JG_FAIL_FIRST), -ENOMEM);
+    ck_assert_int_eq(jg_wait(all, MANY, JG_ALL_COMPLETED, -1), -ENOMEM);
+    intptr_t rc = 0;
+    JG_AS_COMPLETED(it, all, MANY, -1, rc) {
+        ck_abort_msg("nothing is there");
+    }
+    ck_assert_int_eq(rc, -ENOMEM);
+    mem_fail_nth(0, 0);
+    return 0;
+}
+
+// A wait for many would crash, or wait for some of them only.
+START_TEST(waiting_for_many_without_memory_is_an_error) {
+    ck_assert_int_eq(jg_run(waits_body, NULL), 0);
+}
+END_TEST
+
+static intptr_t timers_body(void *arg) {
+    intptr_t rc = 0;
+    (void)arg;
+    mem_fail_nth(1, 1); // no timer of this loop has been armed yet
+    ck_assert_int_eq(jg_sleep(60000), -ENOMEM);
+    JG_TIMEOUT(60000, rc) {
+        rc = jg_yield(); // the limit counts as reached
+    }
+    ck_assert_int_eq(rc, -ETIMEDOUT);
+    mem_fail_nth(0, 0);
+    return jg_sleep(1);
+}
+
+// A sleep would be endless, or a limit none, where there is no memory for a timer.
+START_TEST(a_limit_without_memory_strikes_at_once) {
+    ck_assert_int_eq(jg_run(timers_body, NULL), 0);
+}
+END_TEST
+
+FIXTURE_MAIN("task/memory", a_value_without_memory_stays_with_the_caller,
+             a_loop_that_does_not_open_gives_the_values_back,
+             a_failure_without_memory_keeps_its_code, a_group_without_memory_still_fails,
+             waiting_for_many_without_memory_is_an_error, a_limit_without_memory_strikes_at_once)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* test_sim.c – the simulated world as users see it: limits, weather, faults, cables.
+/* test_sim.c – the simulated world as users see it: limits, weather, faults.
  *
  * Holds      what the planted bugs need, reset by each body.
  * Invariant  every test asks for its seed, so that it is one and the same run each time.
@@ -7,16 +7,12 @@
  * Why        a test tool that misses a planted bug is worse than none.
  */
 // Backends: sim
-#include "fixtures/fixture.h"
+#include "api/sim_server.h"
 
-#include <juggle.h>
-#include <juggle/sim.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-enum { PORT = 80 };
 
 // Runs.
 
@@ -199,47 +195,6 @@ START_TEST(clock_can_be_advanced) {
     ck_assert_int_eq(jg_sim_run(overrun, NULL, NULL), -ETIMEDOUT);
 }
 END_TEST
-
-static intptr_t echo_once(void *arg) {
-    jg_stream *stream;
-    char text[8];
-    int rc = jg_accept(arg, &stream);
-    if (rc < 0) {
-        return rc;
-    }
-    ssize_t got;
-    while ((got = jg_read(stream, text, sizeof(text))) > 0 &&
-           jg_write(stream, text, (size_t)got) > 0) {}
-    jg_stream_close(stream);
-    return 0;
-}
-
-/* A server at "server", with a task that echoes one connection; `client` gets the stream. */
-static intptr_t with_server(intptr_t (*client)(jg_stream *stream)) {
-    jg_listener *listener;
-    jg_stream *stream;
-    intptr_t rc = jg_tcp_listen("server", PORT, &listener);
-    ck_assert_int_eq(rc, 0);
-    JG_GROUP(group) {
-        jg_group_spawn(group, echo_once, listener);
-        rc = jg_tcp_connect("Server", PORT, &stream);
-        if (rc == 0) {
-            rc = client(stream);
-            jg_stream_close(stream);
-        }
-        jg_group_cancel(group);
-    }
-    jg_listener_close(listener);
-    return rc;
-}
-
-static intptr_t ask_hello(jg_stream *stream) {
-    char text[5];
-    ssize_t rc = jg_write(stream, "hello", 5);
-    rc = rc < 0 ? rc : jg_read_exact(stream, text, 5);
-    ck_assert(rc < 0 || memcmp(text, "hello", 5) == 0);
-    return rc < 0 ? rc : 0;
-}
 
 static intptr_t hello(void *arg) {
     (void)arg;
@@ -434,126 +389,8 @@ START_TEST(planned_faults) {
 }
 END_TEST
 
-// Hands.
-
-static intptr_t heal_later(void *arg) {
-    (void)arg;
-    int rc = jg_sleep(5000);
-    return rc < 0 ? rc : jg_sim_host_heal("server");
-}
-
-static intptr_t ask_through_a_cut(jg_stream *stream) {
-    intptr_t rc = ask_hello(stream);
-    ck_assert_int_eq(rc, 0);
-    ck_assert_int_eq(jg_sim_host_cut("server"), 0);
-    int64_t before = jg_now();
-    JG_GROUP(group) {
-        jg_group_spawn(group, heal_later, NULL);
-        rc = ask_hello(stream);
-    }
-    ck_assert_int_eq(rc, 0); // nothing was lost
-    ck_assert_int_ge((jg_now() - before) / JG_MS, 5000);
-    jg_sim_host_cut("server");
-    JG_TIMEOUT(100, rc) {
-        rc = ask_hello(stream);
-    }
-    ck_assert_int_eq(rc, -ETIMEDOUT);
-    jg_stream *none;
-    before = jg_now();
-    ck_assert_int_eq(jg_tcp_connect("server", PORT, &none), -ETIMEDOUT);
-    ck_assert_int_ge((jg_now() - before) / JG_S, 60);
-    return 0;
-}
-
-static intptr_t partitioned(void *arg) {
-    (void)arg;
-    ck_assert_int_eq(jg_sim_host_cut(""), -EINVAL);
-    ck_assert_int_eq(jg_sim_host_cut("a.invalid"), -ENOENT);
-    ck_assert_int_eq(jg_sim_host_cut("bystander"), 0);
-    return with_server(ask_through_a_cut);
-}
-
-// A partition would lose bytes, cut off others, or not cut.
-START_TEST(host_cut_and_healed) {
-    for (uint64_t seed = 1; seed <= 20; seed++) {
-        const jg_sim_options options = {.seed = seed};
-        ck_assert_int_eq(jg_sim_run(partitioned, NULL, &options), 0);
-    }
-}
-END_TEST
-
-static intptr_t ask_after_crash(jg_stream *stream) {
-    char text[1];
-    ck_assert_int_eq(ask_hello(stream), 0);
-    ck_assert_int_eq(jg_sim_host_reset(NULL), 0); // another one
-    ck_assert_int_eq(ask_hello(stream), 0);
-    ck_assert_int_eq(jg_sim_host_reset("server"), 0);
-    return jg_read(stream, text, 1);
-}
-
-static intptr_t crashed(void *arg) {
-    (void)arg;
-    return with_server(ask_after_crash);
-}
-
-// A crash of the peer could not be tried.
-START_TEST(host_reset) {
-    ck_assert_int_eq(jg_sim_run(crashed, NULL, NULL), -ECONNRESET);
-}
-END_TEST
-
-static intptr_t ask_stalled(jg_stream *stream) {
-    int64_t before = jg_now();
-    ck_assert_int_eq(jg_sim_stream_stall(stream, -1), -EINVAL);
-    ck_assert_int_eq(jg_sim_stream_stall(stream, 3000), 0);
-    ck_assert_int_eq(ask_hello(stream), 0);
-    ck_assert_int_ge((jg_now() - before) / JG_MS, 3000);
-    ck_assert_int_lt((jg_now() - before) / JG_MS, 3500);
-    return 0;
-}
-
-static intptr_t stalled(void *arg) {
-    (void)arg;
-    return with_server(ask_stalled);
-}
-
-// A peer that falls silent for a while could not be tried.
-START_TEST(stream_stalls) {
-    ck_assert_int_eq(jg_sim_run(stalled, NULL, NULL), 0);
-}
-END_TEST
-
-static intptr_t ask_until_reset(jg_stream *stream) {
-    static const char block[100];
-    char text[1];
-    ssize_t got;
-    intptr_t read = 0;
-    ck_assert_int_eq(jg_sim_stream_reset(stream, 37), 0);
-    jg_write(stream, block, sizeof(block));
-    while ((got = jg_read(stream, text, 1)) == 1) {
-        read++;
-    }
-    ck_assert_int_eq(got, -ECONNRESET);
-    return read;
-}
-
-static intptr_t reset_midway(void *arg) {
-    (void)arg;
-    return with_server(ask_until_reset);
-}
-
-// R26: a reset could not be placed at a byte.
-START_TEST(stream_reset_at_a_byte) {
-    for (uint64_t seed = 1; seed <= 50; seed++) {
-        const jg_sim_options options = {.seed = seed};
-        ck_assert_int_eq(jg_sim_run(reset_midway, NULL, &options), 37);
-    }
-}
-END_TEST
-
 FIXTURE_MAIN("api/sim", clock_jumps, deadlock_is_a_result, deadlock_behind_a_shield_ends_by_name,
              limits_call_a_run_off, cancel_comes_at_its_point, misuse_is_refused, seed_decides,
              clock_can_be_advanced, trace_tells_who_did_what, hosts_have_names, latency_is_as_asked,
              calm_world_is_the_same_for_every_seed, calm_latency_is_exact, r16_one_byte_at_a_time,
-             chances_of_failure, planned_faults, host_cut_and_healed, host_reset, stream_stalls,
-             stream_reset_at_a_byte)
+             chances_of_failure, planned_faults)

@@ -30,6 +30,26 @@ static jg_task *send_party(struct party *party, jg_barrier *barrier) {
     return task;
 }
 
+static intptr_t refused_body(void *arg) {
+    jg_barrier barrier;
+    (void)arg;
+    jg_barrier_init(&barrier, 1); // nobody to wait for: it would not even have to suspend
+    jg_cancel(jg_self());
+    ck_assert_int_eq(jg_barrier_wait(&barrier), -ECANCELED);
+    jg_barrier_init(&barrier, 2);
+    ck_assert_int_eq(jg_barrier_wait(&barrier), -ECANCELED);
+    ck_assert_uint_eq(jg_barrier_waiting(&barrier), 0);
+    jg_uncancel(jg_self());
+    jg_barrier_init(&barrier, 1);
+    return jg_barrier_wait(&barrier);
+}
+
+// A cancelled task would count among those who have come.
+START_TEST(s48_cancelled_task_does_not_come) {
+    run_body(refused_body);
+}
+END_TEST
+
 static intptr_t numbers_body(void *arg) {
     jg_barrier barrier;
     (void)arg;
@@ -144,6 +164,6 @@ START_TEST(s48_abort_breaks_for_all_and_reset_mends) {
 }
 END_TEST
 
-FIXTURE_MAIN("api/barrier", s48_barrier_lets_all_through_together,
+FIXTURE_MAIN("api/barrier", s48_cancelled_task_does_not_come, s48_barrier_lets_all_through_together,
              s48_cancelled_waiter_leaves_the_count, s48_cancelled_in_the_tick_of_passing,
              s48_abort_breaks_for_all_and_reset_mends)

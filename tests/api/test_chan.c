@@ -254,6 +254,15 @@ static intptr_t sizes_body(void *arg) {
         ck_assert_int_eq(wide.text[0], '0' + round);
         ck_assert_str_eq(wide.text + 1, letters + 1);
     }
+    intptr_t words[2];
+    intptr_t word = 7;
+    jg_chan_init(&chan, sizeof(word), words, 2);
+    ck_assert_int_eq(jg_chan_send(&chan, &word), 0);
+    words[1] = 5; // the place behind it is not touched
+    word = 0;
+    ck_assert_int_eq(jg_chan_recv(&chan, &word), 1);
+    ck_assert_int_eq(word, 7);
+    ck_assert_int_eq(words[1], 5);
     jg_chan signal = {0}; // elements of no size
     struct side receiver = {.chan = &signal, .value = 9};
     jg_task *task = begin(recv_one, &receiver);
@@ -264,7 +273,7 @@ static intptr_t sizes_body(void *arg) {
     return 0;
 }
 
-// Elements that are not a word would be torn.
+// Elements would be torn, or more copied than there is.
 START_TEST(s49_elements_of_any_size) {
     run_body(sizes_body);
 }

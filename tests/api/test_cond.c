@@ -273,6 +273,28 @@ START_TEST(s47_wait_for_looks_again) {
 }
 END_TEST
 
+static intptr_t withdrawn_body(void *arg) {
+    struct shared shared = {.ready = 0};
+    struct waiter waiter = {&shared, 0, UNSET, UNSET};
+    (void)arg;
+    jg_task *task = jg_spawn(wait_once, &waiter);
+    jg_sleep(1);
+    jg_lock_acquire(&shared.lock);
+    jg_cancel(task); // it leaves the condition, and waits for the lock
+    jg_uncancel(task);
+    jg_lock_release(&shared.lock);
+    ck_assert_int_eq(jg_join(task), 0); // the cancel was taken back; its wait is over all the same
+    ck_assert_int_eq(waiter.rc, -ECANCELED);
+    ck_assert_int_eq(waiter.released, 0);
+    return 0;
+}
+
+// A wait that a cancel broke off would look notified once the cancel is taken back.
+START_TEST(s47_cancel_taken_back_before_the_lock_came) {
+    run_body(withdrawn_body);
+}
+END_TEST
+
 static intptr_t edge_body(void *arg) {
     struct shared shared = {.ready = 0};
     struct waiter waiter = {&shared, 0, UNSET, UNSET};
@@ -301,4 +323,4 @@ FIXTURE_MAIN("api/cond", s47_notified_in_order_and_with_the_lock,
              s47_notification_of_a_cancelled_waiter_goes_on,
              s47_cancelled_between_notification_and_lock, s47_refused_waits_leave_the_lock_alone,
              s47_the_notifier_dies_with_the_lock, s47_wait_for_looks_again,
-             s47_edge_rule_delivers_once)
+             s47_cancel_taken_back_before_the_lock_came, s47_edge_rule_delivers_once)

@@ -374,22 +374,31 @@ START_TEST(s49_end_of_the_queue_drops) {
 }
 END_TEST
 
-static intptr_t end_under_waiter(void *arg) {
-    jg_queue queue = {.shut = false};
-    struct party getter;
-    (void)arg;
-    begin(get_one, &getter, &queue, 0);
+/* Ends a queue in which a getter (0), a putter (1) or a joiner (2) waits. */
+static intptr_t end_under_waiter(void *who) {
+    jg_fn *const waits[] = {get_one, put_one, join_one};
+    jg_queue queue;
+    struct party party;
+    jg_queue_init(&queue, NULL);
+    queue.options.capacity = 1;
+    if (who != NULL) {
+        put_all(&queue, (const intptr_t[]){1}, 1);
+    }
+    begin(waits[(uintptr_t)who], &party, &queue, 2);
     jg_queue_fini(&queue);
     return 0;
 }
 
-static void run_end_under_waiter(void *arg) {
-    jg_run(end_under_waiter, arg);
+static void run_end_under_waiter(void *who) {
+    jg_run(end_under_waiter, who);
 }
 
 // A task would be left in a queue that is gone.
 START_TEST(s49_ended_under_a_waiter) {
-    fixture_expect_abort(run_end_under_waiter, NULL, "a queue is ended while tasks wait in it");
+    for (uintptr_t who = 0; who < 3; who++) {
+        fixture_expect_abort(run_end_under_waiter, (void *)who,
+                             "a queue is ended while tasks wait in it");
+    }
 }
 END_TEST
 

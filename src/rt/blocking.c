@@ -128,23 +128,6 @@ static bool blocking_submit(struct backend *backend, struct op *op) {
     return true;
 }
 
-/* No op is ever pending here, so there is nothing to cancel or reap. */
-static void blocking_cancel(struct backend *backend, struct op *op) {
-    (void)backend;
-    (void)op;
-    check_misuse("cancel of an operation that cannot be pending");
-}
-
-static int blocking_reap(struct backend *backend, int64_t timeout_ns) {
-    (void)backend;
-    (void)timeout_ns;
-    return 0;
-}
-
-static void blocking_ignore(struct backend *backend) {
-    (void)backend;
-}
-
 static int64_t blocking_now_ns(struct backend *backend) {
     (void)backend;
     return clock_now_ns();
@@ -176,12 +159,10 @@ static void blocking_close_fd(struct backend *backend, int fd) {
     close(fd);
 }
 
+/* No op is ever pending here: there is nothing to cancel, to reap or to close. */
 static const struct backend_ops blocking_ops = {
     .name = "blocking",
-    .close = blocking_ignore,
     .submit = blocking_submit,
-    .cancel = blocking_cancel,
-    .reap = blocking_reap,
     .now_ns = blocking_now_ns,
     .socket_open = blocking_socket_open,
     .socket_pair = blocking_socket_pair,

@@ -242,7 +242,8 @@ static void serve_writer(struct epoll_backend *self, struct entry *entry) {
 static void on_event(struct epoll_backend *self, const struct epoll_event *event) {
     size_t fd = (uint32_t)event->data.u64;
     uint32_t generation = (uint32_t)(event->data.u64 >> 32);
-    if (fd >= self->entry_count || self->entries[fd].generation != generation) {
+    must(fd < self->entry_count); // it was registered, and the table never shrinks
+    if (self->entries[fd].generation != generation) {
         return; // of a descriptor that is closed
     }
     struct entry *entry = &self->entries[fd];

@@ -51,8 +51,8 @@ static void on_fault(int number, siginfo_t *info, void *context) {
 
 static void install(void) {
     struct sigaction present;
-    if (sigaction(SIGSEGV, NULL, &present) != 0 || (present.sa_flags & SA_SIGINFO) != 0 ||
-        present.sa_handler != SIG_DFL) {
+    sigaction(SIGSEGV, NULL, &present);
+    if ((present.sa_flags & SA_SIGINFO) != 0 || present.sa_handler != SIG_DFL) {
         return; // somebody else wants it
     }
     struct sigaction ours = {.sa_sigaction = on_fault, .sa_flags = SA_SIGINFO | SA_ONSTACK};
@@ -63,8 +63,8 @@ static void install(void) {
 /* Takes the handler back, unless somebody has put another in its place. */
 static void uninstall(void) {
     struct sigaction present;
-    if (sigaction(SIGSEGV, NULL, &present) == 0 && (present.sa_flags & SA_SIGINFO) != 0 &&
-        present.sa_sigaction == on_fault) {
+    sigaction(SIGSEGV, NULL, &present);
+    if ((present.sa_flags & SA_SIGINFO) != 0 && present.sa_sigaction == on_fault) {
         signal(SIGSEGV, SIG_DFL);
     }
     installed = false;
@@ -72,7 +72,8 @@ static void uninstall(void) {
 
 static void give_alternate_stack(void) {
     stack_t present;
-    if (sigaltstack(NULL, &present) != 0 || (present.ss_flags & SS_DISABLE) == 0) {
+    sigaltstack(NULL, &present);
+    if ((present.ss_flags & SS_DISABLE) == 0) {
         return; // the thread has one already
     }
     alternate = mem_alloc(ALTERNATE_SIZE);
@@ -91,7 +92,8 @@ static void take_alternate_stack(void) {
     if (alternate == NULL) {
         return;
     }
-    if (sigaltstack(NULL, &present) == 0 && present.ss_sp == alternate) {
+    sigaltstack(NULL, &present);
+    if (present.ss_sp == alternate) {
         const stack_t none = {.ss_flags = SS_DISABLE};
         sigaltstack(&none, NULL);
     }

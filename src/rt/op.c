@@ -49,8 +49,7 @@ short op_poll_events(const struct op *op) {
 }
 
 bool op_is_wait_kind(const struct wait_kind *kind) {
-    const size_t count = sizeof(op_wait_kinds) / sizeof(op_wait_kinds[0]);
-    return kind >= op_wait_kinds && kind < op_wait_kinds + count;
+    return (uintptr_t)kind - (uintptr_t)op_wait_kinds < sizeof(op_wait_kinds);
 }
 
 intptr_t op_run(struct op *op) {
@@ -87,14 +86,14 @@ static ssize_t write_quietly(int fd, const struct iovec *iov, int count) {
     int error = errno;
     if (got < 0 && error == EPIPE && !sigismember(&waiting, SIGPIPE)) {
         const struct timespec at_once = {0, 0};
-        while (sigtimedwait(&pipe_signal, NULL, &at_once) < 0 && errno == EINTR) {}
+        sigtimedwait(&pipe_signal, NULL, &at_once); // pending: it does not wait
     }
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     errno = error;
     return got;
 }
 
-static ssize_t try_write(const struct op *op) {
+static ssize_t try_write(struct op *op) {
     if (!op->socket) {
         return write_quietly(op->fd, op->iov, op->iov_count);
     }
@@ -127,7 +126,7 @@ static ssize_t try_read(struct op *op) {
     return got;
 }
 
-static int try_connect(const struct op *op) {
+static ssize_t try_connect(struct op *op) {
     if (connect(op->fd, op->addr, op->addr_len) == 0 || errno == EISCONN) {
         return 0;
     }
@@ -141,7 +140,7 @@ static int try_connect(const struct op *op) {
     return -1;
 }
 
-static int try_poll(const struct op *op) {
+static ssize_t try_poll(struct op *op) {
     struct pollfd ready = {.fd = op->fd, .events = op_poll_events(op)};
     int got = op->fd < 0 ? -1 : poll(&ready, 1, 0); // poll leaves negative ones out
     if (got < 0) {
@@ -159,7 +158,7 @@ static int try_poll(const struct op *op) {
     return there & op->events;
 }
 
-static ssize_t try_send(const struct op *op) {
+static ssize_t try_send(struct op *op) {
     struct msghdr message = {.msg_iov = op->iov, .msg_iovlen = (size_t)op->iov_count};
     if (op->peer != NULL) {
         message.msg_name = &op->peer->any;
@@ -184,30 +183,20 @@ static ssize_t try_receive(struct op *op) {
     return got;
 }
 
-static ssize_t try_once(struct op *op) {
-    switch (op->kind) {
-    case OP_READ:
-        return try_read(op);
-    case OP_WRITE:
-        return try_write(op);
-    case OP_ACCEPT:
-        return accept4(op->fd, NULL, NULL,
-                       op->wait.coro->loop != NULL ? SOCK_NONBLOCK | SOCK_CLOEXEC : SOCK_CLOEXEC);
-    case OP_CONNECT:
-        return try_connect(op);
-    case OP_POLL:
-        return try_poll(op);
-    case OP_SEND:
-        return try_send(op);
-    case OP_RECEIVE:
-        return try_receive(op);
-    }
-    return -1;
+static ssize_t try_accept(struct op *op) {
+    int flags = op->wait.coro->loop != NULL ? SOCK_NONBLOCK | SOCK_CLOEXEC : SOCK_CLOEXEC;
+    return accept4(op->fd, NULL, NULL, flags);
 }
+
+static ssize_t (*const tries[])(struct op *op) = {
+    [OP_READ] = try_read,       [OP_WRITE] = try_write, [OP_ACCEPT] = try_accept,
+    [OP_CONNECT] = try_connect, [OP_POLL] = try_poll,   [OP_SEND] = try_send,
+    [OP_RECEIVE] = try_receive,
+};
 
 intptr_t op_try(struct op *op) {
     for (;;) {
-        ssize_t got = try_once(op);
+        ssize_t got = tries[op->kind](op);
         if (got >= 0) {
             return got;
         }

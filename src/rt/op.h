@@ -101,6 +101,7 @@ struct backend_ops {
     int (*reap)(struct backend *backend, int64_t timeout_ns);
     int64_t (*now_ns)(struct backend *backend);
     int (*pollable)(struct backend *backend); // readable when a reap would bring something
+    // Without a loop nothing is pending: there close, cancel, reap and pollable are NULL.
 
     // Descriptors. All return a descriptor or 0, or a negative errno.
     int (*socket_open)(struct backend *backend, int family);

@@ -217,8 +217,9 @@ void sched_report_spin(const struct coro *coro, int refusals) {
 }
 
 static void report_spin(const struct coro *self) {
-    if (self->loop->sched.observer != NULL) {
-        observe(&self->loop->sched, spins, self, SPIN_REPORT);
+    struct observer *observer = self->loop->sched.observer;
+    if (observer != NULL) {
+        observer->ops->spins(observer, self, SPIN_REPORT);
     } else {
         sched_report_spin(self, SPIN_REPORT);
     }

@@ -77,30 +77,29 @@ static bool completed(struct backend *backend, struct op *op, intptr_t result) {
     return true;
 }
 
-static intptr_t poll_socket(const struct sim_socket *socket, int events) {
+static intptr_t poll_socket(struct sim_socket *socket, struct op *op) {
     int there = sim_socket_readable(socket) ? JG_READABLE : 0;
     there |= sim_socket_writable(socket) ? JG_WRITABLE : 0;
-    return (there & events) != 0 ? there & events : -EAGAIN;
+    return (there & op->events) != 0 ? there & op->events : -EAGAIN;
 }
 
+static intptr_t accept_one(struct sim_socket *socket, struct op *op) {
+    (void)op;
+    return sim_socket_accept(socket);
+}
+
+static intptr_t (*const attempts[])(struct sim_socket *socket, struct op *op) = {
+    [OP_READ] = sim_socket_read,
+    [OP_WRITE] = sim_socket_write,
+    [OP_ACCEPT] = accept_one,
+    [OP_CONNECT] = sim_socket_reach,
+    [OP_POLL] = poll_socket,
+    [OP_SEND] = sim_datagram_send,
+    [OP_RECEIVE] = sim_datagram_receive,
+};
+
 static intptr_t attempt(struct sim_socket *socket, struct op *op) {
-    switch (op->kind) {
-    case OP_READ:
-        return sim_socket_read(socket, op);
-    case OP_WRITE:
-        return sim_socket_write(socket, op);
-    case OP_ACCEPT:
-        return sim_socket_accept(socket);
-    case OP_POLL:
-        return poll_socket(socket, op->events);
-    case OP_CONNECT:
-        return sim_socket_reach(socket, op);
-    case OP_SEND:
-        return sim_datagram_send(socket, op);
-    case OP_RECEIVE:
-        return sim_datagram_receive(socket, op);
-    }
-    return -EINVAL;
+    return attempts[op->kind](socket, op);
 }
 
 /* Nobody answered: the first packet is sent again, ever more rarely. */

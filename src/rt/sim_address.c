@@ -201,8 +201,8 @@ int sim_address_bind(struct sim_socket *socket, const struct op_address *address
     return rc;
 }
 
-struct op_address sim_address_sender(const struct sim_socket *socket) {
-    struct op_address address = socket->address;
+struct op_address sim_address_meant(const struct op_address *given) {
+    struct op_address address = *given;
     if (!is_any(&address.any)) {
         return address;
     }

@@ -66,7 +66,7 @@ static intptr_t travel(const struct sim_socket *from, struct sim_socket *to, con
     if (datagram == NULL) {
         return -ENOMEM;
     }
-    datagram->from = sim_address_sender(from);
+    datagram->from = sim_address_meant(&from->address);
     datagram->size = size;
     size_t at = 0;
     for (int i = 0; i < op->iov_count; i++) {
@@ -88,7 +88,8 @@ static bool is_cut(struct sim_net *net, const struct op_address *address) {
 
 /* Nobody is at that address. */
 static void refuse(struct sim_socket *socket, const struct op_address *to) {
-    if (sim_address_same(&socket->to, to)) {
+    struct op_address meant = sim_address_meant(to);
+    if (sim_address_same(&socket->to, &meant)) {
         socket->refusal_sent = true;
         sim_net_poke(socket->net, &socket->in);
     }
@@ -96,12 +97,12 @@ static void refuse(struct sim_socket *socket, const struct op_address *to) {
 
 static bool accepts(const struct sim_socket *receiver, const struct sim_socket *sender,
                     size_t size) {
-    struct op_address from = sim_address_sender(sender);
+    struct op_address from = sim_address_meant(&sender->address);
     return receiver->queued_bytes + size <= QUEUE_MOST &&
            (receiver->to.len == 0 || sim_address_same(&receiver->to, &from));
 }
 
-intptr_t sim_datagram_send(struct sim_socket *socket, const struct op *op) {
+intptr_t sim_datagram_send(struct sim_socket *socket, struct op *op) {
     struct sim_net *net = socket->net;
     const struct op_address *to = op->peer != NULL ? op->peer : &socket->to;
     size_t size = total_size(op);
@@ -192,7 +193,7 @@ int sim_datagram_connect(struct sim_socket *socket, const struct op_address *pee
     }
     int rc = sim_address_check(socket->family, &peer->any, peer->len);
     if (rc == 0) {
-        socket->to = *peer;
+        socket->to = sim_address_meant(peer);
     }
     return rc;
 }

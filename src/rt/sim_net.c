@@ -413,7 +413,7 @@ static intptr_t send_bytes(struct sim_socket *to, const struct op *op, size_t si
     return (intptr_t)size;
 }
 
-intptr_t sim_socket_write(struct sim_socket *socket, const struct op *op) {
+intptr_t sim_socket_write(struct sim_socket *socket, struct op *op) {
     if (socket->state != SIM_CONNECTED) {
         return -ENOTCONN;
     }
@@ -482,7 +482,7 @@ static void enqueue(struct sim_socket *listener, struct sim_socket *server) {
     sim_net_poke(listener->net, &listener->in);
 }
 
-int sim_socket_reach(struct sim_socket *socket, const struct op *op) {
+intptr_t sim_socket_reach(struct sim_socket *socket, struct op *op) {
     struct sim_host *host = sim_host_at(socket->net, op->addr);
     unsigned refuse = host != NULL ? socket->net->loop->weather->refuse_percent : 0;
     if (host != NULL && host->cut) {

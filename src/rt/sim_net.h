@@ -150,7 +150,7 @@ void sim_socket_arrive(struct sim_socket *socket);
 
 /* What an op does to a socket, once: its result, or -EAGAIN. */
 intptr_t sim_socket_read(struct sim_socket *socket, struct op *op);
-intptr_t sim_socket_write(struct sim_socket *socket, const struct op *op);
+intptr_t sim_socket_write(struct sim_socket *socket, struct op *op);
 intptr_t sim_socket_accept(struct sim_socket *socket);
 bool sim_socket_readable(const struct sim_socket *socket);
 
@@ -159,7 +159,7 @@ bool sim_socket_writable(const struct sim_socket *socket);
 
 /* The first packet of a connect arrives. Returns 0; -EAGAIN: nobody answered, try again later;
  * -ECONNREFUSED, -ENOENT, -ENOMEM. */
-int sim_socket_reach(struct sim_socket *socket, const struct op *op);
+intptr_t sim_socket_reach(struct sim_socket *socket, struct op *op);
 
 int sim_socket_shutdown(struct sim_socket *socket);
 
@@ -167,7 +167,7 @@ int sim_socket_shutdown(struct sim_socket *socket);
 bool sim_net_chance(struct sim_net *net, unsigned odds);
 
 /* sim_datagram.c: datagrams. Those of an op return its result, or -EAGAIN. */
-intptr_t sim_datagram_send(struct sim_socket *socket, const struct op *op);
+intptr_t sim_datagram_send(struct sim_socket *socket, struct op *op);
 intptr_t sim_datagram_receive(struct sim_socket *socket, struct op *op);
 int sim_datagram_connect(struct sim_socket *socket, const struct op_address *peer);
 bool sim_datagram_readable(const struct sim_socket *socket);
@@ -191,8 +191,8 @@ struct sim_socket *sim_address_find_datagram(const struct sim_net *net,
                                              const struct sockaddr *address, socklen_t len);
 int sim_address_bind(struct sim_socket *socket, const struct op_address *address);
 
-/* The address others see when this bound socket sends. */
-struct op_address sim_address_sender(const struct sim_socket *socket);
+/* The address that is meant by one: the wildcard, as a sender or a peer, means the loopback. */
+struct op_address sim_address_meant(const struct op_address *given);
 
 /* Whether two addresses are the same, port and all. */
 bool sim_address_same(const struct op_address *one, const struct op_address *other);

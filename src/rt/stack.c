@@ -191,7 +191,7 @@ static int add_region(struct stack_pool *pool, size_t class, size_t size_bytes) 
     if (count > LARGEST_CUT) {
         count = LARGEST_CUT;
     }
-    while (count > 1 && count * stride > LARGEST_REGION) {
+    while (count * stride > LARGEST_REGION) { // a single one of the largest class is below
         count /= 2;
     }
     struct stack_region *region = mem_alloc(sizeof(*region));

@@ -47,9 +47,8 @@ bool jg_scope_block_step(jg_scope_block *block) {
 }
 
 void jg_scope_block_close(jg_scope_block *block) {
-    if (block->block.entered) {
-        block_store(&block->block, jg_scope_close(&block->scope, load_result(&block->block)));
-    }
+    must(block->block.entered);
+    block_store(&block->block, jg_scope_close(&block->scope, load_result(&block->block)));
 }
 
 bool jg_no_suspend_enter(void) {
@@ -75,9 +74,8 @@ bool jg_no_suspend_block_step(jg_no_suspend_block *block) {
 }
 
 void jg_no_suspend_block_close(jg_no_suspend_block *block) {
-    if (block->entered) {
-        jg_no_suspend_leave(block->before);
-    }
+    must(block->entered);
+    jg_no_suspend_leave(block->before);
 }
 
 bool jg_group_block_step(jg_group_block *block) {
@@ -89,9 +87,7 @@ bool jg_group_block_step(jg_group_block *block) {
 }
 
 void jg_group_block_close(jg_group_block *block) {
-    if (!block->block.entered) {
-        return;
-    }
+    must(block->block.entered);
     if (!block->block.fell_through) {
         scope_request(&block->group.scope); // left early: the tasks have nobody to work for
     }

@@ -28,9 +28,6 @@ struct jg_task *task_adopt(struct jg_task *task) {
 
 static void link_below(jg_scope *scope, jg_scope *parent) {
     scope->parent = parent;
-    if (parent == NULL) {
-        return;
-    }
     scope->next = parent->first_child;
     if (scope->next != NULL) {
         scope->next->prev = scope;
@@ -214,7 +211,7 @@ void jg_scope_open(jg_scope *scope, int64_t deadline_ns, bool shield) {
         }
     }
     scope->effective = should_be_effective(scope);
-    if (scope->due || (scope->effective && !scope->parent->effective)) {
+    if (scope->due) {
         task->coro.delivered = false;
     }
     show(task);

@@ -2,13 +2,14 @@
 /* test_stack.c – guarded stacks: that every one is guarded, both ways of guarding, limits, reuse.
  */
 #define FIXTURE_LIMIT 30
-#include "fixtures/fixture.h"
+#include "fixtures/refuse.h"
 
 #include "base/mem.h"
 #include "rt/sanitize.h"
 #include "rt/stack.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdio.h>
@@ -113,9 +114,113 @@ START_TEST(every_stack_has_an_mprotect_guard) {
 }
 END_TEST
 
+enum { INSTALL = 102 }; // MADV_GUARD_INSTALL
+
+static void refuse_install(int error) {
+    const struct refused what = {
+        .call = SYS_madvise, .error = error, .argument = 2, .value = INSTALL, .minds = true};
+    refuse_with(&what);
+}
+
+// Before Linux 6.14 many guards cannot be had with one call: there would be none.
+START_TEST(one_guard_at_a_time_where_the_kernel_is_older) {
+    need_light_guards();
+    refuse(SYS_process_madvise, EBADF);
+    check_guards_of(STACK_GUARD_LIGHT);
+}
+END_TEST
+
+/* Makes the pool find out anew, and checks that it guards by mprotect. */
+static void check_falls_back(void) {
+    enum { COUNT = 10 };
+    struct stack_pool pool;
+    struct stack stack;
+    stack_pool_init(&pool);
+    stack_force_guard(STACK_GUARD_UNKNOWN);
+    size_t before = count_mappings();
+    for (int i = 0; i < COUNT; i++) {
+        expect(stack_take(&pool, STACK_MIN, &stack) == 0);
+    }
+    expect(count_mappings() >= before + COUNT);
+    stack_pool_fini(&pool);
+    check_guards_of(STACK_GUARD_UNKNOWN);
+}
+
+// A kernel without light guards, as most are, would leave stacks unguarded.
+START_TEST(a_kernel_without_light_guards_gets_mprotect) {
+    refuse_install(EINVAL);
+    check_falls_back();
+}
+END_TEST
+
+// An emulator that says yes to any advice would be believed.
+START_TEST(a_guard_is_not_believed_but_tried) {
+    refuse_install(0); // success, and nothing done
+    check_falls_back();
+}
+END_TEST
+
+// Where it cannot be tried, a guard would be believed in.
+START_TEST(a_guard_that_cannot_be_tried_is_not_believed) {
+    refuse(SYS_getrandom, ENOSYS);
+    check_falls_back();
+}
+END_TEST
+
+static void check_refused_guard(enum stack_guard_kind kind, int code) {
+    struct stack_pool pool;
+    struct stack stack = {NULL, 0};
+    stack_force_guard(kind);
+    stack_pool_init(&pool);
+    for (int i = 0; i < 3; i++) {
+        ck_assert_int_eq(stack_take(&pool, STACK_MIN, &stack), code);
+        ck_assert_ptr_null(stack.base);
+    }
+    ck_assert_uint_eq(pool.mapped_count, 0);
+    stack_pool_fini(&pool);
+}
+
+// A guard that the kernel has no memory for would be left out.
+START_TEST(no_memory_for_a_light_guard_is_an_error) {
+    refuse(SYS_process_madvise, ENOMEM);
+    refuse_install(ENOMEM);
+    check_refused_guard(STACK_GUARD_LIGHT, -ENOMEM);
+}
+END_TEST
+
+// The limit of mappings may be reached by others: a stack would come unguarded.
+START_TEST(a_mapping_limit_reached_by_others_is_an_error) {
+    const struct refused no_access = {
+        .call = SYS_mprotect, .error = ENOMEM, .argument = 2, .value = PROT_NONE, .minds = true};
+    refuse_with(&no_access);
+    check_refused_guard(STACK_GUARD_MPROTECT, -EAGAIN);
+}
+END_TEST
+
+// A policy that forbids the call would be taken for the limit of mappings.
+START_TEST(a_guard_that_is_forbidden_is_its_own_error) {
+    const struct refused no_access = {
+        .call = SYS_mprotect, .error = EACCES, .argument = 2, .value = PROT_NONE, .minds = true};
+    refuse_with(&no_access);
+    check_refused_guard(STACK_GUARD_MPROTECT, -EACCES);
+}
+END_TEST
+
+// In a chroot without /proc no stack could be guarded by mprotect.
+START_TEST(without_proc_the_usual_mapping_limit_counts) {
+    const struct refused read_only = {.call = SYS_openat,
+                                      .error = ENOENT,
+                                      .argument = 2,
+                                      .value = O_RDONLY | O_CLOEXEC,
+                                      .minds = true};
+    refuse_with(&read_only);
+    check_guards_of(STACK_GUARD_MPROTECT);
+}
+END_TEST
+
 // A hundred thousand tasks would run into vm.max_map_count. R8.
 START_TEST(r08_hundred_thousand_stacks_need_few_mappings) {
-    enum { COUNT = 100000 };
+    enum { COUNT = 150000 }; // and past the largest region
     struct stack_pool pool;
     struct stack stack = {NULL, 0};
     need_light_guards();
@@ -303,6 +408,33 @@ START_TEST(trimming_gives_pages_back_beyond_a_reserve) {
 }
 END_TEST
 
+// Without memory to note it down, a trimmed stack would be lost.
+START_TEST(trimming_without_memory_keeps_what_there_is) {
+    enum { COUNT = 1200 };
+    static struct stack stacks[COUNT];
+    struct stack_pool pool;
+    stack_pool_init(&pool);
+    for (int i = 0; i < COUNT; i++) {
+        expect(stack_take(&pool, STACK_MIN, &stacks[i]) == 0);
+    }
+    for (int i = 0; i < COUNT; i++) {
+        stack_give(&pool, stacks[i]);
+    }
+    size_t surplus = pool.surplus_count;
+    ck_assert_uint_gt(surplus, 0);
+    mem_fail_nth(1, 1);
+    stack_trim(&pool, COUNT);
+    mem_fail_nth(0, 0);
+    ck_assert_uint_eq(pool.surplus_count, surplus);
+    for (int i = 0; i < COUNT; i++) {
+        expect(stack_take(&pool, STACK_MIN, &stacks[i]) == 0);
+    }
+    ck_assert_uint_eq(pool.mapped_count, COUNT);
+    ck_assert(!stack_guards((struct stack){NULL, 0}, NULL)); // a thread's own has no guard of ours
+    stack_pool_fini(&pool);
+}
+END_TEST
+
 // A wished size would come out too small, or of no class.
 START_TEST(sizes_are_rounded_up_to_powers_of_two) {
     const size_t cases[][2] = {{0, STACK_MIN},         {1, STACK_MIN},
@@ -336,10 +468,14 @@ START_TEST(the_largest_stack_can_be_had) {
 }
 END_TEST
 
-FIXTURE_MAIN("rt/stack", every_stack_has_a_light_guard, every_stack_has_an_mprotect_guard,
-             r08_hundred_thousand_stacks_need_few_mappings,
-             r08_at_the_mapping_limit_taking_fails_and_all_goes_on,
-             the_last_given_back_is_the_next_taken, refused_memory_is_an_error_and_leaks_nothing,
-             short_address_space_gives_what_fits_then_an_error,
-             trimming_gives_pages_back_beyond_a_reserve, sizes_are_rounded_up_to_powers_of_two,
-             the_largest_stack_can_be_had)
+FIXTURE_MAIN(
+    "rt/stack", every_stack_has_a_light_guard, every_stack_has_an_mprotect_guard,
+    one_guard_at_a_time_where_the_kernel_is_older, a_kernel_without_light_guards_gets_mprotect,
+    a_guard_is_not_believed_but_tried, a_guard_that_cannot_be_tried_is_not_believed,
+    no_memory_for_a_light_guard_is_an_error, a_mapping_limit_reached_by_others_is_an_error,
+    a_guard_that_is_forbidden_is_its_own_error, without_proc_the_usual_mapping_limit_counts,
+    trimming_without_memory_keeps_what_there_is, r08_hundred_thousand_stacks_need_few_mappings,
+    r08_at_the_mapping_limit_taking_fails_and_all_goes_on, the_last_given_back_is_the_next_taken,
+    refused_memory_is_an_error_and_leaks_nothing, short_address_space_gives_what_fits_then_an_error,
+    trimming_gives_pages_back_beyond_a_reserve, sizes_are_rounded_up_to_powers_of_two,
+    the_largest_stack_can_be_had)

@@ -6,7 +6,8 @@
  * Called by  race.c.
  * Why        see round.h.
  * Quirks     the child leads a process group of its own: a ^C of the terminal reaches the parent
- *            only, which then asks the child to stop, and kills the group if it does not.
+ *            only, which then asks the child to stop, and kills the group if it does not. The parent
+ *            is a subreaper, so that it can wait for workers whose leader is gone.
  */
 #include "round.h"
 
@@ -108,8 +109,8 @@ static bool has_ended(const struct watch *watch) {
     return rc < 0 || info.si_pid == watch->leader;
 }
 
-/* Watches until the leader has ended, then ends what is left of its group; returns the leader's wait
- * status. */
+/* Watches until the leader has ended, then ends what is left of its group and waits for that, too.
+ * Returns the leader's wait status. */
 static int watch_round(struct watch *watch, struct cost_usage *out_total) {
     const struct round_setup *setup = watch->setup;
     bool draws = setup->progress->terminal != NULL;
@@ -123,6 +124,8 @@ static int watch_round(struct watch *watch, struct cost_usage *out_total) {
     }
     kill(-watch->leader, SIGKILL);
     cost_wait(watch->leader, 0, &status, out_total);
+    // Its orphans are ours now. A worker that still ran would change the board while it is read.
+    while (waitpid(-watch->leader, NULL, 0) > 0) {}
     return status;
 }
 
@@ -178,6 +181,7 @@ int round_run(const struct round_setup *setup, struct hist *latency,
         return -ENOMEM;
     }
     memset(out_figures, 0, sizeof(*out_figures));
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
     fflush(NULL);
     pid_t parent = getpid();
     int64_t start_ns = board_now_ns();

@@ -184,7 +184,8 @@ static const struct option_spec options[] = {
      .letter = 'T',
      .kind = OPTION_DURATION,
      .value_name = "TIME",
-     .help = "how long a request may take",
+     .help =
+         "how long a request may take; after two of them without any answer the race is given up",
      .preset = "10s",
      .min = 1000000,
      .max = UINT64_C(3600000000000),

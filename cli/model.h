@@ -30,6 +30,7 @@ struct model_plan {
     uint64_t requests;
     uint32_t concurrency;
     uint64_t timeout_ns;   /* per request */
+    uint64_t silence_ns;   /* without an answer: then the round is given up; 0: never */
     uint64_t sample_least; /* stop after so many, once it took long enough; 0: make all */
     int64_t body_bytes;    /* length every body must have; -1: any */
     enum model_work work;

@@ -20,6 +20,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+static const uint64_t silence_least_ns = 3000000000;
+
 static unsigned count_cores(void) {
     cpu_set_t allowed;
     if (sched_getaffinity(0, sizeof(allowed), &allowed) < 0) {
@@ -42,6 +44,21 @@ static bool has_sampled(const struct race *race, const struct race_entry *entry)
            first->issued < race->settings.requests;
 }
 
+/* How long no answer at all may come: twice the limit of one request, and what the computing of all
+ * workers takes on one core. */
+static uint64_t silence_of(const struct race_settings *settings) {
+    uint64_t limits_ns = 2 * settings->timeout_ns;
+    limits_ns = limits_ns < silence_least_ns ? silence_least_ns : limits_ns;
+    switch (settings->work) {
+    case MODEL_WORK_IO:
+        return limits_ns;
+    case MODEL_WORK_MIXED:
+        return limits_ns + 2 * settings->concurrency * settings->work_ns;
+    default:
+        return 0;
+    }
+}
+
 static void make_plan(const struct race *race, struct race_entry *entry, struct work computing) {
     const struct race_settings *settings = &race->settings;
     bool is_sequential = entry->model->is_sequential;
@@ -50,6 +67,7 @@ static void make_plan(const struct race *race, struct race_entry *entry, struct 
         .requests = settings->requests,
         .concurrency = is_sequential ? 1 : (uint32_t)settings->concurrency,
         .timeout_ns = settings->timeout_ns,
+        .silence_ns = race->silence_ns,
         .sample_least = may_sample(race, entry) ? settings->sync_requests : 0,
         .body_bytes = race->body_bytes,
         .work = settings->work,
@@ -63,6 +81,8 @@ int race_open(struct race *race) {
         computing = work_for(race->settings.work_ns);
     }
     race->cores_allowed = count_cores();
+    race->silence_ns = silence_of(&race->settings);
+    race->gave_up = false;
     race->entry_count = 0;
     for (unsigned i = 0; i < race->settings.models.count; i++) {
         struct race_entry *entry = &race->entries[race->entry_count];
@@ -105,6 +125,7 @@ static int run_warm_up(struct race *race, struct race_entry *entry, struct progr
         .label = label,
     };
     int rc = round_run(&setup, ignored, &entry->warm_up);
+    race->gave_up = race->gave_up || entry->warm_up.gave_up;
     free(ignored);
     return rc;
 }
@@ -127,20 +148,26 @@ static int run_round(struct race *race, struct race_entry *entry, unsigned round
     if (rc == 0) {
         server_end(&race->server, figures->wall_ns, &entry->server[entry->round_count]);
         entry->round_count++;
+        race->gave_up = race->gave_up || figures->gave_up;
     }
     return rc;
+}
+
+/* Whether nobody begins another round. */
+static bool has_stopped(const struct race *race) {
+    return interrupt_count() > 0 || race->gave_up;
 }
 
 /* Whether the entry has a round to run now. */
 static bool is_due(const struct race *race, const struct race_entry *entry, unsigned round) {
     bool has_failed = entry->warm_up.error < 0 ||
                       (entry->round_count > 0 && entry->rounds[entry->round_count - 1].error < 0);
-    return interrupt_count() == 0 && !has_failed && (round == 0 || !has_sampled(race, entry));
+    return !has_stopped(race) && !has_failed && (round == 0 || !has_sampled(race, entry));
 }
 
 static int run_all(struct race *race, struct progress *progress) {
     int rc = 0;
-    for (unsigned i = 0; rc == 0 && i < race->entry_count && interrupt_count() == 0; i++) {
+    for (unsigned i = 0; rc == 0 && i < race->entry_count && !has_stopped(race); i++) {
         rc = run_warm_up(race, &race->entries[i], progress);
     }
     for (unsigned round = 0; round < race->settings.rounds; round++) {
@@ -223,6 +250,7 @@ static void add_counts(const struct round_figures *round, struct race_row *row) 
         row->text = round->text;
     }
     row->error = row->error < 0 ? row->error : round->error;
+    row->gave_up = row->gave_up || round->gave_up;
 }
 
 void race_row(const struct race *race, const struct race_entry *entry, struct race_row *out_row) {
@@ -239,6 +267,7 @@ void race_row(const struct race *race, const struct race_entry *entry, struct ra
         .text = entry->warm_up.error < 0 ? entry->warm_up.text : "",
         .error = entry->warm_up.error,
         .workers_died = entry->warm_up.workers_died,
+        .gave_up = entry->warm_up.gave_up,
     };
     unsigned count = sort_rounds(entry, sorted);
     if (count > 0) {
@@ -267,7 +296,7 @@ enum exit_code race_exit(const struct race *race) {
             return EXIT_LOCAL_LIMIT;
         }
         bool has_failed = row.failed_total > 0 || row.aborted > 0 || row.workers_died > 0 ||
-                          !row.measured;
+                          row.gave_up || !row.measured;
         code = has_failed ? EXIT_FAILED : code;
     }
     return code;

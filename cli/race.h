@@ -52,6 +52,8 @@ struct race {
     unsigned entry_count;
     int64_t body_bytes; /* what every answer must have; -1: any */
     unsigned cores_allowed;
+    uint64_t silence_ns; /* after so long without any answer the race is given up; 0: never */
+    bool gave_up;
 };
 
 /* What a row of the report says about a model: its typical round, scaled to all requests. */
@@ -60,6 +62,7 @@ struct race_row {
     unsigned rounds; /* timed rounds that ran, whole or in part */
     bool measured;   /* there was a timed round; else everything below but the counts is 0 */
     bool is_scaled;  /* from fewer requests than the race has */
+    bool gave_up;    /* a round had no answer for too long, which ended the race */
     bool is_partial; /* the round was cut short: its figures stand for what it did until then */
     uint64_t real_requests; /* answered in the typical round */
     uint64_t create_ns;

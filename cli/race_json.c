@@ -147,6 +147,7 @@ static void write_model(struct jsonout *json, const struct race *race,
     write_failed(json, row.failed);
     jsonout_uint(json, "requests_aborted", row.aborted);
     jsonout_uint(json, "workers_died", row.workers_died);
+    jsonout_bool(json, "gave_up", row.gave_up);
     jsonout_uint(json, "in_flight_peak", row.in_flight_peak);
     write_latency(json, entry->latency);
     jsonout_string(json, "first_failure", row.text[0] != '\0' ? row.text : NULL);

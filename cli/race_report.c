@@ -25,13 +25,14 @@ static const struct table_column columns[COLUMNS] = {
     [WALL] = {"wall", TABLE_RIGHT, 0},         [CPU] = {"cpu", TABLE_RIGHT, 0},
     [P50] = {"p50", TABLE_RIGHT, 3},           [P99] = {"p99", TABLE_RIGHT, 2},
     [SWITCHES] = {"switches", TABLE_RIGHT, 0}, [MEMORY] = {"memory*", TABLE_RIGHT, 0},
-    [CORES] = {"cores", TABLE_RIGHT, 5},       [MARK] = {"", TABLE_LEFT, 6},
+    [CORES] = {"cores", TABLE_RIGHT, 5},       [MARK] = {"", TABLE_LEFT, 0},
 };
 
 static const char scaled_mark[] = "\xe2\x80\xa0"; /* † */
 /* Of the winner: ◀ */
 static const char cheapest_mark[] = "\xe2\x97\x80 least cost";
 static const char best_mark[] = "\xe2\x97\x80 best";
+static const char short_mark[] = "\xe2\x97\x80";
 
 /* Finds how many bytes of `text`, cut at a blank, fit into `width` columns; at least one word. */
 static size_t line_length(const char *text, size_t width) {
@@ -132,7 +133,8 @@ static void print_footnotes(const struct race *race, const struct race_row *rows
     }
 }
 
-static void print_failures(const struct race_row *row, struct terminal *terminal) {
+static void print_failures(const struct race *race, const struct race_row *row,
+                           struct terminal *terminal) {
     char shown[256];
     char first[320] = "";
     text_escape(row->text, shown, sizeof(shown));
@@ -151,6 +153,10 @@ static void print_failures(const struct race_row *row, struct terminal *terminal
                        first);
             first[0] = '\0';
         }
+    }
+    if (row->gave_up) {
+        print_note(terminal, TERMINAL_BAD, "%s: no answer for %s: the race was given up",
+                   row->model->name, units_duration(race->silence_ns).text);
     }
     if (row->workers_died > 0 || row->aborted > 0) {
         print_note(terminal, TERMINAL_BAD, "%s: %s workers died, %s requests aborted in flight%s",
@@ -200,6 +206,15 @@ static void print_doubts(const struct race *race, const struct race_row *rows,
     }
 }
 
+/* The mark of the winner; where columns are few they are better spent on figures. */
+static const char *choose_mark(const struct terminal *terminal, bool is_cheapest) {
+    enum { WORDS_FIT = 80 };
+    if (terminal->width > 0 && terminal->width < WORDS_FIT) {
+        return short_mark;
+    }
+    return is_cheapest ? cheapest_mark : best_mark;
+}
+
 void race_print(const struct race *race, struct terminal *terminal) {
     struct race_row rows[MODELS];
     struct table table;
@@ -209,7 +224,7 @@ void race_print(const struct race *race, struct terminal *terminal) {
     }
     int winner = verdict_winner(rows, race->entry_count);
     bool is_cheapest = winner >= 0 && verdict_is_cheapest(rows, race->entry_count, winner);
-    const char *mark = is_cheapest ? cheapest_mark : best_mark;
+    const char *mark = choose_mark(terminal, is_cheapest);
     table_init(&table, columns, COLUMNS);
     for (unsigned i = 0; i < race->entry_count; i++) {
         add_row(&table, race, &rows[i], race->entries[i].latency, (int)i == winner ? mark : NULL);
@@ -218,7 +233,7 @@ void race_print(const struct race *race, struct terminal *terminal) {
     terminal_print(terminal, TERMINAL_PLAIN, "\n");
     print_footnotes(race, rows, terminal);
     for (unsigned i = 0; i < race->entry_count; i++) {
-        print_failures(&rows[i], terminal);
+        print_failures(race, &rows[i], terminal);
     }
     print_doubts(race, rows, terminal);
     verdict_write(race, rows, race->entry_count, verdict, sizeof(verdict));

@@ -35,7 +35,9 @@ struct watch {
     struct board *board;
     struct round_figures *figures;
     pid_t leader;
-    int64_t kill_ns; /* when to kill it; 0: not asked to stop */
+    int64_t kill_ns;  /* when to kill it; 0: not asked to stop */
+    uint64_t heard;   /* answers of any kind, the last time it looked */
+    int64_t heard_ns; /* when they last became more, or the round began */
 };
 
 static void pin_to(uint32_t cores) {
@@ -70,9 +72,23 @@ static _Noreturn void lead(const struct round_setup *setup, struct board *board,
     _exit(0);
 }
 
+/* Whether there has been no answer, and no refusal either, for as long as the plan allows. A request's
+ * time limit does not end a round whose server has stopped: there may be very many requests. */
+static bool is_silent(struct watch *watch, int64_t now_ns) {
+    const struct board *board = watch->board;
+    uint64_t silence_ns = watch->setup->plan->silence_ns;
+    uint64_t heard = board->ok + board->failed_total - board->failed[BOARD_TIMEOUT];
+    if (board->go_ns == 0 || heard != watch->heard || watch->heard_ns == 0) {
+        watch->heard = heard;
+        watch->heard_ns = now_ns;
+    }
+    return silence_ns != 0 && (uint64_t)(now_ns - watch->heard_ns) > silence_ns;
+}
+
 static void look_for_stop(struct watch *watch) {
     int64_t now_ns = board_now_ns();
-    if (interrupt_count() > 0 && watch->kill_ns == 0) {
+    watch->figures->gave_up = watch->figures->gave_up || is_silent(watch, now_ns);
+    if ((interrupt_count() > 0 || watch->figures->gave_up) && watch->kill_ns == 0) {
         board_stop(watch->board);
         watch->kill_ns = now_ns + STOP_GRACE_MS * INT64_C(1000000);
     }
@@ -166,7 +182,7 @@ static void read_ending(const struct watch *watch, int status) {
     figures->complete = exited && watch->board->end_ns != 0;
     figures->error = watch->board->error;
     snprintf(figures->text, sizeof(figures->text), "%s", board_explanation(watch->board));
-    if (!exited && interrupt_count() == 0 && figures->text[0] == '\0') {
+    if (!exited && watch->kill_ns == 0 && figures->text[0] == '\0') {
         snprintf(figures->text, sizeof(figures->text), "the %s model ended by %s %d",
                  watch->setup->model->name, WIFSIGNALED(status) ? "signal" : "exit code",
                  WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));

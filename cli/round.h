@@ -37,6 +37,7 @@ struct round_figures {
     struct cost_memory memory; /* of a round that holds */
     bool memory_known;
 
+    bool gave_up;               /* no answer came for the plan's silence_ns */
     bool complete;              /* the leader came to its end by itself */
     int error;                  /* 0, or why the round could not run */
     char text[BOARD_TEXT_SIZE]; /* the first thing that went wrong; "" if nothing */

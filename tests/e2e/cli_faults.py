@@ -139,6 +139,30 @@ def stalls_from_the_start():
 
 
 @suite.test
+def stops_answering():
+    """A server that stops in mid-run, as by SIGSTOP: the race gives up, whatever was still to be made."""
+    def behave(connection, peer):
+        while read_request(connection):
+            if peer.count() > 100:
+                peer.stopping.wait(60)
+            answer(connection)
+
+    for more in ([], ["--json"]):
+        begin = time.monotonic()
+        with Peer(behave, 1) as peer:
+            ended = run("race", peer.url, "-n", "1M", "-c", "8", "-T", "300ms", "-m", "threads,coroutines", *more,
+                        limit=15)
+        check(time.monotonic() - begin < 8 * SLOWER, "3 s of silence took", time.monotonic() - begin)
+        equal((ended.code, ended.err), (FAILED, ""), str(ended))
+        if not more:
+            check("threads: no answer for 3.00 s: the race was given up" in ended.out, str(ended))
+            check("not run" in ended.out and "cost least" not in ended.out, str(ended))
+    made = check_report(ended.json(), ("threads", "coroutines"), ended)
+    equal([model["gave_up"] for model in made.values()], [True, False], "who gave up")
+    check(made["threads"]["requests_ok"] > 50, "what was measured until then")
+
+
+@suite.test
 def never_ends():
     """Heads and bodies without an end are cut off, not collected."""
     def endless_body(connection, peer):

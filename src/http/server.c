@@ -93,31 +93,6 @@ static int make_server(const jg_http_server_options *options, struct server **ou
     return 0;
 }
 
-/* Takes the next connection, in a place that is the caller's and goes over to it. */
-static int accept_one(struct server *server, jg_listener *listener) {
-    jg_stream *stream;
-    int rc = jg_accept(listener, &stream);
-    if (rc < 0) {
-        jg_sem_release(&server->places);
-        return rc;
-    }
-    return server_connection_start(server, stream);
-}
-
-static int accept_all(struct server *server, jg_listener *listener) {
-    for (;;) {
-        int rc = jg_sem_acquire(&server->places);
-        if (rc < 0) {
-            return rc;
-        }
-        rc = accept_one(server, listener);
-        rc = rc < 0 ? listener_pause(rc) : rc;
-        if (rc < 0) {
-            return rc;
-        }
-    }
-}
-
 static void cancel_connections(struct server *server, bool busy_too) {
     struct list *head = &server->connections;
     for (struct list *node = head->next; node != head; node = node->next) {
@@ -163,7 +138,7 @@ int jg_http_serve(jg_listener *listener, jg_http_handler *handler, void *arg,
     *server->stats = (jg_http_server_stats){0};
     listener_hold(listener);
     jg_group_open(&server->group);
-    rc = accept_all(server, listener);
+    rc = listener_accept_all(listener, &server->places, server_connection_start, server);
     stop(server);
     jg_group_close(&server->group, 0);
     listener_release(listener);

@@ -103,10 +103,10 @@ struct http_bytes server_lines(struct server *server, int64_t now_ns);
 
 // server_connection.c
 
-/* Makes a connection and starts its task. Takes the stream and the place.
+/* Makes a connection of the struct server and starts its task. Takes the stream and the place.
  *
  * Returns  0; -ENOMEM, -EAGAIN, and the connection is closed. */
-int server_connection_start(struct server *server, jg_stream *stream);
+int server_connection_start(void *server, jg_stream *stream);
 
 // server_exchange.c
 

@@ -239,7 +239,8 @@ static intptr_t run_connection(void *connection) {
     return 0;
 }
 
-int server_connection_start(struct server *server, jg_stream *stream) {
+int server_connection_start(void *arg, jg_stream *stream) {
+    struct server *server = arg;
     struct server_connection *c = mem_alloc_zero(sizeof(*c));
     if (c == NULL) {
         jg_stream_close(stream);

@@ -13,12 +13,25 @@
 
 #include <juggle/stream.h>
 
+struct jg_sem;
+
 /* Keeps the listener's memory until the matching release. Accepting after the close is -EBADF. */
 void listener_hold(jg_listener *listener);
 void listener_release(jg_listener *listener);
 
-/* After a failed accept: waits a little if the next may succeed. Returns 0 to try again; -ECANCELED; or
- * the error itself when it is for good. */
-JG_SUSPENDS int listener_pause(int rc);
+/* Takes a permit of `places`, or hears of the close. The caller holds the listener.
+ *
+ * Returns  0; -EBADF once the listener is closed, without a permit; -ECANCELED. */
+JG_SUSPENDS int listener_place(jg_listener *listener, struct jg_sem *places);
+
+/* Takes over a stream and the place it has. Returns 0 or a negative errno, the place then given back. */
+typedef int listener_start(void *arg, jg_stream *stream);
+
+/* Accepts and starts, a place for each, until the listener is closed or the caller cancelled. Shortages,
+ * and errors of single connections, are waited out. The caller holds the listener.
+ *
+ * Returns  -EBADF once the listener is closed; -ECANCELED; what else jg_accept fails with for good. */
+JG_SUSPENDS int listener_accept_all(jg_listener *listener, struct jg_sem *places,
+                                    listener_start *start, void *arg);
 
 #endif

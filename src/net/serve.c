@@ -4,7 +4,7 @@
  * Holds      per connection a record on the heap, for as long as its task lives.
  * Invariant  a place is taken before a connection is accepted and given back when its task ends; what
  *            was accepted is handled and closed, or closed unhandled.
- * Called by  user code; http's server (listener_accept).
+ * Called by  user code; http's server (listener_accept_all).
  * Why        a limit on connections, patience with shortages and a task for each are the same for
  *            every protocol.
  */
@@ -51,12 +51,37 @@ static bool passes(int rc) {
     }
 }
 
-int listener_pause(int rc) {
+/* After a failed accept: waits a little if the next may succeed. Returns 0 to try again; -ECANCELED; or
+ * the error itself when it is for good. */
+static int pause_after(int rc) {
     if (!passes(rc)) {
         return rc;
     }
     rc = jg_sleep(RETRY_MS);
     return rc == -ENOMEM ? jg_yield() : rc;
+}
+
+static int accept_one(jg_listener *listener, jg_sem *places, listener_start *start, void *arg) {
+    jg_stream *stream;
+    int rc = listener_place(listener, places);
+    if (rc < 0) {
+        return rc;
+    }
+    rc = jg_accept(listener, &stream);
+    if (rc < 0) {
+        jg_sem_release(places);
+        return rc;
+    }
+    return start(arg, stream);
+}
+
+int listener_accept_all(jg_listener *listener, jg_sem *places, listener_start *start, void *arg) {
+    int rc = 0;
+    while (rc >= 0) {
+        rc = accept_one(listener, places, start, arg);
+        rc = rc < 0 ? pause_after(rc) : rc;
+    }
+    return rc;
 }
 
 /* The connection is over, handled or not. */
@@ -78,8 +103,9 @@ static intptr_t handle(void *arg) {
     return 0; // one connection's failure is not the server's
 }
 
-/* Starts a task for the stream. Takes it, and the place it has. */
-static int start(struct serving *serving, jg_stream *stream) {
+/* Starts a task for the stream. */
+static int start(void *arg, jg_stream *stream) {
+    struct serving *serving = arg;
     struct connection *connection = mem_alloc(sizeof(*connection));
     if (connection == NULL) {
         jg_stream_close(stream);
@@ -93,20 +119,6 @@ static int start(struct serving *serving, jg_stream *stream) {
     return task_start(handle, connection, &options, "handle\0" JG_HERE, false, &task);
 }
 
-static int accept_one(struct serving *serving, jg_listener *listener) {
-    jg_stream *stream;
-    int rc = jg_sem_acquire(&serving->places);
-    if (rc < 0) {
-        return rc;
-    }
-    rc = jg_accept(listener, &stream);
-    if (rc < 0) {
-        jg_sem_release(&serving->places);
-        return rc;
-    }
-    return start(serving, stream);
-}
-
 int jg_serve(jg_listener *listener, jg_serve_fn *handler, void *arg,
              const jg_serve_options *options) {
     if (sched_current()->loop == NULL) {
@@ -117,11 +129,7 @@ int jg_serve(jg_listener *listener, jg_serve_fn *handler, void *arg,
     jg_sem_init(&serving.places, connections != 0 ? connections : CONNECTIONS_USUAL);
     listener_hold(listener);
     jg_group_open(&serving.group);
-    int rc = 0;
-    while (rc >= 0) {
-        rc = accept_one(&serving, listener);
-        rc = rc < 0 ? listener_pause(rc) : rc;
-    }
+    int rc = listener_accept_all(listener, &serving.places, start, &serving);
     jg_group_wait(&serving.group);
     jg_group_close(&serving.group, 0);
     listener_release(listener);

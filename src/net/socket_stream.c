@@ -8,12 +8,15 @@
  *            queue: the spare one is closed, used to take the connection and shut it, and the next
  *            accept waits a little.
  */
+#include "base/list.h"
 #include "base/mem.h"
 #include "io/stream.h"
 #include "net/address.h"
 #include "net/listener.h"
 #include "net/lookup.h"
 #include "task/task.h"
+
+#include <juggle/sync.h>
 
 #include <errno.h>
 #include <fcntl.h>
@@ -34,7 +37,8 @@ struct jg_listener {
     int fd; // -1 once closed
     int spare_fd;
     int port;
-    unsigned holders; // besides the owner: tasks that are inside or about to come back
+    unsigned holders;     // besides the owner: tasks that are inside or about to come back
+    struct list awaiting; // struct place_waiter: servers that are full
     char path[sizeof(((struct sockaddr_un *)0)->sun_path)]; // to remove; "" when there is none
 };
 
@@ -145,6 +149,7 @@ static int listen_on(const struct op_address *address, jg_listener **out_listene
     if (listener == NULL) {
         return -ENOMEM;
     }
+    list_init(&listener->awaiting);
     listener->backend = backend;
     listener->fd = backend->ops->listen(backend, address, BACKLOG);
     if (listener->fd < 0) {
@@ -264,6 +269,29 @@ void listener_release(jg_listener *listener) {
     }
 }
 
+/* A server that waits for a place, and would not hear of the close. On its stack. */
+struct place_waiter {
+    struct list node;
+    jg_sem *places;
+};
+
+int listener_place(jg_listener *listener, jg_sem *places) {
+    must(listener->holders > 0);
+    struct place_waiter waiter = {.places = places};
+    list_append(&listener->awaiting, &waiter.node);
+    int rc = jg_sem_acquire(places);
+    list_remove(&waiter.node);
+    return rc == 0 && listener->fd < 0 ? -EBADF : rc;
+}
+
+/* Wakes servers that are full. The permits are no places: whoever gets one sees that it is over. */
+static void wake_awaiting(jg_listener *listener) {
+    struct list *head = &listener->awaiting;
+    for (struct list *node = head->next; node != head; node = node->next) {
+        jg_sem_release(container_of(node, struct place_waiter, node)->places);
+    }
+}
+
 static int accept_held(jg_listener *listener, jg_stream **out_stream) {
     struct backend *backend = listener->backend;
     for (;;) {
@@ -317,6 +345,7 @@ void jg_listener_close(jg_listener *listener) {
         unlink(listener->path);
     }
     listener->fd = -1;
+    wake_awaiting(listener);
     if (listener->holders == 0) {
         mem_free(listener);
     }

@@ -2,37 +2,31 @@
 /* mem.c – malloc behind one door.
  *
  * Holds      the count of live blocks and the refusal hook, both atomic.
- * Invariant  fail_at == 0: never refuses, and the hook costs one relaxed load.
+ * Invariant  mem_fail_at == 0: never refuses, and the hook costs one relaxed load.
  * Called by  every room.
  * Why        libc's malloc is good enough: nothing on a hot path allocates.
  */
 #include "base/mem.h"
 
-#include "base/check.h"
-
-#include <stdatomic.h>
 #include <stdlib.h>
 
 static atomic_long live;
-static atomic_ullong fail_at;  // 0: never; else requests left until the refused one
+atomic_ullong mem_fail_at;     // 0: never; else requests left until the refused one
 static atomic_int fail_always; // once reached, refuse all
 
 void mem_fail_nth(uint64_t n, int from_then_on) {
     atomic_store(&fail_always, from_then_on);
-    atomic_store(&fail_at, n);
+    atomic_store(&mem_fail_at, n);
 }
 
-int mem_refuse(void) {
-    unsigned long long left = atomic_load_explicit(&fail_at, memory_order_relaxed);
-    if (likely(left == 0)) {
-        return 0;
-    }
+int mem_refuse_armed(void) {
+    unsigned long long left = atomic_load_explicit(&mem_fail_at, memory_order_relaxed);
     if (left > 1) {
-        atomic_store_explicit(&fail_at, left - 1, memory_order_relaxed);
+        atomic_store_explicit(&mem_fail_at, left - 1, memory_order_relaxed);
         return 0;
     }
     if (!atomic_load_explicit(&fail_always, memory_order_relaxed)) {
-        atomic_store_explicit(&fail_at, 0, memory_order_relaxed);
+        atomic_store_explicit(&mem_fail_at, 0, memory_order_relaxed);
     }
     return 1;
 }

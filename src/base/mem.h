@@ -9,6 +9,9 @@
 #ifndef BASE_MEM_H
 #define BASE_MEM_H
 
+#include "base/check.h"
+
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -30,7 +33,15 @@ long mem_live(void);
  * 0 refuses none. Also asked by the stack pool. Any thread. */
 void mem_fail_nth(uint64_t n, int from_then_on);
 
+/* Requests left until the refused one; 0: never. Private. */
+extern atomic_ullong mem_fail_at;
+int mem_refuse_armed(void);
+
 /* Returns whether the hook refuses this request; counts it. For doors that do not use malloc. */
-int mem_refuse(void);
+static inline int mem_refuse(void) {
+    return likely(atomic_load_explicit(&mem_fail_at, memory_order_relaxed) == 0)
+               ? 0
+               : mem_refuse_armed();
+}
 
 #endif

@@ -115,8 +115,7 @@ static int start(void *arg, jg_stream *stream) {
     *connection = (struct connection){.serving = serving, .stream = stream};
     const jg_spawn_options options = {
         .name = "connection", .group = &serving->group, .drop_arg = end_connection};
-    struct jg_task *task;
-    return task_start(handle, connection, &options, "handle\0" JG_HERE, false, &task);
+    return task_started(task_start(handle, connection, &options, "handle\0" JG_HERE, false));
 }
 
 int jg_serve(jg_listener *listener, jg_serve_fn *handler, void *arg,

@@ -261,21 +261,33 @@ static struct stack pop_free(struct stack_free **list, size_t *count, size_t siz
     return stack_of(node, size_bytes);
 }
 
-int stack_take(struct stack_pool *pool, size_t size_bytes, struct stack *out_stack) {
+/* Out of line, so that the usual way has no registers to save. */
+__attribute__((noinline)) static int take_beyond_hot(struct stack_pool *pool, size_t size_bytes,
+                                                     struct stack *out_stack) {
     size_t class = class_of(size_bytes);
     struct stack_cold *cold = &pool->cold[class];
-    if (unlikely(mem_refuse())) {
+    if (mem_refuse()) {
         return -ENOMEM;
     }
-    if (likely(pool->hot[class] != NULL)) {
-        *out_stack = pop_free(&pool->hot[class], &pool->hot_count, size_bytes);
-    } else if (pool->surplus[class] != NULL) {
+    if (pool->surplus[class] != NULL) {
         *out_stack = pop_free(&pool->surplus[class], &pool->surplus_count, size_bytes);
     } else if (cold->count > 0) {
         *out_stack = (struct stack){cold->bases[--cold->count], size_bytes};
     } else {
         return cut_stack(pool, size_bytes, out_stack);
     }
+    return 0;
+}
+
+int stack_take(struct stack_pool *pool, size_t size_bytes, struct stack *out_stack) {
+    size_t class = class_of(size_bytes);
+    if (unlikely(pool->hot[class] == NULL)) {
+        return take_beyond_hot(pool, size_bytes, out_stack);
+    }
+    if (unlikely(mem_refuse())) {
+        return -ENOMEM;
+    }
+    *out_stack = pop_free(&pool->hot[class], &pool->hot_count, size_bytes);
     return 0;
 }
 

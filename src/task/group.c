@@ -73,18 +73,19 @@ void group_task_ended(jg_group *group, struct jg_task *task) {
 
 int jg_group_spawn_at(jg_group *group, jg_fn *fn, void *arg, const char *site) {
     const jg_spawn_options options = {.group = group};
-    struct jg_task *task;
-    return task_start(fn, arg, &options, site, false, &task);
+    return task_started(task_start(fn, arg, &options, site, false));
 }
 
 intptr_t jg_group_start_at(jg_group *group, jg_fn *fn, void *arg, const char *site) {
     const jg_spawn_options options = {.group = group};
-    struct jg_task *task;
     jg_future ready = {.done = false};
     int rc = suspend_check(sched_current());
-    rc = rc < 0 ? rc : task_start(fn, arg, &options, site, false, &task);
     if (rc < 0) {
         return rc;
+    }
+    struct jg_task *task = task_start(fn, arg, &options, site, false);
+    if (task == NULL) {
+        return task_started(task);
     }
     task->ready = &ready;
     intptr_t word = future_await(&ready, &task->future);

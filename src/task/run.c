@@ -75,10 +75,9 @@ int task_loop_options(const jg_run_options *options, struct loop_options *out) {
 
 static intptr_t run_main(struct task_loop *loop, jg_fn *fn, void *arg, const char *site,
                          struct error_record **out_error) {
-    struct jg_task *main_task;
-    int rc = task_start(fn, arg, NULL, site, true, &main_task);
-    if (rc < 0) {
-        return rc;
+    struct jg_task *main_task = task_start(fn, arg, NULL, site, true);
+    if (main_task == NULL) {
+        return task_started(main_task);
     }
     loop->main = main_task;
     loop_run(&loop->loop, &loop->done);

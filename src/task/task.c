@@ -139,12 +139,13 @@ static void run_task(void *record) {
 
 static const jg_spawn_options no_options;
 
-static int refuse(struct jg_task *spawner, const jg_spawn_options *options, void *arg, int code) {
-    spawner->spawn_error = code;
+static struct jg_task *refuse(struct jg_task *spawner, const jg_spawn_options *options, void *arg,
+                              int code) {
     if (options->drop_arg != NULL) {
         options->drop_arg(arg);
     }
-    return code;
+    spawner->spawn_error = code; // last: dropping may spawn
+    return NULL;
 }
 
 /* Whether a task may be started now, and with how large a stack. */
@@ -166,8 +167,8 @@ static int admit(const struct coro *spawner, const jg_spawn_options *options,
     return options->stack_size == 0 ? 0 : stack_round(options->stack_size, out_stack_size);
 }
 
-int task_start(jg_fn *fn, void *arg, const jg_spawn_options *options, const char *site, bool held,
-               struct jg_task **out_task) {
+struct jg_task *task_start(jg_fn *fn, void *arg, const jg_spawn_options *options, const char *site,
+                           bool held) {
     struct jg_task *spawner = task_current();
     struct loop *loop = spawner->coro.loop;
     struct coro *coro = NULL;
@@ -208,13 +209,11 @@ int task_start(jg_fn *fn, void *arg, const jg_spawn_options *options, const char
     } else {
         sched_ready(coro);
     }
-    *out_task = task;
-    return 0;
+    return task;
 }
 
 jg_task *jg_spawn_at(jg_fn *fn, void *arg, const jg_spawn_options *options, const char *site) {
-    struct jg_task *task;
-    return task_start(fn, arg, options, site, true, &task) < 0 ? NULL : task;
+    return task_start(fn, arg, options, site, true);
 }
 
 /* A handle that is used after it was given up: found while its place is not taken again. */

@@ -140,9 +140,15 @@ void thread_mind_end(struct jg_task *stand_in);
 /* A task of the group has ended. group.c */
 void group_task_ended(jg_group *group, struct jg_task *task);
 
-/* Starts a task in the group, or alone; see jg_spawn_at. `held` is whether a handle is wanted. */
-int task_start(jg_fn *fn, void *arg, const jg_spawn_options *options, const char *site, bool held,
-               struct jg_task **out_task);
+/* Starts a task in the group, or alone; see jg_spawn_at. `held` is whether a handle is wanted. NULL when
+ * it could not: task_started says why. */
+struct jg_task *task_start(jg_fn *fn, void *arg, const jg_spawn_options *options, const char *site,
+                           bool held);
+
+/* What came of a task_start: 0, or why it returned NULL. */
+static inline int task_started(const struct jg_task *task) {
+    return task != NULL ? 0 : (int)task_current()->spawn_error;
+}
 
 /* A failure without pointers, to cross into another process. */
 struct error_text {

@@ -54,10 +54,10 @@ def lay_out(tree):
 
 
 def title_of(header):
-    """"task.h – tasks: ..." of a header's first comment."""
-    line = header.read_text(encoding="utf-8").split("\n")[1]
-    name = str(header.relative_to(ROOT / "include"))
-    return f"<{name}>", line.partition("–")[2].strip().rstrip(".:,") or name
+    """The name of a header, and the sentence its first comment begins with."""
+    comment = header.read_text(encoding="utf-8").partition("–")[2]
+    sentence = " ".join(line.strip(" *") for line in comment.partition("\n *\n")[0].split("\n"))
+    return f"<{header.relative_to(ROOT / 'include')}>", sentence.strip().rstrip(".")
 
 
 def write_reference(directory):
@@ -93,7 +93,7 @@ def main():
         shutil.rmtree(out / made, ignore_errors=True)
     step("reading the headers", ["doxygen", str(doxyfile)])
     environment = {**os.environ, "JUGGLE_SITE": str(out), "PYTHONDONTWRITEBYTECODE": "1"}
-    step("making the pages", ["sphinx-build", "-q", "-W", "--keep-going", "-b", "html", "-c", str(HERE),
+    step("making the pages", [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-b", "html", "-c", str(HERE),
                               "-d", str(out / "doctrees"), str(tree / "docs"), str(out / "html")],
          env=environment)
     step("following the links", [sys.executable, str(HERE / "check.py"), str(out / "html")])

@@ -6,11 +6,13 @@ Why        nothing is fetched from elsewhere, at build time or by the reader: th
 """
 import os
 import pathlib
+import sys
 
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
 site = pathlib.Path(os.environ["JUGGLE_SITE"])
 project = "juggle"
 copyright = "the juggle authors, MIT licence"
-extensions = ["myst_parser", "breathe"]
+extensions = ["myst_parser", "breathe", "links"]
 breathe_projects = {"juggle": str(site / "xml")}
 breathe_default_project = "juggle"
 breathe_domain_by_extension = {"h": "c"}

@@ -39,6 +39,8 @@ def documentation(comment):
             out.append("@endcode")
             code = False
         if begins:
+            if len(out) > 1 and out[-1] == "" and out[-2].endswith(":"):
+                out.pop()  # else the block would not belong to the paragraph with the title
             out.append("@code{.c}")
             code = True
         if code:

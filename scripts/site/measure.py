@@ -52,6 +52,7 @@ def main():
         keep(lesson, run([build / "lessons" / lesson])[0])
     keep("06_blocking.stderr", run([build / "lessons/06_blocking"])[1])
     keep("13_retrieving_errors.stderr", run([build / "lessons/13_retrieving_errors", "--sim"])[1])
+    keep("goodbye", run([build / "examples/goodbye"])[0])
     race(build, "race-io", "-n", "5k", "-c", "500")
     race(build, "race-mixed", "-n", "500", "-c", "250", "--work", "mixed:2ms")
     race(build, "race-cpu", "-n", "500", "-c", "8", "--work", "cpu:2ms", served=False)

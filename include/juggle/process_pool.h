@@ -45,7 +45,7 @@ typedef struct jg_worker_output jg_worker_output;
 
 /* What a worker runs. `in` is its own copy. The word comes back, as from a task; what it prints is
  * written out when it returns. */
-typedef intptr_t jg_process_fn(const void *in, size_t in_size, jg_worker_output *out);
+typedef intptr_t jg_process_pool_fn(const void *in, size_t in_size, jg_worker_output *out);
 
 /* Hands bytes back, after those before; they are on their way at once when they are many.
  *
@@ -70,7 +70,7 @@ JG_API int jg_process_pool_open(const jg_process_pool_options *options, jg_proce
  *          -ECHILD in a forked copy of the process that opened it.
  * Owns     borrows `in`. Gives what was handed back in `out_bytes`, also with an error the function
  *          returned; NULL drops it. */
-JG_API JG_SUSPENDS intptr_t jg_process_pool_run(jg_process_pool *pool, jg_process_fn *fn,
+JG_API JG_SUSPENDS intptr_t jg_process_pool_run(jg_process_pool *pool, jg_process_pool_fn *fn,
                                                 const void *in, size_t in_size,
                                                 jg_bytes *out_bytes);
 

@@ -56,8 +56,8 @@ JG_API JG_SUSPENDS ssize_t jg_udp_send(jg_udp *udp, const jg_address *to, const 
  *
  * Returns  its bytes, as far as they fit: 0 is an empty datagram, not an end; -ECONNREFUSED of a
  *          datagram sent before; -EBUSY; -EBADF when it is closed meanwhile; -ECANCELED. */
-JG_API JG_SUSPENDS ssize_t jg_udp_receive(jg_udp *udp, void *buf, size_t cap, jg_address *out_from,
-                                          bool *out_truncated);
+JG_API JG_SUSPENDS ssize_t jg_udp_recv(jg_udp *udp, void *buf, size_t cap, jg_address *out_from,
+                                       bool *out_truncated);
 
 /* Closes; tasks parked on it get -EBADF. Takes it. NULL is allowed. */
 JG_API void jg_udp_close(jg_udp *udp);

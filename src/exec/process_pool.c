@@ -238,7 +238,7 @@ static int receive_reply(struct exchange *job) {
     return rc;
 }
 
-static int converse(struct exchange *job, jg_process_fn *fn, const void *in, size_t in_size) {
+static int converse(struct exchange *job, jg_process_pool_fn *fn, const void *in, size_t in_size) {
     struct wire_request request = {.fn = fn, .size = in_size};
     struct iovec pieces[] = {{&request, sizeof(request)}, {(void *)(uintptr_t)in, in_size}};
     int rc = process_worker_send(job->worker, pieces, in_size > 0 ? 2 : 1, &job->sent);
@@ -276,7 +276,7 @@ static intptr_t settle(struct jg_process_pool *pool, struct exchange *job, int r
     return bury(pool, job->worker, rc);
 }
 
-static intptr_t run_job(struct jg_process_pool *pool, jg_process_fn *fn, const void *in,
+static intptr_t run_job(struct jg_process_pool *pool, jg_process_pool_fn *fn, const void *in,
                         size_t in_size, jg_bytes *out_bytes) {
     struct exchange job = {.most = pool->output_most};
     int rc = acquire(pool, &job.worker);
@@ -292,7 +292,7 @@ static intptr_t run_job(struct jg_process_pool *pool, jg_process_fn *fn, const v
     return word;
 }
 
-intptr_t jg_process_pool_run(jg_process_pool *pool, jg_process_fn *fn, const void *in,
+intptr_t jg_process_pool_run(jg_process_pool *pool, jg_process_pool_fn *fn, const void *in,
                              size_t in_size, jg_bytes *out_bytes) {
     int rc = pool->owner != getpid() ? -ECHILD : suspend_check(sched_current());
     if (out_bytes != NULL) {

@@ -18,7 +18,7 @@
 enum { WIRE_BUFFER = 64 * 1024 }; // gathered before it is sent; read at once
 
 struct wire_request {
-    jg_process_fn *fn;
+    jg_process_pool_fn *fn;
     size_t size;
 };
 

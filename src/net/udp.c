@@ -119,8 +119,7 @@ ssize_t jg_udp_send(jg_udp *udp, const jg_address *to, const void *buf, size_t l
     return run(udp, &op);
 }
 
-ssize_t jg_udp_receive(jg_udp *udp, void *buf, size_t cap, jg_address *out_from,
-                       bool *out_truncated) {
+ssize_t jg_udp_recv(jg_udp *udp, void *buf, size_t cap, jg_address *out_from, bool *out_truncated) {
     struct op_address from;
     struct iovec piece = {buf, cap};
     struct op op = {.kind = OP_RECEIVE,

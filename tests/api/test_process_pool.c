@@ -19,7 +19,7 @@ static jg_process_pool *open_pool(size_t processes) {
     return pool;
 }
 
-static intptr_t run_int(jg_process_pool *pool, jg_process_fn *fn, int value) {
+static intptr_t run_int(jg_process_pool *pool, jg_process_pool_fn *fn, int value) {
     return jg_process_pool_run(pool, fn, &value, sizeof(value), NULL);
 }
 

@@ -46,7 +46,7 @@ static ssize_t pass(jg_udp *from, const jg_address *to, const void *bytes, size_
         }
         ck_assert_int_eq(put, (ssize_t)size);
         JG_TIMEOUT(200, got) {
-            got = jg_udp_receive(at, buf, cap, out_from, out_truncated);
+            got = jg_udp_recv(at, buf, cap, out_from, out_truncated);
         }
     }
     return got;
@@ -208,7 +208,7 @@ static intptr_t refused_body(void *arg) {
     ck_assert_int_eq(pass(udp, NULL, "hello", 5, udp, buf, sizeof(buf), NULL, NULL), -ECONNREFUSED);
     intptr_t rc = 0;
     JG_TIMEOUT(20, rc) { // told once
-        rc = jg_udp_receive(udp, buf, sizeof(buf), NULL, NULL);
+        rc = jg_udp_recv(udp, buf, sizeof(buf), NULL, NULL);
     }
     ck_assert_int_eq(rc, -ETIMEDOUT);
     jg_udp_close(udp);
@@ -307,7 +307,7 @@ END_TEST
 
 static intptr_t receive_one(void *arg) {
     char buf[8];
-    return jg_udp_receive(arg, buf, sizeof(buf), NULL, NULL);
+    return jg_udp_recv(arg, buf, sizeof(buf), NULL, NULL);
 }
 
 static intptr_t waiting_body(void *arg) {
@@ -318,7 +318,7 @@ static intptr_t waiting_body(void *arg) {
     jg_udp *udp = open_loopback(&address);
     jg_udp *sender = open_at(NULL);
     jg_task *task = jg_spawn_with(receive_one, udp, &at_once);
-    ck_assert_int_eq(jg_udp_receive(udp, buf, sizeof(buf), NULL, NULL), -EBUSY);
+    ck_assert_int_eq(jg_udp_recv(udp, buf, sizeof(buf), NULL, NULL), -EBUSY);
     jg_cancel(task);
     ck_assert_int_eq(jg_join(task), -ECANCELED);
     ck_assert_int_eq(pass(sender, &address, "later", 5, udp, buf, sizeof(buf), NULL, NULL), 5);
@@ -381,7 +381,7 @@ static intptr_t weather_body(void *arg) {
     for (intptr_t rc = 0; rc >= 0;) {
         unsigned char number = 0;
         JG_TIMEOUT(1000, rc) {
-            rc = jg_udp_receive(receiver, &number, 1, NULL, NULL);
+            rc = jg_udp_recv(receiver, &number, 1, NULL, NULL);
         }
         if (rc >= 0) {
             ck_assert(!seen[number]); // none comes twice

@@ -34,7 +34,7 @@ static intptr_t datagrams_serve(void *arg) {
     struct datagrams *all = arg;
     jg_address from;
     int question;
-    while (jg_udp_receive(all->socket, &question, sizeof(question), &from, NULL) >= 0) {
+    while (jg_udp_recv(all->socket, &question, sizeof(question), &from, NULL) >= 0) {
         question *= 2;
         if (jg_udp_send(all->socket, &from, &question, sizeof(question)) < 0) {
             break;
@@ -56,7 +56,7 @@ static intptr_t datagrams_ask(void *arg) {
         rc = jg_udp_send(udp, NULL, &question, sizeof(question));
         if (rc >= 0) {
             JG_TIMEOUT(50, rc) {
-                rc = jg_udp_receive(udp, &answer, sizeof(answer), NULL, NULL);
+                rc = jg_udp_recv(udp, &answer, sizeof(answer), NULL, NULL);
             }
         }
         if (rc >= 0) {

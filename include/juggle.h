@@ -25,10 +25,12 @@
  *   Threads   call it on the thread whose loop runs the task, unless it says any thread.
  *   Suspends  only calls marked JG_SUSPENDS may park the task, and each of them is a cancellation
  *             point: while a cancel stands it fails with −ECANCELED. Without a running loop the
- *             same calls block the thread; deadlines still hold.
+ *             same calls block the thread; deadlines still hold. Where suspending is not possible (in a
+ *             call of the loop, in JG_NO_SUSPEND), and where nobody could ever end the wait, they fail
+ *             with −EDEADLK; in a forked child's copy of a task with −ECHILD.
  *   NULL      never allowed, unless it says so.
  *
- * Opt-in topics: <juggle/http.h>.
+ * Opt-in topics: <juggle/debug.h>, <juggle/http.h>, <juggle/sim.h>, <juggle/trace.h>.
  */
 #ifndef JUGGLE_H
 #define JUGGLE_H

@@ -94,7 +94,7 @@ typedef struct jg_group_block {
 } jg_group_block;
 
 JG_API bool jg_group_block_step(jg_group_block *block);
-JG_API void jg_group_block_close(jg_group_block *block);
+JG_API JG_SUSPENDS void jg_group_block_close(jg_group_block *block);
 
 static inline jg_group_block jg_group_block_make(void *out, size_t out_size) {
     jg_group_block block;

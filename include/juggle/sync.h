@@ -24,8 +24,9 @@ typedef struct jg_lock {
 
 /* Takes the lock, waiting behind all who came before.
  *
- * Returns  0; -EDEADLK when the caller holds it; -EOWNERDEAD when it is now the caller's, but the
- *          task that held it ended without unlocking; -ECANCELED. */
+ * Returns  0; -EDEADLK when the caller holds it, or another does and there is neither a loop nor a
+ *          deadline; -EOWNERDEAD when it is now the caller's, but the task that held it ended without
+ *          unlocking; -ECANCELED. */
 JG_API JG_SUSPENDS int jg_lock_acquire(jg_lock *lock);
 
 /* Takes the lock if it is free. Returns 0, -EBUSY, or -EDEADLK. */
@@ -72,7 +73,7 @@ JG_API void jg_event_set(jg_event *event);
 JG_API void jg_event_clear(jg_event *event);
 JG_API bool jg_event_is_set(const jg_event *event);
 
-/* Waits until the flag is set. Returns 0 or -ECANCELED. */
+/* Waits until the flag is set. Returns 0; -ECANCELED; -EDEADLK without a loop and a deadline. */
 JG_API JG_SUSPENDS int jg_event_wait(jg_event *event);
 
 /* A number of permits. Zero bytes: none, and no bound. Fields are private. */
@@ -89,7 +90,8 @@ JG_API void jg_sem_init(jg_sem *sem, size_t permits);
 /* The same, and there are never more: giving back what was not taken is an error. */
 JG_API void jg_sem_init_bounded(jg_sem *sem, size_t permits);
 
-/* Takes one permit, waiting behind all who came before. Returns 0 or -ECANCELED. */
+/* Takes one permit, waiting behind all who came before. Returns 0; -ECANCELED; -EDEADLK without a loop
+ * and a deadline. */
 JG_API JG_SUSPENDS int jg_sem_acquire(jg_sem *sem);
 
 /* Takes one permit if one is free and nobody waits. Returns 0 or -EAGAIN. */

@@ -3,7 +3,7 @@
  *
  * Holds      nothing.
  * Invariant  between leaving and sending home the loop's inbox is there, whatever becomes of the loop.
- * Called by  job.c, pool.c, process_pool.c.
+ * Called by  job.c, xchan.c.
  * Why        work that is under way must find where to go, and a simulated loop must know that
  *            something will come: it neither jumps ahead in time nor calls it a deadlock.
  */

@@ -4,7 +4,7 @@
  * Holds      the executor every program has.
  * Invariant  a job that was submitted from a loop comes back to it through its inbox, or is taken back
  *            on its thread: the future is settled there, and nowhere else.
- * Called by  user code; map.c; net/lookup.c.
+ * Called by  user code; map.c, many.c; io/file.c, net/lookup.c.
  * Why        the caller brings the record, so that submitting allocates nothing; what a thread needs of
  *            it, the pool copies as the job begins.
  * Quirks     without a loop nobody delivers: whoever waits takes the outcome out of the record, under

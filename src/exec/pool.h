@@ -4,7 +4,8 @@
  * Holds      struct jg_executor; on each thread's own stack a struct pool_thread.
  * Invariant  a job waits only while every thread is busy and no more may be started. A job is in the
  *            queue, or one thread's, or over: its state says which, under the lock.
- * Called by  job.c (submitting, waiting, cancelling); net/lookup.c has a pool of its own.
+ * Called by  job.c (submitting, waiting, cancelling); map.c, many.c and process_pool.c ask how many
+ *            processors there are; net/lookup.c has a pool of its own.
  * Why        a job goes straight to an idle thread, the one that was busy last: its stack is warm, and
  *            nobody contends for a queue. A job that a thread has is known to it by a pointer that
  *            can be taken away: so a job can be abandoned though its record is the caller's.

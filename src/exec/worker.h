@@ -3,7 +3,8 @@
  *
  * Holds      struct jg_worker, on the heap from start to join.
  * Invariant  `owner` is the process that started it: a forked copy of the record is nobody's worker.
- * Called by  worker.c, which asks the kind; worker_thread.c and worker_process.c answer.
+ * Called by  worker.c, which asks the kind; worker_thread.c and worker_process.c answer;
+ *            process_pool.c has a dead worker explained.
  * Why        two functions and a place for the word: a table of functions would say no more.
  */
 #ifndef EXEC_WORKER_H

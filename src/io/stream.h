@@ -4,7 +4,8 @@
  * Holds      struct jg_stream: a descriptor and what was read ahead.
  * Invariant  buffer == NULL when nothing is read ahead; else data is [start, end) of capacity `cap`.
  *            Closed while tasks are inside: its memory stays until the last of them has left.
- * Called by  net (makes streams), tls (later: layers on top), http (through the public calls).
+ * Called by  net, pipe.c and sim (make streams), tls (later: layers on top), http (through the public
+ *            calls).
  * Why        the buffer is borrowed from the loop when data comes and goes back when it is used up.
  */
 #ifndef IO_STREAM_H

@@ -5,7 +5,8 @@
  *            to come.
  * Invariant  call->loop is NULL exactly while it is in neither; a round makes the calls that were there
  *            when it began, in order, each out of its ring before it is made.
- * Called by  task/call.c (queueing, cancelling), loop.c (a round each turn, and the end).
+ * Called by  task/call.c (queueing, cancelling), os/signal.c (the same), loop.c (a round each turn, and
+ *            the end).
  * Why        a ring per round: a call cancelled in the middle of one takes itself out, and one that is
  *            queued then belongs to the next, so that calls cannot starve tasks.
  */

@@ -4,7 +4,7 @@
  * Holds      struct coro, the first member of every record that runs: a task's, the loop's own, a
  *            thread's stand-in. A task's record sits at the top of its own stack.
  * Invariant  exactly one coroutine of a loop runs; every other is ready, parked, or not begun.
- * Called by  sched.c (switching), task (making and ending).
+ * Called by  sched.c (switching), task (making and ending); obs looks.
  * Why        record and stack in one place: a parked task costs one page, a spawn no allocation.
  */
 #ifndef RT_CORO_H

@@ -6,8 +6,8 @@
  * Invariant  a call that was posted is made once, on the loop's thread, in the order posted; the kernel
  *            is asked for a wake-up only when the loop sleeps. Who posts has a share in the handle, or
  *            keeps the loop from closing: so neither queue nor descriptor goes away under a post.
- * Called by  exec and net (finished work), task (jg_post); call.c collects, each turn; backends watch
- *            the descriptor.
+ * Called by  exec (finished work), task (jg_post), os/signal.c; call.c collects, each turn; backends
+ *            watch the descriptor.
  * Why        push first, then look whether it sleeps; the loop says it sleeps, then looks again: one
  *            of the two always sees the other. A closed queue refuses: post and close cannot miss each
  *            other either.

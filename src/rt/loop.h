@@ -3,7 +3,7 @@
  *
  * Holds      struct loop: ready ring, timers, stacks, calls, backend, and the loop's own record.
  * Invariant  at most one loop per thread; only its thread touches it. Others know its handle.
- * Called by  task (jg_run opens, runs, closes). Calls down to timers, inbox and the backend.
+ * Called by  task (opens, runs or steps, closes); whoever needs the loop's clock or backend. Calls down to timers, inbox and the backend.
  * Why        a budget of resumes per turn: tasks that are always ready cannot starve timers and
  *            sockets, and busy sockets cannot starve tasks.
  */

@@ -3,7 +3,7 @@
  *
  * Holds      nothing.
  * Invariant  op_try never blocks on a non-blocking descriptor and never raises SIGPIPE.
- * Called by  io and net (op_run), epoll.c and blocking.c (op_try).
+ * Called by  exec, io and net (op_run), epoll.c and blocking.c (op_try).
  * Why        both real backends do the same call; only how they wait differs.
  */
 #include "rt/op.h"

@@ -5,7 +5,7 @@
  *            a backend supplies.
  * Invariant  every submitted op completes exactly once: inside submit, or by one wake from reap or
  *            cancel. Until then the backend may use its buffer; afterwards it never touches it.
- * Called by  io and net submit ops through op_run; loop.c reaps. Backends: epoll.c, blocking.c,
+ * Called by  exec, io and net submit ops through op_run; loop.c reaps. Backends: epoll.c, blocking.c,
  *            sim.c, each passing tests/unit/rt/test_op_conformance.c.
  * Why        completion-shaped: readiness can be turned into completions (try, wait, retry), not the
  *            other way round; a ring fits later without changing a caller.

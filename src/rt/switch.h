@@ -4,7 +4,7 @@
  * Holds      nothing; a suspended stack is described by one word, its stack pointer.
  * Invariant  all that the ABI says a call preserves is preserved per stack: callee-saved registers
  *            and the floating-point control words.
- * Called by  coro.c only.
+ * Called by  coro.h and coro.c only.
  * Why        machines differ by file: switch_x86_64.{h,S}, switch_aarch64.{h,S}. ucontext makes a
  *            system call each time, for the signal mask, which belongs to the thread here.
  */

@@ -4,7 +4,7 @@
  * Holds      struct waiter, one wait with its place in a queue, on the waiter's stack; jg_waitq only
  *            points at the ends.
  * Invariant  a waiter is in the queue exactly while it is parked and not woken; first in, first out.
- * Called by  the files of this room.
+ * Called by  the files of this room; exec/process_pool.c, os/signal.c.
  * Why        who wakes hands over: what the waiter waited for is its own from that moment, so a
  *            newcomer cannot take it and a cancel in the same tick cannot lose it.
  */

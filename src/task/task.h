@@ -5,7 +5,8 @@
  *            tasks.
  * Invariant  a record lives until the task has ended and its handle is given up, whichever is later.
  *            While it runs, `innermost` is the newest open scope, `root` the outermost.
- * Called by  the files of this room; exec, io, http see only task_current and the errors.
+ * Called by  the files of this room; exec, io, net, os, http see only task_current and the errors; obs
+ *            walks the tasks.
  * Why        jg_cancel is a cancel of the task's root scope: cancelling, deadlines and groups are one
  *            mechanism, scope.c.
  */

@@ -124,16 +124,22 @@ static int wait_for_worker(struct jg_process_pool *pool, struct process_worker *
     return 0;
 }
 
+/* No worker is free: a new one, or else the next that becomes free. */
+static int start_or_wait(struct jg_process_pool *pool, struct process_worker **out_worker) {
+    int rc = -EAGAIN;
+    if (pool->workers < pool->workers_most) {
+        rc = start_worker(pool, out_worker);
+    }
+    bool others_do = pool->workers > 0 && rc != -EOWNERDEAD;
+    return rc < 0 && others_do ? wait_for_worker(pool, out_worker) : rc;
+}
+
 static int acquire(struct jg_process_pool *pool, struct process_worker **out_worker) {
     if (pool->closing) {
         return -ESHUTDOWN;
     }
     *out_worker = pop_free(pool);
-    int rc = 0;
-    if (*out_worker == NULL) {
-        rc = pool->workers < pool->workers_most ? start_worker(pool, out_worker)
-                                                : wait_for_worker(pool, out_worker);
-    }
+    int rc = *out_worker != NULL ? 0 : start_or_wait(pool, out_worker);
     if (rc == 0) {
         (*out_worker)->next_busy = pool->busy;
         pool->busy = *out_worker;

@@ -418,6 +418,62 @@ START_TEST(forked_copy_is_refused) {
 }
 END_TEST
 
+static void limit_descriptors(rlim_t most) {
+    struct rlimit limit;
+    ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    limit.rlim_cur = most;
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+}
+
+static intptr_t linger(const void *in, size_t in_size, jg_worker_output *out) {
+    (void)out;
+    atomic_store(shared, 1);
+    while (atomic_load(shared) == 1) {
+        sched_yield();
+    }
+    return int_of(in, in_size);
+}
+
+static intptr_t linger_in_task(void *pool) {
+    return run_int(pool, linger, 5);
+}
+
+static intptr_t square_in_task(void *pool) {
+    return run_int(pool, square_int, 4);
+}
+
+static intptr_t no_more_body(void *arg) {
+    jg_process_pool *pool = open_pool(2);
+    (void)arg;
+    atomic_store(shared, 0);
+    limit_descriptors(3);
+    ck_assert_int_eq(run_int(pool, square_int, 1), -EMFILE); // there is none at all
+    limit_descriptors(256);
+    jg_task *lingering = jg_spawn(linger_in_task, pool);
+    while (atomic_load(shared) == 0) {
+        jg_yield();
+    }
+    limit_descriptors(3);
+    const jg_spawn_options eager = {.eager = true};
+    jg_task *waiting = jg_spawn_with(square_in_task, pool, &eager);
+    limit_descriptors(256);
+    ck_assert(!jg_done(waiting));
+    atomic_store(shared, 2);
+    ck_assert_int_eq(jg_join(lingering), 5);
+    ck_assert_int_eq(jg_join(waiting), 16);
+    ck_assert_int_eq(jg_process_pool_close(pool), 0);
+    return 0;
+}
+
+// Where no further worker is to be had a job would fail, though another worker could do it a moment later.
+START_TEST(job_waits_for_a_worker_there_is) {
+    needs_loop();
+    shared = shared_page();
+    run_once(no_more_body, NULL);
+    munmap(shared, 4096);
+}
+END_TEST
+
 static intptr_t use_early_body(void *arg) {
     jg_process_pool *pool = arg;
     ck_assert_int_eq(jg_to_thread(square, (void *)3), 9); // threads exist by now
@@ -442,5 +498,5 @@ FIXTURE_MAIN("api/process_pool", bytes_go_in_and_come_out, error_comes_back_with
              r23_death_is_the_job_s_error, r23_cancel_ends_a_hanging_worker,
              r23_stubborn_worker_is_killed_after_two_seconds, r23_output_is_bounded,
              r23_worker_sees_its_socket_alone, death_of_an_idle_worker_goes_unnoticed,
-             one_death_leaves_the_others_alone, queue_is_bounded_and_closed, forked_copy_is_refused,
-             pool_outlives_a_loop)
+             one_death_leaves_the_others_alone, queue_is_bounded_and_closed,
+             job_waits_for_a_worker_there_is, forked_copy_is_refused, pool_outlives_a_loop)

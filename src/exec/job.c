@@ -174,12 +174,20 @@ int jg_executor_submit(jg_executor *executor, jg_job *job, jg_fn *fn, void *arg)
 
 // Cancelling.
 
+static void check_loop(const struct jg_job *job) {
+    const struct loop *loop = sched_current()->loop;
+    if (job->loop != (loop != NULL ? loop->handle : NULL)) {
+        check_misuse("a job is waited for or cancelled elsewhere than where it was submitted");
+    }
+}
+
 bool jg_job_cancel(jg_job *job) {
     int state = __atomic_load_n(&job->state, __ATOMIC_ACQUIRE);
     if ((state != JOB_QUEUED && state != JOB_RUNNING) ||
         job->executor->generation != pool_generation()) {
         return false;
     }
+    check_loop(job);
     enum job_state was = pool_take_back(job->executor, job);
     if (was == JOB_NONE) {
         return false;
@@ -195,13 +203,6 @@ bool jg_job_cancel(jg_job *job) {
 }
 
 // Waiting.
-
-static void check_loop(const struct jg_job *job) {
-    const struct loop *loop = sched_current()->loop;
-    if (job->loop != (loop != NULL ? loop->handle : NULL)) {
-        check_misuse("a job is waited for elsewhere than where it was submitted");
-    }
-}
 
 intptr_t jg_job_wait(jg_job *job) {
     if (!job->future.done) {

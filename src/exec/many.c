@@ -182,6 +182,9 @@ intptr_t jg_run_many(size_t loops, jg_fn *fn, void *args, size_t arg_size,
         return refused;
     }
     size_t count = loops != 0 ? loops : pool_processors();
+    if (count > SIZE_MAX / sizeof(struct many_loop)) {
+        return -ENOMEM;
+    }
     struct many many = {.fn = fn,
                         .options = options != NULL ? options : &no_options,
                         .loops = mem_alloc_zero(count * sizeof(struct many_loop)),

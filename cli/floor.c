@@ -21,7 +21,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-enum { HEAD_SIZE = 1024, SINK_SIZE = 65536, EVENTS = 256, REQUEST_SIZE = 4096, SWEEP_MS = 100 };
+enum { HEAD_SIZE = 1024, SINK_SIZE = 65536, EVENTS = 256, REQUEST_SIZE = 9216, SWEEP_MS = 100 };
 
 struct connection {
     struct connection *next_due; /* in the list of those that may begin a request */

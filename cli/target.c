@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /* target.c – see target.h.
  *
- * Holds      a small splitter of URLs, and getaddrinfo.
- * Invariant  nothing is cut silently: what does not fit is refused.
+ * Holds      getaddrinfo; jg_url_parse splits the URL.
+ * Invariant  nothing is cut: there is room for every URL that the library takes.
  * Called by  see target.h.
  * Why        see target.h.
  * Quirks     a socket is written http+unix://%2Frun%2Fapp.sock/path, percent-encoded.
@@ -10,7 +10,8 @@
 #include "target.h"
 
 #include "text.h"
-#include "units.h"
+
+#include <juggle/url.h>
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -31,109 +32,38 @@ __attribute__((format(printf, 2, 3))) static int refuse(char *out_error, const c
     return -EINVAL;
 }
 
-/* Copies `length` bytes as a string; false if they do not fit. */
-static bool copy(char *out, size_t cap, const char *from, size_t length) {
-    if (length >= cap) {
-        return false;
-    }
-    memcpy(out, from, length);
-    out[length] = '\0';
-    return true;
-}
-
-static int hex_value(char c) {
-    const char *digits = "0123456789abcdef0123456789ABCDEF";
-    const char *found = c == '\0' ? NULL : strchr(digits, c);
-    return found == NULL ? -1 : (int)((found - digits) % 16);
-}
-
-/* Undoes percent-encoding in place; false for a broken or a NUL byte. */
-static bool decode(char *text) {
-    char *to = text;
-    for (const char *from = text; *from != '\0'; from++) {
-        if (*from != '%') {
-            *to++ = *from;
-            continue;
-        }
-        int high = hex_value(from[1]);
-        int low = high < 0 ? -1 : hex_value(from[2]);
-        if (low < 0 || high * 16 + low == 0) {
-            return false;
-        }
-        *to++ = (char)(high * 16 + low);
-        from += 2;
-    }
-    *to = '\0';
-    return true;
-}
-
-/* Splits "host", "host:80", "[::1]:80". */
-static int parse_authority(struct target *target, char *out_error) {
-    const char *text = target->authority;
-    bool in_brackets = *text == '[';
-    size_t length = in_brackets ? strcspn(text, "]") : strcspn(text, ":");
-    const char *after = text + length + (in_brackets && text[length] == ']');
-    uint64_t port = 80;
-    bool is_port = *after == ':' && units_parse_count(after + 1, &port) == 0 && port > 0 &&
-                   port <= 65535 && strspn(after + 1, "0123456789") == strlen(after + 1);
-    if ((in_brackets && text[length] != ']') || (*after != '\0' && !is_port)) {
-        return refuse(out_error, "URL: the port is not a number from 1 to 65535");
-    }
-    length -= in_brackets;
-    text += in_brackets;
-    if (length == 0 || !copy(target->host, sizeof(target->host), text, length)) {
-        return refuse(out_error, "URL: it names no host");
-    }
-    target->port = (unsigned)port;
-    return 0;
-}
-
-static int parse_socket(struct target *target, char *out_error) {
+static void take_socket(struct target *target) {
     struct sockaddr_un *address = (struct sockaddr_un *)&target->address;
-    snprintf(target->host, sizeof(target->host), "%s", target->authority);
-    if (!decode(target->host) || target->host[0] == '\0' ||
-        strlen(target->host) >= sizeof(address->sun_path)) {
-        return refuse(out_error, "URL: write a socket as http+unix://%%2Frun%%2Fapp.sock/path");
-    }
     address->sun_family = AF_UNIX;
+    // The library takes no path that does not fit.
     memcpy(address->sun_path, target->host, strlen(target->host) + 1);
     target->address_size = sizeof(*address);
     target->is_unix = true;
     target->is_local = true;
-    snprintf(target->authority, sizeof(target->authority), "localhost");
-    return 0;
 }
 
 int target_parse(const char *url, struct target *out_target, char *out_error) {
-    static const char tcp[] = "http://";
-    static const char local[] = "http+unix://";
     char shown[SHOWN_SIZE];
+    jg_url parts;
+    const char *reason = NULL;
     *out_target = (struct target){.url = url};
     text_escape(url, shown, sizeof(shown));
-    bool is_unix = strncmp(url, local, sizeof(local) - 1) == 0;
-    if (!is_unix && strncmp(url, tcp, sizeof(tcp) - 1) != 0) {
-        return refuse(out_error, "URL: '%s' is not http:// or http+unix://", shown);
+    if (jg_url_parse(url, &parts, &reason) < 0) {
+        return refuse(out_error, "URL: '%s': %s", shown, reason);
     }
-    for (const char *at = url; *at != '\0'; at++) {
-        if (*at <= ' ' || *at >= 0x7F) {
-            return refuse(out_error, "URL: '%s' holds a blank or a byte that is not ASCII", shown);
-        }
+    if (parts.scheme == JG_URL_HTTPS) {
+        return refuse(out_error, "URL: '%s' is not http:// or http+unix://: https is not supported",
+                      shown);
     }
-    const char *authority = url + (is_unix ? sizeof(local) : sizeof(tcp)) - 1;
-    size_t length = strcspn(authority, "/?#");
-    const char *path = authority + length;
-    size_t path_length = strcspn(path, "#");
-    bool needs_slash = *path != '/';
-    out_target->path[0] = '/';
-    if (memchr(authority, '@', length) != NULL) {
-        return refuse(out_error, "URL: a user name in a URL is not supported");
+    snprintf(out_target->host, sizeof(out_target->host), "%s", parts.host);
+    snprintf(out_target->authority, sizeof(out_target->authority), "%s", parts.authority);
+    snprintf(out_target->path, sizeof(out_target->path), "%.*s%.*s", (int)parts.path_size,
+             parts.path, (int)parts.query_size, parts.query_size > 0 ? parts.query : "");
+    out_target->port = parts.port;
+    if (parts.scheme == JG_URL_HTTP_UNIX) {
+        take_socket(out_target);
     }
-    if (!copy(out_target->authority, sizeof(out_target->authority), authority, length) ||
-        !copy(out_target->path + needs_slash, sizeof(out_target->path) - needs_slash, path,
-              path_length)) {
-        return refuse(out_error, "URL: '%s' is too long", shown);
-    }
-    return is_unix ? parse_socket(out_target, out_error) : parse_authority(out_target, out_error);
+    return 0;
 }
 
 static bool is_loopback(const struct sockaddr *address) {

@@ -6,22 +6,24 @@
  * Called by  command_race.c, command_demo.c (open); floor.c, preflight.c, server.c (read).
  * Why        whose machine a load hits must be known before the first request: a host that is not
  *            this one is refused unless the user says it is theirs.
- * Quirks     the HTTP client parses the same text strictly once more; what it refuses is refused.
+ * Quirks     none.
  */
 #ifndef JUGGLE_CLI_TARGET_H
 #define JUGGLE_CLI_TARGET_H
 
+#include <juggle/url.h>
+
 #include <stdbool.h>
 #include <sys/socket.h>
 
-enum { TARGET_HOST_SIZE = 256, TARGET_PATH_SIZE = 2048, TARGET_ERROR_SIZE = 256 };
+enum { TARGET_PATH_SIZE = 8200, TARGET_ERROR_SIZE = 256 };
 
 struct target {
-    const char *url;                  /* as given; borrowed */
-    char host[TARGET_HOST_SIZE];      /* without brackets; of a Unix socket: its path */
-    char authority[TARGET_HOST_SIZE]; /* what the Host header says */
-    char path[TARGET_PATH_SIZE];      /* path and query, at least "/" */
-    unsigned port;                    /* 0 for a Unix socket */
+    const char *url;                       /* as given; borrowed */
+    char host[JG_URL_HOST_SIZE];           /* without brackets; of a Unix socket: its path */
+    char authority[JG_URL_AUTHORITY_SIZE]; /* what the Host header says */
+    char path[TARGET_PATH_SIZE];           /* path and query, at least "/" */
+    unsigned port;                         /* 0 for a Unix socket */
     bool is_unix;
     bool is_local; /* loopback or a Unix socket */
     struct sockaddr_storage address;

@@ -59,6 +59,7 @@
 #include <juggle/sync.h>
 #include <juggle/task.h>
 #include <juggle/udp.h>
+#include <juggle/url.h>
 #include <juggle/wait.h>
 #include <juggle/waitq.h>
 #include <juggle/worker.h>

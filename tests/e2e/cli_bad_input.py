@@ -160,7 +160,7 @@ BAD_URLS = (
     "http://a@127.0.0.1/", "http://a:b@127.0.0.1/", "http://127.0.0.1:1/a b", "http://127.0.0.1:1/\n",
     "http://127.0.0.1:1/\r\nX: y", "http://127.0.0.1:1/\u00e9", "http://exa mple/", "http://127.0.0.1:1/%zz",
     "http://127.0.0.1:1/%", "http://127.1:1/", "http://127.0.0.1:1/\x7f", "http://127.0.0.1:1/\x1b[31m",
-    "http+unix://", "http+unix:///", "http+unix://%2", "http+unix://%00/", "http+unix://%2Fa" + "b" * 200 + "/",
+    "http://" + "x" * 64 + ".invalid/", "http+unix://", "http+unix:///", "http+unix://%2", "http+unix://%00/", "http+unix://%2Fa" + "b" * 200 + "/",
     "http://" + "x" * 3000 + "/", "http://127.0.0.1:1/" + "x" * 100000)
 
 
@@ -215,7 +215,7 @@ def somebody_elses_host():
 
 @suite.test
 def hosts_that_do_not_exist():
-    for host in ("nosuch.invalid", "x" * 64 + ".invalid"):
+    for host in ("nosuch.invalid", "x" * 63 + ".invalid"):
         refused(UNREACHABLE, "race", f"http://{host}:8080/", words=(host[:20],), limit=30)
 
 

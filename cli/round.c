@@ -72,12 +72,13 @@ static _Noreturn void lead(const struct round_setup *setup, struct board *board,
     _exit(0);
 }
 
-/* Whether there has been no answer, and no refusal either, for as long as the plan allows. A request's
- * time limit does not end a round whose server has stopped: there may be very many requests. */
+/* Whether there has been no answer for as long as the plan allows. Requests that time out or are refused
+ * do not end a round whose server has stopped: there may be very many. */
 static bool is_silent(struct watch *watch, int64_t now_ns) {
     const struct board *board = watch->board;
     uint64_t silence_ns = watch->setup->plan->silence_ns;
-    uint64_t heard = board->ok + board->failed_total - board->failed[BOARD_TIMEOUT];
+    uint64_t unheard = board->failed[BOARD_TIMEOUT] + board->failed[BOARD_CONNECT];
+    uint64_t heard = board->ok + board->failed_total - unheard;
     if (board->go_ns == 0 || heard != watch->heard || watch->heard_ns == 0) {
         watch->heard = heard;
         watch->heard_ns = now_ns;

@@ -163,6 +163,22 @@ def stops_answering():
 
 
 @suite.test
+def refuses_for_long():
+    """A server that is gone in mid-run: no million of refused connections before it is noticed."""
+    def behave(connection, peer):
+        while read_request(connection):
+            if peer.count() == 100:
+                peer.die()
+            answer(connection)
+
+    with Peer(behave, 1) as peer:
+        ended, report = race(peer.url, "-n", "100M", "-c", "4", "-T", "300ms", "-m", "coroutines", limit=15)
+    made = check_report(report, ("coroutines",), ended)["coroutines"]
+    equal((ended.code, made["gave_up"]), (FAILED, True), str(ended))
+    check(made["requests_failed"]["connect"] > 0, "causes", made["requests_failed"])
+
+
+@suite.test
 def never_ends():
     """Heads and bodies without an end are cut off, not collected."""
     def endless_body(connection, peer):

@@ -60,6 +60,7 @@ JG_API int jg_chan_try_recv(jg_chan *chan, void *out_element);
  * twice changes nothing. */
 JG_API void jg_chan_close(jg_chan *chan);
 
+/* Whether it is closed. */
 JG_API bool jg_chan_is_closed(const jg_chan *chan);
 
 /* Returns the number of elements in the buffer. */

@@ -86,6 +86,7 @@ JG_API intptr_t jg_future_result(jg_future *future);
  * not fail, was failed by jg_future_set, or there was no memory. Borrowed; valid as long as the future. */
 JG_API const jg_error *jg_future_exception(jg_future *future);
 
+/* Whether it is settled; whether it was cancelled. Neither counts as looking at a failure. */
 JG_API bool jg_future_done(const jg_future *future);
 JG_API bool jg_future_cancelled(const jg_future *future);
 

@@ -114,8 +114,11 @@ def header(text):
     private = re.search(r"^/\* (?:Private below|The machinery of the blocks)", text, re.M)
     public = text[own.end():private.start() if private else len(text)]
     public = re.sub(r"\{\n[^{}]*^\}", lambda match: match[0].replace("\n\n", "\n"), public, flags=re.M)
-    return (commented(["@file", *documentation(about[0].upper() + about[1:] + "\n" + rest)])
-            + COMMENT.sub(lambda match: converted(match[1], match[2]), public + "\n"))
+    shown = COMMENT.sub(lambda match: converted(match[1], match[2]), public + "\n")
+    # A type that says all in its fields has no comment of its own.
+    shown = re.sub(r"^typedef (?:struct|enum) \w+ \{\n.*?^\}", lambda match: with_fields(match[0]), shown,
+                   flags=re.M | re.S)
+    return commented(["@file", *documentation(about[0].upper() + about[1:] + "\n" + rest)]) + shown
 
 
 if __name__ == "__main__":

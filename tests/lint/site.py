@@ -1,0 +1,72 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""The tools that make the site: what they should find they find, without Doxygen and Sphinx.
+
+If this fails a declaration is missing from the reference, or ./run docs passes over a dead link.
+"""
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(ROOT / "scripts/site"))
+import doxygen_filter  # noqa: E402
+
+HEADERS = sorted((ROOT / "include/juggle").glob("*.h"))
+FUNCTION = re.compile(r"^JG_API [^;{]*?\b(jg_\w+)\(", re.M)
+PRIVATE = re.compile(r"^/\* (?:Private below|The machinery of the blocks).*", re.M | re.S)
+
+
+def every_function_is_documented():
+    """Each public function of each header has a comment of its own right above it."""
+    wrong = []
+    for header in HEADERS:
+        text = header.read_text(encoding="utf-8")
+        shown = doxygen_filter.header(text)
+        for name in FUNCTION.findall(PRIVATE.sub("", text)):
+            if not name.endswith("_at") and not re.search(rf"\*/\nJG_API [^;{{]*?\b{name}\(", shown):
+                wrong.append(f"{header.name}: {name}")
+    return wrong
+
+
+def what_is_private_stays_out():
+    """Fields that are private, and the machinery of macros, are not shown."""
+    shown = {header.stem: doxygen_filter.header(header.read_text(encoding="utf-8")) for header in HEADERS}
+    hidden = {"sync": "next_held", "scope": "jg_scope_block_step", "task": "*jg_spawn_at", "wait": "jg_many_node"}
+    wrong = [f"{stem}.h: {word}" for stem, word in hidden.items() if word in shown[stem]]
+    return wrong + [stem for stem, text in shown.items()
+                    if re.search(r"^ .*/\* ", re.sub(r"/\*\*.*?\*/", "", text, flags=re.S), re.M)]
+
+
+def dead_links_are_found():
+    """A missing file, a missing anchor and a page loaded from elsewhere fail the check; a good link does not."""
+    wrong = []
+    for link, good in (("other.html#there", True), ("#here", True), ("https://example.net/x", True),
+                       ("none.html", False), ("other.html#gone", False), ("//example.net/x.js", False)):
+        with tempfile.TemporaryDirectory() as directory:
+            pages = pathlib.Path(directory)
+            (pages / "page.html").write_text(f'<a id="here" href="{link}">x</a>', encoding="utf-8")
+            (pages / "other.html").write_text('<p id="there">x</p>', encoding="utf-8")
+            done = subprocess.run([sys.executable, ROOT / "scripts/site/check.py", pages], check=False,
+                                  capture_output=True)
+            wrong += [] if (done.returncode == 0) == good else [link]
+    return wrong
+
+
+def main():
+    checks = (every_function_is_documented, what_is_private_stays_out, dead_links_are_found)
+    failed = 0
+    for check in checks:
+        wrong = check()
+        failed += bool(wrong)
+        for what in wrong:
+            print(f"FAIL {check.__name__}: {what}")
+    print(f"lint/site: {len(checks) - failed} passed, {failed} failed, 0 skipped")
+    return failed != 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -16,7 +16,7 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, str(ROOT / "tests/lessons"))
 from lib_lessons import LESSONS, expected, masked  # noqa: E402
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
-OURS = re.compile(r"\b(?:jg|JG)_\w+(?![\w*])")
+OURS = re.compile(r"\b(?:jg|JG)_\w*[A-Za-z0-9]\b(?!\*)")
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 INCLUDE = re.compile(r"^```\{literalinclude\} (\S+)$", re.M)
 PICTURE = re.compile(r"!\[[^\]]+\]\(([^)\s]+)\)")

@@ -272,7 +272,7 @@ static int pass_time(struct sim *self, int64_t timeout_ns) {
         if (wait_for_threads(self, real_ns)) {
             return 0;
         }
-    } else if (until == JG_NEVER) {
+    } else if (until > SIM_NET_END_NS) {
         return -EDEADLK;
     }
     net->now_ns = until;

@@ -84,6 +84,10 @@ struct sim_socket {
     bool refusal_sent;               // the news that nobody is there is on its way
 };
 
+/* The end of time, after 146 years: the clock does not jump further, as sums with it would saturate and
+ * nothing after it ever come. What waits for a later point waits for nothing. */
+#define SIM_NET_END_NS (INT64_MAX / 2)
+
 struct sim_net {
     struct loop *loop;
     int64_t now_ns;

@@ -30,7 +30,8 @@ int jg_sim_advance(int64_t duration_ms) {
     if (duration_ms < 0) {
         return -EINVAL;
     }
-    net->now_ns = clock_add_ms(net->now_ns, duration_ms);
+    int64_t until = clock_add_ms(net->now_ns, duration_ms);
+    net->now_ns = until < SIM_NET_END_NS ? until : SIM_NET_END_NS;
     return 0;
 }
 

@@ -196,6 +196,21 @@ START_TEST(clock_can_be_advanced) {
 }
 END_TEST
 
+static intptr_t last_nap(void *arg) {
+    if (arg != NULL) {
+        jg_sim_advance(INT64_MAX);
+    }
+    return jg_sleep_until(JG_NEVER - 1);
+}
+
+// A sleep to the last nanosecond made the run spin: no event could ever come after it.
+START_TEST(time_has_an_end) {
+    int some;
+    ck_assert_int_eq(jg_sim_run(last_nap, NULL, NULL), -EDEADLK);
+    ck_assert_int_eq(jg_sim_run(last_nap, &some, NULL), -EDEADLK);
+}
+END_TEST
+
 static intptr_t hello(void *arg) {
     (void)arg;
     return with_server(ask_hello);
@@ -391,6 +406,6 @@ END_TEST
 
 FIXTURE_MAIN("api/sim", clock_jumps, deadlock_is_a_result, deadlock_behind_a_shield_ends_by_name,
              limits_call_a_run_off, cancel_comes_at_its_point, misuse_is_refused, seed_decides,
-             clock_can_be_advanced, trace_tells_who_did_what, hosts_have_names, latency_is_as_asked,
-             calm_world_is_the_same_for_every_seed, calm_latency_is_exact, r16_one_byte_at_a_time,
-             chances_of_failure, planned_faults)
+             clock_can_be_advanced, time_has_an_end, trace_tells_who_did_what, hosts_have_names,
+             latency_is_as_asked, calm_world_is_the_same_for_every_seed, calm_latency_is_exact,
+             r16_one_byte_at_a_time, chances_of_failure, planned_faults)

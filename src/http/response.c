@@ -320,7 +320,9 @@ static size_t read_ahead(jg_http_response *response, void *buf, size_t cap) {
 }
 
 ssize_t jg_http_read(jg_http_response *response, void *buf, size_t cap) {
-    must(cap >= 1);
+    if (cap == 0) {
+        check_misuse("jg_http_read into a buffer without room: its 0 is the end of the body");
+    }
     int rc = suspend_check(sched_current());
     if (rc < 0) {
         return rc;

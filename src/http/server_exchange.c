@@ -12,6 +12,7 @@
  */
 #include "http/server.h"
 
+#include "base/check.h"
 #include "base/mem.h"
 #include "rt/loop.h"
 
@@ -222,7 +223,10 @@ static int ask_for_body(struct jg_http_exchange *x) {
 }
 
 ssize_t jg_http_request_read(jg_http_exchange *exchange, void *buf, size_t cap) {
-    must(cap >= 1);
+    if (cap == 0) {
+        check_misuse(
+            "jg_http_request_read into a buffer without room: its 0 is the end of the body");
+    }
     if (exchange->body_error != 0) {
         return exchange->body_error;
     }

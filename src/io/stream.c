@@ -9,6 +9,7 @@
  */
 #include "io/stream.h"
 
+#include "base/check.h"
 #include "base/mem.h"
 #include "rt/loop.h"
 #include "task/task.h"
@@ -178,7 +179,9 @@ static ssize_t read_some(jg_stream *stream, void *buf, size_t cap) {
 }
 
 ssize_t jg_read(jg_stream *stream, void *buf, size_t cap) {
-    must(cap >= 1);
+    if (cap == 0) {
+        check_misuse("jg_read into a buffer without room: its 0 is the end of the stream");
+    }
     int rc = hold(stream, &stream->reading);
     if (rc < 0) {
         return rc;

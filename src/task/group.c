@@ -6,6 +6,7 @@
  * Called by  user code; group_task_ended by task.c.
  * Why        aborting is a cancel of the group's scope: it reaches the tasks and the body alike.
  */
+#include "base/check.h"
 #include "base/mem.h"
 #include "task/task.h"
 
@@ -131,7 +132,11 @@ static const struct wait_kind group_wait = {.what = "group", .next_holder = next
  * with the parent. */
 static void wait_all(jg_group *group) {
     const struct coro *self = sched_current();
-    must(group->waiter == NULL && self == &group->scope.task->coro);
+    if (unlikely(self != &group->scope.task->coro)) {
+        check_misuse("a group of task %s is waited for by task %s", group->scope.task->coro.name,
+                     self->name);
+    }
+    must(group->waiter == NULL);
     if (unlikely(self->attention & ATTENTION_FORKED)) {
         return;
     }

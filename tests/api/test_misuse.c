@@ -224,7 +224,45 @@ START_TEST(taking_from_under_a_reader_is_named) {
 }
 END_TEST
 
+static intptr_t read_into_nothing(void *arg) {
+    jg_stream *ends[2];
+    char byte;
+    (void)arg;
+    jg_stream_pair(&ends[0], &ends[1]);
+    return jg_read(ends[0], &byte, 0);
+}
+
+// A full buffer would be taken for the end of the stream.
+START_TEST(reading_into_no_room_is_named) {
+    needs_loop();
+    jg_fn *body = read_into_nothing;
+    fixture_expect_abort(run_take, &body, "jg_read into a buffer without room");
+}
+END_TEST
+
+static intptr_t wait_for_group(void *group) {
+    return jg_group_wait(group);
+}
+
+static intptr_t lend_group(void *arg) {
+    (void)arg;
+    JG_GROUP(group) {
+        jg_group_spawn(group, nap, NULL);
+        jg_detach(jg_spawn(wait_for_group, group));
+    }
+    return 0;
+}
+
+// The second who waits would push the first off the group, which then waited for ever.
+START_TEST(a_group_waited_for_by_another_task_is_named) {
+    needs_loop();
+    jg_fn *body = lend_group;
+    fixture_expect_abort(run_take, &body, "is waited for by task wait_for_group");
+}
+END_TEST
+
 FIXTURE_MAIN("api/misuse", a_no_suspend_region_refuses_every_wait,
              a_no_suspend_region_is_the_tasks_own, a_group_closed_in_a_no_suspend_region_is_named,
              a_listener_used_on_another_thread_is_named, a_listener_that_outlives_its_loop_is_named,
-             taking_from_under_a_reader_is_named)
+             taking_from_under_a_reader_is_named, reading_into_no_room_is_named,
+             a_group_waited_for_by_another_task_is_named)

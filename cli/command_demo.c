@@ -148,16 +148,21 @@ static void stop_server(const struct demo_server *server) {
 
 static void print_heading(const struct demo_options *options, const struct demo_server *server,
                           const struct race *race) {
+    struct terminal terminal;
+    char text[256];
     char core[32] = "";
+    terminal_init(&terminal, stdout, (enum terminal_color)options->color);
     if (server->core >= 0) {
         snprintf(core, sizeof(core), "   (core %d)", server->core);
     }
-    printf("stand-in server  %s   delay %s, %s bytes%s\n", race->target.url,
-           units_duration(options->latency_ns).text, units_count(options->size_bytes).text, core);
+    snprintf(text, sizeof(text), "stand-in server  %s   delay %s, %s bytes%s", race->target.url,
+             units_duration(options->latency_ns).text, units_count(options->size_bytes).text, core);
+    terminal_print_wrapped(&terminal, TERMINAL_PLAIN, 0, text);
     if (race->settings.concurrency < options->concurrency) {
-        printf("limits of this machine allow %s in flight, not %s\n",
-               units_count(race->settings.concurrency).text,
-               units_count(options->concurrency).text);
+        snprintf(text, sizeof(text), "limits of this machine allow %s in flight, not %s",
+                 units_count(race->settings.concurrency).text,
+                 units_count(options->concurrency).text);
+        terminal_print_wrapped(&terminal, TERMINAL_PLAIN, 0, text);
     }
 }
 
@@ -216,8 +221,12 @@ static enum exit_code race_server(const struct demo_options *options,
     };
     enum exit_code code = race_main(&race, &output);
     if (!options->json && code == EXIT_GOOD) {
-        printf("\nNext: juggle serve, and in another terminal: "
-               "juggle race http://127.0.0.1:8080/ -c 200\n");
+        struct terminal terminal;
+        terminal_init(&terminal, stdout, (enum terminal_color)options->color);
+        terminal_print(&terminal, TERMINAL_PLAIN, "\n");
+        terminal_print_wrapped(&terminal, TERMINAL_PLAIN, 0,
+                               "Next: juggle serve, and in another terminal: "
+                               "juggle race http://127.0.0.1:8080/ -c 200");
     }
     return code;
 }

@@ -169,7 +169,9 @@ void help_print_overview(FILE *out, const struct command *const *commands) {
                  "  juggle demo\n"
                  "      see it in ten seconds, with nothing to set up\n"
                  "  juggle race http://127.0.0.1:8080/ -n 10k -c 1000\n"
-                 "      the same requests under every model, against a server of yours\n\n"
+                 "      the same requests under every model, against a server of yours\n"
+                 "  juggle race --work cpu:2ms -n 200 -c 8\n"
+                 "      computing instead of waiting: when not to use concurrency\n\n"
                  "Commands:\n");
     for (; *commands != NULL; commands++) {
         fprintf(out, "  %-12s%s\n", (*commands)->name, (*commands)->summary);

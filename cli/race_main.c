@@ -32,13 +32,15 @@ static void print_heading(const struct race *race, struct terminal *terminal) {
                                                   : "requests, each with %s of computing",
                  units_exact_duration(settings->work_ns).text);
     }
-    terminal_print(terminal, TERMINAL_PLAIN,
-                   "same work for everyone: %s %s, %s %s, %s checked; %s round%s each\n\n",
-                   units_count(settings->requests).text, work,
-                   units_count(settings->concurrency).text,
-                   settings->work == MODEL_WORK_CPU ? "at once" : "in flight",
-                   settings->work == MODEL_WORK_CPU ? "results" : "answers",
-                   units_count(settings->rounds).text, settings->rounds == 1 ? "" : "s");
+    char heading[512];
+    snprintf(heading, sizeof(heading),
+             "same work for everyone: %s %s, %s %s, %s checked; %s round%s each",
+             units_count(settings->requests).text, work, units_count(settings->concurrency).text,
+             settings->work == MODEL_WORK_CPU ? "at once" : "in flight",
+             settings->work == MODEL_WORK_CPU ? "results" : "answers",
+             units_count(settings->rounds).text, settings->rounds == 1 ? "" : "s");
+    terminal_print_wrapped(terminal, TERMINAL_PLAIN, 0, heading);
+    terminal_print(terminal, TERMINAL_PLAIN, "\n");
     terminal_flush(terminal);
 }
 

@@ -34,34 +34,6 @@ static const char cheapest_mark[] = "\xe2\x97\x80 least cost";
 static const char best_mark[] = "\xe2\x97\x80 best";
 static const char short_mark[] = "\xe2\x97\x80";
 
-/* Finds how many bytes of `text`, cut at a blank, fit into `width` columns; at least one word. */
-static size_t line_length(const char *text, size_t width) {
-    size_t fitting = 0;
-    for (size_t at = 0, taken = 0;; at++) {
-        bool is_end = text[at] == ' ' || text[at] == '\0';
-        if (is_end && (taken <= width || fitting == 0)) {
-            fitting = at;
-        }
-        if (text[at] == '\0' || (taken > width && fitting > 0)) {
-            return fitting;
-        }
-        taken += ((unsigned char)text[at] & 0xC0) != 0x80;
-    }
-}
-
-/* Prints text in `style`, in lines as wide as the terminal, indented by `indent`. */
-static void print_wrapped(struct terminal *terminal, enum terminal_style style, unsigned indent,
-                          const char *text) {
-    size_t width = terminal->width == 0 || terminal->width > 100 ? 100 : terminal->width;
-    width = width > indent + 20 ? width - indent - 1 : 20;
-    while (*text != '\0') {
-        size_t length = line_length(text, width);
-        terminal_print(terminal, style, "%*s%.*s\n", (int)indent, "", (int)length, text);
-        text += length;
-        text += strspn(text, " ");
-    }
-}
-
 __attribute__((format(printf, 3, 4))) static void
 print_note(struct terminal *terminal, enum terminal_style style, const char *format, ...) {
     char text[1024];
@@ -69,7 +41,7 @@ print_note(struct terminal *terminal, enum terminal_style style, const char *for
     va_start(arguments, format);
     vsnprintf(text, sizeof(text), format, arguments);
     va_end(arguments);
-    print_wrapped(terminal, style, 2, text);
+    terminal_print_wrapped(terminal, style, 2, text);
 }
 
 static void add_figures(struct table *table, const struct race_row *row, const struct hist *latency,
@@ -243,6 +215,6 @@ void race_print(const struct race *race, struct terminal *terminal) {
     }
     if (verdict[0] != '\0') {
         terminal_print(terminal, TERMINAL_PLAIN, "\n");
-        print_wrapped(terminal, TERMINAL_BOLD, 0, verdict);
+        terminal_print_wrapped(terminal, TERMINAL_BOLD, 0, verdict);
     }
 }

@@ -99,3 +99,35 @@ int terminal_flush(struct terminal *terminal) {
     }
     return terminal->error;
 }
+
+/* Whether a line may end before text[at]: at a blank, but not between a number and its unit. */
+static bool may_end(const char *text, size_t at) {
+    bool is_number = at > 0 && text[at - 1] >= '0' && text[at - 1] <= '9';
+    return text[at] == '\0' || (text[at] == ' ' && !is_number);
+}
+
+/* Finds how many bytes of `text`, cut at a blank, fit into `width` columns; at least one word. */
+static size_t line_length(const char *text, size_t width) {
+    size_t fitting = 0;
+    for (size_t at = 0, taken = 0;; at++) {
+        if (may_end(text, at) && (taken <= width || fitting == 0)) {
+            fitting = at;
+        }
+        if (text[at] == '\0' || (taken > width && fitting > 0)) {
+            return fitting;
+        }
+        taken += ((unsigned char)text[at] & 0xC0) != 0x80;
+    }
+}
+
+void terminal_print_wrapped(struct terminal *terminal, enum terminal_style style, unsigned indent,
+                            const char *text) {
+    size_t width = terminal->width == 0 || terminal->width > 100 ? 100 : terminal->width;
+    width = width > indent + 20 ? width - indent - 1 : 20;
+    while (*text != '\0') {
+        size_t length = line_length(text, width);
+        terminal_print(terminal, style, "%*s%.*s\n", (int)indent, "", (int)length, text);
+        text += length;
+        text += strspn(text, " ");
+    }
+}

@@ -50,4 +50,9 @@ void terminal_print(struct terminal *terminal, enum terminal_style style, const 
 /* Hands everything to the kernel. Returns 0 or the first negative errno since terminal_init. */
 int terminal_flush(struct terminal *terminal);
 
+/* Prints text in lines as wide as the terminal (100 columns if that is not known, or more), cut at blanks and
+ * indented by `indent`. Ends with a newline. */
+void terminal_print_wrapped(struct terminal *terminal, enum terminal_style style, unsigned indent,
+                            const char *text);
+
 #endif

@@ -105,6 +105,24 @@ void backtrace_unprepare(bool unblocked) {
     pthread_mutex_unlock(&preparing);
 }
 
+void backtrace_fork_begins(void) {
+    pthread_mutex_lock(&preparing);
+    pthread_mutex_lock(&asking);
+}
+
+void backtrace_fork_is_over(void) {
+    pthread_mutex_unlock(&asking);
+    pthread_mutex_unlock(&preparing);
+}
+
+void backtrace_forked(void) {
+    if (prepared > 0) {
+        uninstall();
+    }
+    prepared = 0;
+    atomic_store(&question, NOBODY_ASKS);
+}
+
 void backtrace_here(struct backtrace *out_trace) {
     *out_trace = (struct backtrace){.skip = 1};
     out_trace->count = backtrace(out_trace->frames, BACKTRACE_MOST);

@@ -30,6 +30,12 @@ struct backtrace {
 bool backtrace_prepare(void);
 void backtrace_unprepare(bool unblocked);
 
+/* Around a fork: its locks are held, so that the child finds them free. The child has none of the
+ * parent's loops: there the handler is taken back first. */
+void backtrace_fork_begins(void);
+void backtrace_fork_is_over(void);
+void backtrace_forked(void);
+
 /* Where the calling code is. */
 void backtrace_here(struct backtrace *out_trace);
 

@@ -31,7 +31,16 @@ void jg_debug_on_report(jg_debug_report_fn *report) {
     atomic_store(&report_to, report);
 }
 
+void debug_fork_begins(void) {
+    pthread_mutex_lock(&options_lock);
+}
+
+void debug_fork_is_over(void) {
+    pthread_mutex_unlock(&options_lock);
+}
+
 void jg_debug_set(const jg_debug_options *options) {
+    watch_mind_forks();
     pthread_mutex_lock(&options_lock);
     options_next = *options;
     pthread_mutex_unlock(&options_lock);

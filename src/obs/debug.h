@@ -29,6 +29,10 @@ bool debug_wanted(void);
 /* Switches debug mode on for a loop. Returns 0; -ENOMEM, -EAGAIN without a thread for the watchdog. */
 int debug_begin(struct loop *loop);
 
+/* Around a fork: its lock is held, so that the child finds it free. */
+void debug_fork_begins(void);
+void debug_fork_is_over(void);
+
 /* What the watch tells; see struct observer_ops. */
 void debug_runs(struct debug *debug, const struct coro *coro);
 void debug_sleeps(struct watch *watch, bool quiet);

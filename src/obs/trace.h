@@ -66,6 +66,10 @@ void trace_loop_closes(struct watch *watch);
 /* Writes it at once, as the program is about to abort. */
 void trace_write_now(struct watch *watch);
 
+/* Around a fork: its lock is held, so that the child finds it free. */
+void trace_fork_begins(void);
+void trace_fork_is_over(void);
+
 /* What the watch tells. */
 void trace_spawned(struct watch *watch, const struct watch_task *record);
 void trace_resumes(struct watch *watch, const struct watch_task *record);

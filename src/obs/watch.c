@@ -9,8 +9,11 @@
 #include "obs/watch.h"
 
 #include "base/mem.h"
+#include "obs/backtrace.h"
 #include "obs/debug.h"
 #include "obs/trace.h"
+
+#include <pthread.h>
 
 static struct watch *of(struct observer *observer) {
     return (struct watch *)(void *)observer;
@@ -208,7 +211,36 @@ void watch_end_if_idle(struct watch *watch) {
     mem_free(watch);
 }
 
+// Forks.
+
+static void before_fork(void) {
+    trace_fork_begins();
+    debug_fork_begins();
+    backtrace_fork_begins();
+}
+
+static void after_fork_in_parent(void) {
+    backtrace_fork_is_over();
+    debug_fork_is_over();
+    trace_fork_is_over();
+}
+
+static void after_fork_in_child(void) {
+    backtrace_forked();
+    after_fork_in_parent();
+}
+
+static void register_for_forks(void) {
+    pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+}
+
+void watch_mind_forks(void) {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, register_for_forks);
+}
+
 int observe_open(struct loop *loop, bool debug) {
+    watch_mind_forks();
     int rc = debug || debug_wanted() ? debug_begin(loop) : 0;
     if (rc == 0) {
         trace_loop_opens(loop);

@@ -100,6 +100,29 @@ START_TEST(a_stall_is_reported_while_it_lasts) {
 }
 END_TEST
 
+static intptr_t debug_in_child(void *arg) {
+    const jg_debug_options options = {.slow_ms = 5};
+    intptr_t rc = run_debugged(compute_body, arg, &options);
+    const struct heard *slow = find(JG_DEBUG_SLOW);
+    bool shown = slow != NULL && strstr(slow->text, "compute_until_reported+") != NULL;
+    return rc == 0 && !shown ? -EPROTO : rc;
+}
+
+static intptr_t fork_body(void *arg) {
+    jg_worker *worker;
+    ck_assert_int_eq(jg_worker_start(JG_WORKER_PROCESS, debug_in_child, arg, NULL, &worker), 0);
+    return jg_worker_join(worker);
+}
+
+// A process forked from a program in debug mode would take its parent's handler for its own.
+START_TEST(a_forked_child_has_stacks_of_its_own) {
+#ifdef JUGGLE_SANITIZE_THREAD
+    fixture_skip("ThreadSanitizer lets no forked child start threads");
+#endif
+    ck_assert_int_eq(run_debugged(fork_body, NULL, &patient), 0);
+}
+END_TEST
+
 static atomic_int stopped_in_kernel;
 
 static intptr_t read_until_reported(void *arg) {
@@ -418,7 +441,7 @@ START_TEST(the_environment_switches_it_on) {
 }
 END_TEST
 
-FIXTURE_MAIN("api/debug", a_stall_is_reported_while_it_lasts,
+FIXTURE_MAIN("api/debug", a_stall_is_reported_while_it_lasts, a_forked_child_has_stacks_of_its_own,
              a_stall_in_the_kernel_is_not_disturbed, a_stall_of_a_call_has_its_functions_name,
              short_steps_and_sleeps_are_no_stall, a_deadlock_names_the_ring,
              on_a_real_loop_a_deadlock_is_reported_and_waited_on, a_spin_is_named_with_its_place,

@@ -9,6 +9,8 @@
 #include "api/api.h"
 
 #include <juggle/trace.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -172,7 +174,43 @@ START_TEST(the_environment_switches_it_on) {
 }
 END_TEST
 
+static atomic_bool enough;
+
+static intptr_t nothing(void *arg) {
+    (void)arg;
+    return 0;
+}
+
+static void *run_loops(void *arg) {
+    while (!atomic_load(&enough)) {
+        (void)jg_run(nothing, arg);
+    }
+    return NULL;
+}
+
+static intptr_t run_in_child(void *arg) {
+    alarm(2);
+    return jg_run(nothing, arg);
+}
+
+// A process forked while another thread writes its part would wait for ever to open a loop.
+START_TEST(a_fork_meets_no_lock) {
+    pthread_t thread;
+    ck_assert_int_eq(jg_trace_start(trace_path(), NULL), 0);
+    ck_assert_int_eq(pthread_create(&thread, NULL, run_loops, NULL), 0);
+    for (int i = 0; i < 30; i++) {
+        jg_worker *worker;
+        ck_assert_int_eq(jg_worker_start(JG_WORKER_PROCESS, run_in_child, NULL, NULL, &worker), 0);
+        ck_assert_int_eq(jg_worker_join(worker), 0);
+    }
+    atomic_store(&enough, true);
+    pthread_join(thread, NULL);
+    ck_assert_int_eq(jg_trace_stop(), 0);
+    unlink(path);
+}
+END_TEST
+
 FIXTURE_MAIN("api/trace", waits_and_wakes_are_recorded, under_sim_a_trace_repeats_exactly,
              a_trace_may_begin_and_end_inside_a_loop, loops_follow_each_other_in_the_file,
              what_is_too_much_is_counted, a_file_that_cannot_be_made_is_an_error,
-             the_environment_switches_it_on)
+             the_environment_switches_it_on, a_fork_meets_no_lock)

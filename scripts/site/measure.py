@@ -12,6 +12,11 @@ import os
 import pathlib
 import subprocess
 import sys
+import tempfile
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+import pictures  # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 OUT = ROOT / "docs/guide/measured"
@@ -29,6 +34,15 @@ def run(command, **changes):
 def keep(name, text):
     (OUT / f"{name}.txt").write_text(text.replace("../../", ""), encoding="utf-8")
     print(f"measured: {name}")
+
+
+def picture(build, lesson):
+    """A trace of one run on the real clock."""
+    with tempfile.TemporaryDirectory() as directory:
+        trace = pathlib.Path(directory) / "trace.json"
+        run([build / "lessons" / lesson], JUGGLE_TRACE=str(trace))
+        pictures.draw_trace(build, lesson, trace, OUT / f"{lesson}.svg")
+    print(f"measured: {lesson}, its picture")
 
 
 def race(build, name, *options, served=True):
@@ -50,6 +64,8 @@ def main():
     OUT.mkdir(exist_ok=True)
     for lesson in REAL:
         keep(lesson, run([build / "lessons" / lesson])[0])
+    for lesson in ("02_parallel_and_concurrent", "16_concurrent_calls", "19_when_not"):
+        picture(build, lesson)
     keep("06_blocking.stderr", run([build / "lessons/06_blocking"])[1])
     keep("13_retrieving_errors.stderr", run([build / "lessons/13_retrieving_errors", "--sim"])[1])
     keep("goodbye", run([build / "examples/goodbye"])[0])

@@ -42,6 +42,14 @@ def place_of(match):
     return f"spawned at {name}:{line}" if path.endswith("lessons/") else f"spawned at {name}"
 
 
+def draw_trace(build, lesson, trace, out):
+    """Makes the picture of a trace."""
+    subprocess.run([build / "juggle", "trace", trace, "--output", out, "--title", title_of(lesson),
+                    "--width", WIDTH], check=True, timeout=60)
+    picture = out.read_text(encoding="utf-8")
+    out.write_text(re.sub(r"spawned at ([^<:]*?)([\w.]+):(\d+)", place_of, picture), encoding="utf-8")
+
+
 def draw(build, lesson, out):
     """Runs the lesson and draws what it did."""
     with tempfile.TemporaryDirectory() as directory:
@@ -50,10 +58,7 @@ def draw(build, lesson, out):
         environment["JUGGLE_TRACE"] = str(trace)
         subprocess.run([build / "lessons" / lesson, "--sim"], env=environment, check=True, timeout=60,
                        cwd=directory, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        subprocess.run([build / "juggle", "trace", trace, "--output", out, "--title", title_of(lesson),
-                        "--width", WIDTH], check=True, timeout=60)
-    picture = out.read_text(encoding="utf-8")
-    out.write_text(re.sub(r"spawned at ([^<:]*?)([\w.]+):(\d+)", place_of, picture), encoding="utf-8")
+        draw_trace(build, lesson, trace, out)
 
 
 def main():

@@ -12,7 +12,9 @@
 #include "api/api.h"
 
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 static const int64_t LONG_NS = 15 * JG_S; // what would be reached if a deadline did not hold
@@ -49,6 +51,25 @@ START_TEST(sleep_minds_its_limit) {
     ck_assert_int_eq(rc, 0);
     ck_assert_int_eq(jg_sleep_until(JG_NEVER), -EDEADLK);
     ck_assert_int_lt(jg_now() - before, LONG_NS);
+}
+END_TEST
+
+static void ignore_alarm(int number) {
+    (void)number;
+}
+
+// In a program with an interval timer a thread's sleep would end with the first signal.
+START_TEST(signals_do_not_shorten_a_sleep) {
+    const struct sigaction action = {.sa_handler = ignore_alarm};
+    const struct itimerval often = {{.tv_usec = 500}, {.tv_usec = 500}};
+    const struct itimerval never = {{0, 0}, {0, 0}};
+    ck_assert_int_eq(sigaction(SIGALRM, &action, NULL), 0);
+    ck_assert_int_eq(setitimer(ITIMER_REAL, &often, NULL), 0);
+    int64_t before = jg_now();
+    int rc = jg_sleep(5);
+    ck_assert_int_eq(setitimer(ITIMER_REAL, &never, NULL), 0);
+    ck_assert_int_eq(rc, 0);
+    ck_assert_int_ge(jg_now() - before, 5 * JG_MS);
 }
 END_TEST
 
@@ -315,8 +336,9 @@ START_TEST(failure_comes_out_of_run) {
 }
 END_TEST
 
-FIXTURE_MAIN("api/blocking", backend_is_blocking, sleep_minds_its_limit, read_minds_its_limit,
-             write_minds_its_limit, pipe_minds_its_limit, accept_minds_its_limit,
-             waiting_for_nobody_is_a_deadlock, uncontended_objects_work,
-             cancel_of_the_thread_itself, cancelled_scope_without_a_loop, s21_shield_without_a_loop,
-             tasks_need_a_loop, failures_belong_to_the_thread, failure_comes_out_of_run)
+FIXTURE_MAIN("api/blocking", backend_is_blocking, sleep_minds_its_limit,
+             signals_do_not_shorten_a_sleep, read_minds_its_limit, write_minds_its_limit,
+             pipe_minds_its_limit, accept_minds_its_limit, waiting_for_nobody_is_a_deadlock,
+             uncontended_objects_work, cancel_of_the_thread_itself, cancelled_scope_without_a_loop,
+             s21_shield_without_a_loop, tasks_need_a_loop, failures_belong_to_the_thread,
+             failure_comes_out_of_run)

@@ -10,6 +10,7 @@
 #include "api/embed_work.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <sys/time.h>
 #include <sys/wait.h>
@@ -80,6 +81,46 @@ START_TEST(it_tells_how_long_it_is_idle) {
     ck_assert_int_eq(jg_loop_step(loop), 0);
     ck_assert_int_eq(jg_join(task), 0); // it has ended: nothing to wait for
     ck_assert_int_eq(jg_loop_close(loop), 0);
+}
+END_TEST
+
+static intptr_t yield_until(void *arg) {
+    while (*(const int *)arg > 0) {
+        jg_yield();
+    }
+    return 0;
+}
+
+static intptr_t spawn_eagerly(void *arg) {
+    const jg_spawn_options eager = {.eager = true};
+    jg_task *task = jg_spawn_with(yield_until, arg, &eager);
+    return jg_join(task);
+}
+
+static void turn_beside_a_busy_task(const jg_run_options *options) {
+    jg_loop *loop;
+    jg_call call = {0};
+    int left = 1;
+    ck_assert_int_eq(jg_loop_open(options, &loop), 0);
+    jg_task *task = jg_spawn(spawn_eagerly, &left);
+    for (int i = 0; i < 5; i++) {
+        ck_assert_int_eq(jg_loop_step(loop), 2);
+        ck_assert_int_eq(jg_loop_timeout(loop), 0); // never idle
+    }
+    left = 0;
+    while (jg_loop_step(loop) > 0) {}
+    ck_assert_int_eq(jg_join(task), 0);
+    // Further away than poll can say: it asks again then.
+    ck_assert_int_eq(jg_call_later(&call, INT64_C(60) * 24 * 3600 * 1000, count_down, &left), 0);
+    ck_assert_int_eq(jg_loop_timeout(loop), INT_MAX);
+    ck_assert_int_eq(jg_loop_close(loop), 0);
+}
+
+// A task that is always ready would keep the outer loop out, or let it sleep; also while it is observed.
+START_TEST(a_busy_task_keeps_it_awake_and_no_longer) {
+    const jg_run_options debug = {.debug = true};
+    turn_beside_a_busy_task(NULL);
+    turn_beside_a_busy_task(&debug);
 }
 END_TEST
 
@@ -215,18 +256,27 @@ static void *step_elsewhere(void *loop) {
     return NULL;
 }
 
+static void *step_instead_of_its_own(void *loop) {
+    jg_loop *own;
+    jg_loop_open(NULL, &own);
+    jg_loop_step(loop);
+    return NULL;
+}
+
 static void use_elsewhere(void *arg) {
-    (void)arg;
     jg_loop *loop;
     pthread_t thread;
     jg_loop_open(NULL, &loop);
-    pthread_create(&thread, NULL, step_elsewhere, loop);
+    pthread_create(&thread, NULL, arg == NULL ? step_elsewhere : step_instead_of_its_own, loop);
     pthread_join(thread, NULL);
 }
 
 // Two threads would turn one loop.
 START_TEST(another_thread_that_turns_it_is_named) {
+    static int with_a_loop;
     fixture_expect_abort(use_elsewhere, NULL, "a loop is used on another thread than its own");
+    fixture_expect_abort(use_elsewhere, &with_a_loop,
+                         "a loop is used on another thread than its own");
 }
 END_TEST
 
@@ -278,9 +328,9 @@ START_TEST(a_loop_without_its_descriptor_is_named) {
 }
 END_TEST
 
-FIXTURE_MAIN("api/embed", a_poll_loop_turns_it, it_tells_how_long_it_is_idle,
-             a_signal_handler_wakes_the_outer_loop, it_is_not_turned_from_inside,
-             outside_of_tasks_nothing_suspends, s50k_closing_cancels_and_awaits,
-             a_closed_loop_refuses_everything, another_thread_that_turns_it_is_named,
-             a_forked_child_is_refused, bad_options_are_refused,
-             a_loop_without_its_descriptor_is_named)
+FIXTURE_MAIN("api/embed", a_poll_loop_turns_it, a_busy_task_keeps_it_awake_and_no_longer,
+             it_tells_how_long_it_is_idle, a_signal_handler_wakes_the_outer_loop,
+             it_is_not_turned_from_inside, outside_of_tasks_nothing_suspends,
+             s50k_closing_cancels_and_awaits, a_closed_loop_refuses_everything,
+             another_thread_that_turns_it_is_named, a_forked_child_is_refused,
+             bad_options_are_refused, a_loop_without_its_descriptor_is_named)

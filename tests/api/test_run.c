@@ -314,6 +314,20 @@ START_TEST(a_seed_that_is_no_number_is_refused) {
 }
 END_TEST
 
+static intptr_t backend_is(void *name) {
+    return strcmp(jg_backend(), name) == 0;
+}
+
+// A variable that is set to nothing would be a bad name, or a bad seed.
+START_TEST(empty_variables_are_as_unset) {
+    const jg_run_options sim = {.backend = "sim"};
+    setenv("JUGGLE_BACKEND", "", 1);
+    setenv("JUGGLE_SEED", "", 1);
+    ck_assert_int_eq(jg_run(backend_is, "epoll"), 1);
+    ck_assert_int_eq(jg_run_with(backend_is, "sim", &sim), 1);
+}
+END_TEST
+
 // Spawning without a loop would crash instead of saying why.
 START_TEST(spawn_without_a_loop) {
     ck_assert_ptr_null(jg_spawn(give, NULL));
@@ -449,6 +463,7 @@ FIXTURE_MAIN("api/run", s50b_equal_deadlines_all_wake, s50d_future_is_set_once,
              future_wakes_all_who_wait, s50e_unretrieved_failure_is_reported_once,
              s50e_forgotten_handles_are_settled_at_the_end, s50g_yield_alternates,
              s50h_waiting_for_oneself, s50j_eager_start, s50k_strays_are_cancelled_and_awaited,
-             run_inside_run_is_refused, a_seed_that_is_no_number_is_refused, spawn_without_a_loop,
-             x01_errno_is_kept_per_task, x09_rounding_mode_is_per_task,
-             x10_many_sleepers_cancelled_at_once, x12_buffered_output_survives)
+             run_inside_run_is_refused, a_seed_that_is_no_number_is_refused,
+             empty_variables_are_as_unset, spawn_without_a_loop, x01_errno_is_kept_per_task,
+             x09_rounding_mode_is_per_task, x10_many_sleepers_cancelled_at_once,
+             x12_buffered_output_survives)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* test_fault.c – a stack overflow dies by name, whatever its shape; any other fault is left alone.
  */
+#include "fixtures/refuse.h"
 #include "world.h"
 
 #include "rt/fault.h"
@@ -8,6 +9,7 @@
 #include <juggle/run.h>
 #include <juggle/task.h>
 
+#include <errno.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -257,6 +259,118 @@ START_TEST(the_programs_own_handler_is_left_alone) {
 }
 END_TEST
 
-FIXTURE_MAIN("rt/fault", an_overflow_names_the_task_and_its_stack, the_first_task_has_a_name_too,
+static void note_fault(int number, siginfo_t *info, void *context) {
+    (void)info;
+    (void)context;
+    users_handler(number);
+}
+
+static intptr_t change_handler(void *arg) {
+    const struct sigaction *theirs = arg;
+    static char alternate[64 * 1024];
+    const stack_t own_stack = {.ss_sp = alternate, .ss_size = sizeof(alternate)};
+    ck_assert_int_eq(sigaction(SIGSEGV, theirs, NULL), 0);
+    ck_assert_int_eq(sigaltstack(&own_stack, NULL), 0);
+    return 0;
+}
+
+// A handler that a program installs while its loop runs, or before it, would be gone afterwards.
+START_TEST(handlers_that_change_meanwhile_stay) {
+    NEED_OWN_HANDLER();
+    const struct sigaction plain = {.sa_handler = users_handler};
+    const struct sigaction detailed = {.sa_sigaction = note_fault, .sa_flags = SA_SIGINFO};
+    const struct sigaction *const both[] = {&plain, &detailed};
+    struct sigaction present;
+    stack_t alternate;
+    for (int i = 0; i < 2; i++) {
+        ck_assert(signal(SIGSEGV, SIG_DFL) != SIG_ERR);
+        ck_assert_int_eq(jg_run(change_handler, (void *)(uintptr_t)both[i]), 0);
+        sigaction(SIGSEGV, NULL, &present);
+        ck_assert_ptr_eq(present.sa_handler, both[i]->sa_handler);
+        ck_assert_int_eq(jg_run(return_one, NULL), 1); // with the handler there from the start
+        sigaction(SIGSEGV, NULL, &present);
+        ck_assert_ptr_eq(present.sa_handler, both[i]->sa_handler);
+        sigaltstack(NULL, &alternate);
+        ck_assert_int_eq(alternate.ss_flags & SS_DISABLE, 0); // the program's, still there
+        const stack_t none = {.ss_flags = SS_DISABLE};
+        sigaltstack(&none, NULL);
+    }
+}
+END_TEST
+
+static intptr_t look_for_handler(void *arg) {
+    struct sigaction present;
+    (void)arg;
+    sigaction(SIGSEGV, NULL, &present);
+    return present.sa_handler == SIG_DFL;
+}
+
+// A program that asked not to be watched would be.
+START_TEST(faults_are_not_watched_unasked) {
+    NEED_OWN_HANDLER();
+    const jg_run_options unwatched = {.no_fault_report = true};
+    ck_assert_int_eq(jg_run_with(look_for_handler, NULL, &unwatched), 1);
+    ck_assert_int_eq(jg_run(look_for_handler, NULL), 0);
+}
+END_TEST
+
+// Without a stack for the handler a loop would not run at all.
+START_TEST(without_an_alternate_stack_a_loop_runs) {
+    NEED_OWN_HANDLER();
+    const struct refused give = {
+        .call = SYS_sigaltstack, .error = ENOMEM, .value = 0, .minds = true, .unless = true};
+    refuse_with(&give);
+    ck_assert_int_eq(jg_run(return_one, NULL), 1);
+}
+END_TEST
+
+static intptr_t spawn_with_a_long_name(void *arg) {
+    static char name[1000];
+    memset(name, 'n', sizeof(name) - 1);
+    const jg_spawn_options options = {.name = name, .stack_size = SMALL};
+    return jg_join(jg_spawn_with(run_shape, arg, &options));
+}
+
+static void run_long_named(void *arg) {
+    jg_run(spawn_with_a_long_name, arg);
+}
+
+// The report of a task with a long name would itself overrun its line.
+START_TEST(an_overflow_of_a_long_name_is_cut) {
+    NEED_OWN_HANDLER();
+    fixture_expect_signal(run_long_named, (void *)(uintptr_t)&shapes[0], SIGSEGV,
+                          "stack overflow in task nnnnnnnnnnnnnnn");
+}
+END_TEST
+
+static void *fault_on_thread(void *arg) {
+    (void)arg;
+    volatile char *nowhere = NULL;
+    *nowhere = 1;
+    return NULL;
+}
+
+static intptr_t fault_elsewhere(void *arg) {
+    pthread_t thread;
+    pthread_create(&thread, NULL, fault_on_thread, arg);
+    pthread_join(thread, NULL);
+    return 0;
+}
+
+static void run_fault_elsewhere(void *arg) {
+    jg_run(fault_elsewhere, arg);
+}
+
+// A fault on a thread that has no loop would be looked up in one.
+START_TEST(a_fault_on_a_plain_thread_is_as_deadly_as_ever) {
+    NEED_OWN_HANDLER();
+    fixture_expect_signal(run_fault_elsewhere, NULL, SIGSEGV, "");
+}
+END_TEST
+
+FIXTURE_MAIN("rt/fault", handlers_that_change_meanwhile_stay, faults_are_not_watched_unasked,
+             without_an_alternate_stack_a_loop_runs, an_overflow_of_a_long_name_is_cut,
+             a_fault_on_a_plain_thread_is_as_deadly_as_ever,
+             an_overflow_names_the_task_and_its_stack, the_first_task_has_a_name_too,
              an_overflow_on_another_thread_is_named, an_overflow_leaves_the_neighbours_alone,
              other_faults_are_as_deadly_as_ever, the_programs_own_handler_is_left_alone)

@@ -4,6 +4,7 @@
 #include "fixtures/fixture.h"
 
 #include "base/mem.h"
+#include "task/task.h"
 
 #include <errno.h>
 #include <juggle.h>
@@ -94,6 +95,26 @@ START_TEST(a_failure_without_memory_keeps_its_code) {
 }
 END_TEST
 
+// A failure that comes from another process without memory for it would crash the one it comes to.
+START_TEST(a_failure_from_afar_fits_or_is_left) {
+    static const char long_place[] = "/a/path/that/is/longer/than/what/there/is/room/for/by/far/"
+                                     "and/ends/in/the/file.c:12";
+    struct error_text text;
+    jg_fail_at(long_place, -EIO, "the disk is wet");
+    struct error_record *record = error_take(task_current());
+    error_write(record, &text);
+    error_free(record);
+    ck_assert_uint_eq(strlen(text.where), sizeof(text.where) - 1);
+    ck_assert_ptr_nonnull(strstr(text.where, "/the/file.c:12")); // its end is what tells
+    mem_fail_nth(1, 0);
+    ck_assert_ptr_null(error_read(&text));
+    mem_fail_nth(0, 0);
+    record = error_read(&text);
+    ck_assert_str_eq(error_public(record)->text, "the disk is wet");
+    error_free(record);
+}
+END_TEST
+
 static intptr_t fail_plainly(void *arg) {
     (void)arg;
     return -EIO;
@@ -181,6 +202,6 @@ START_TEST(a_limit_without_memory_strikes_at_once) {
 END_TEST
 
 FIXTURE_MAIN("task/memory", a_value_without_memory_stays_with_the_caller,
-             a_loop_that_does_not_open_gives_the_values_back,
+             a_loop_that_does_not_open_gives_the_values_back, a_failure_from_afar_fits_or_is_left,
              a_failure_without_memory_keeps_its_code, a_group_without_memory_still_fails,
              waiting_for_many_without_memory_is_an_error, a_limit_without_memory_strikes_at_once)

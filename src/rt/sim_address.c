@@ -43,15 +43,19 @@ static void set_port(struct op_address *address, uint16_t port) {
     }
 }
 
+static bool is_in6(const struct sockaddr *address, const struct in6_addr *host) {
+    return memcmp(&as_in6(address)->sin6_addr, host, sizeof(*host)) == 0;
+}
+
 static bool is_any(const struct sockaddr *address) {
     return address->sa_family == AF_INET ? as_in(address)->sin_addr.s_addr == htonl(INADDR_ANY)
-                                         : IN6_IS_ADDR_UNSPECIFIED(&as_in6(address)->sin6_addr);
+                                         : is_in6(address, &in6addr_any);
 }
 
 static bool is_loopback(const struct sockaddr *address) {
     return address->sa_family == AF_INET
                ? ntohl(as_in(address)->sin_addr.s_addr) >> 24 == IN_LOOPBACKNET
-               : IN6_IS_ADDR_LOOPBACK(&as_in6(address)->sin6_addr);
+               : is_in6(address, &in6addr_loopback);
 }
 
 static socklen_t least_length(int family) {
@@ -96,9 +100,8 @@ static bool same_name(const struct sockaddr *a, socklen_t a_len, const struct so
 }
 
 static bool same_host(const struct sockaddr *a, const struct sockaddr *b) {
-    return a->sa_family == AF_INET
-               ? as_in(a)->sin_addr.s_addr == as_in(b)->sin_addr.s_addr
-               : IN6_ARE_ADDR_EQUAL(&as_in6(a)->sin6_addr, &as_in6(b)->sin6_addr);
+    return a->sa_family == AF_INET ? as_in(a)->sin_addr.s_addr == as_in(b)->sin_addr.s_addr
+                                   : is_in6(a, &as_in6(b)->sin6_addr);
 }
 
 /* Whether a listener answers there. Connecting to the wildcard means the loopback; for listening, the

@@ -83,7 +83,8 @@ static intptr_t travel(const struct sim_socket *from, struct sim_socket *to, con
 
 static bool is_cut(struct sim_net *net, const struct op_address *address) {
     const struct sim_host *host = sim_host_at(net, &address->any);
-    return host != NULL && host->cut;
+    must(host != NULL); // no datagram is anywhere but in the network
+    return host->cut;
 }
 
 /* Nobody is at that address. */

@@ -344,7 +344,7 @@ bool sim_socket_readable(const struct sim_socket *socket) {
     }
     return socket->state == SIM_LISTENING
                ? socket->queue_first != NULL
-               : socket->inbound.arrived > 0 || socket->fin_seen || socket->error != 0;
+               : socket->inbound.arrived > 0 || socket->fin_seen; // also after a reset
 }
 
 bool sim_socket_writable(const struct sim_socket *socket) {

@@ -74,5 +74,5 @@ int socket_shutdown_write(struct backend *backend, int fd) {
 int socket_idle_ok(struct backend *backend, int fd) {
     (void)backend;
     char byte;
-    return recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && (errno == EAGAIN || errno == EINTR);
+    return recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && errno == EAGAIN;
 }

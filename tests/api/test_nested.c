@@ -10,8 +10,7 @@
 #include "api/crew.h"
 
 #include <juggle/executor.h>
-#include <stdatomic.h>
-#include <time.h>
+#include <semaphore.h>
 
 // Gathers.
 
@@ -284,13 +283,11 @@ END_TEST
 
 // Jobs of other threads.
 
-static atomic_bool go_on;
+static sem_t go_on;
 
 static intptr_t hold_up(void *arg) {
     (void)arg;
-    while (!atomic_load(&go_on)) {
-        nanosleep(&(struct timespec){.tv_nsec = 100000}, NULL);
-    }
+    while (sem_wait(&go_on) != 0) {}
     return 5;
 }
 
@@ -306,7 +303,7 @@ static intptr_t jobs_body(void *arg) {
     jg_job queued = {0};
     intptr_t rc = 0;
     (void)arg;
-    atomic_store(&go_on, false);
+    sem_init(&go_on, 0, 0);
     ck_assert_int_eq(jg_executor_open(&one, &executor), 0);
     ck_assert_int_eq(jg_executor_submit(executor, &running, hold_up, NULL), 0);
     ck_assert_int_eq(jg_executor_submit(executor, &queued, never_begun, NULL), 0);
@@ -320,7 +317,7 @@ static intptr_t jobs_body(void *arg) {
     }
     ck_assert_int_eq(rc, -ETIMEDOUT); // taken out of the queue, and not waited for
     ck_assert(jg_future_cancelled(&queued.future));
-    atomic_store(&go_on, true);
+    sem_post(&go_on);
     ck_assert_int_eq(jg_job_wait(&running), 5);
     jg_future_fini(&queued.future);
     return jg_executor_close(executor);

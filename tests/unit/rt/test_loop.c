@@ -302,6 +302,15 @@ static void wake_wrongly(void *arg) {
     world_run("epoll", 0, wake_wrongly_body, arg);
 }
 
+// A report of a wait that says nothing of itself would crash.
+START_TEST(a_wait_without_a_kind_has_a_name) {
+    const struct wait plain = {.result = 0};
+    const struct wait kind = {.kind = WAIT_KIND("a thread")};
+    ck_assert_str_eq(wait_name(&plain), "something");
+    ck_assert_str_eq(wait_name(&kind), "a thread");
+}
+END_TEST
+
 // A wake from another thread would corrupt the ring of the ready, now and then.
 START_TEST(waking_from_another_thread_is_named) {
     fixture_expect_abort(wake_wrongly, NULL, "task job is woken from another thread");
@@ -402,10 +411,10 @@ START_TEST(a_send_that_comes_too_late_gives_up_its_share) {
 }
 END_TEST
 
-FIXTURE_MAIN("rt/loop", a_pause_without_memory_is_a_yield, free_buffers_are_kept_up_to_a_number,
-             two_readers_of_one_socket_each_get_a_byte, two_writers_of_one_socket_both_get_through,
-             a_poll_minds_only_its_own_side, a_shutdown_needs_no_wait_before,
-             an_overrun_unix_socket_refuses, a_connect_under_way_can_be_waited_for_again,
-             waking_from_another_thread_is_named, yielding_without_a_loop_minds_the_deadline,
-             a_forked_child_that_comes_back_is_named, a_call_may_fork_as_well,
-             a_send_that_comes_too_late_gives_up_its_share)
+FIXTURE_MAIN("rt/loop", a_wait_without_a_kind_has_a_name, a_pause_without_memory_is_a_yield,
+             free_buffers_are_kept_up_to_a_number, two_readers_of_one_socket_each_get_a_byte,
+             two_writers_of_one_socket_both_get_through, a_poll_minds_only_its_own_side,
+             a_shutdown_needs_no_wait_before, an_overrun_unix_socket_refuses,
+             a_connect_under_way_can_be_waited_for_again, waking_from_another_thread_is_named,
+             yielding_without_a_loop_minds_the_deadline, a_forked_child_that_comes_back_is_named,
+             a_call_may_fork_as_well, a_send_that_comes_too_late_gives_up_its_share)

@@ -75,6 +75,19 @@ START_TEST(what_is_no_descriptor_is_refused) {
 }
 END_TEST
 
+static void listen_body(void *arg) {
+    struct op_address address = wire_inet(0);
+    (void)arg;
+    refuse(SYS_listen, EADDRINUSE); // somebody else bound to it listens meanwhile
+    expect(ops()->listen(backend_current(), &address, 1) == -EADDRINUSE);
+}
+
+// A port that is lost between bind and listen would leave its descriptor open.
+START_TEST(a_listen_that_fails_closes_its_socket) {
+    world_each(listen_body, NULL);
+}
+END_TEST
+
 // No memory for a watch.
 
 static void watch_body(void *arg) {
@@ -353,10 +366,10 @@ START_TEST(a_wait_with_a_deadline_tells_the_kernels_errors) {
 }
 END_TEST
 
-FIXTURE_MAIN("rt/refused", a_connect_under_way_is_waited_for_again,
-             a_broken_pipe_leaves_the_programs_own_signal, x07_no_descriptor_left_is_an_error,
-             what_is_no_descriptor_is_refused, a_wait_that_cannot_be_watched_is_an_error,
-             a_loop_that_cannot_be_woken_does_not_open,
+FIXTURE_MAIN("rt/refused", a_listen_that_fails_closes_its_socket,
+             a_connect_under_way_is_waited_for_again, a_broken_pipe_leaves_the_programs_own_signal,
+             x07_no_descriptor_left_is_an_error, what_is_no_descriptor_is_refused,
+             a_wait_that_cannot_be_watched_is_an_error, a_loop_that_cannot_be_woken_does_not_open,
              without_nanoseconds_a_loop_waits_in_milliseconds, a_filtered_call_is_like_one_unknown,
              signals_do_not_shorten_a_wait_in_the_loop, signals_do_not_end_a_blocking_call,
              signals_do_not_shorten_a_wait_without_a_loop,

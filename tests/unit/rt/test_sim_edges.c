@@ -32,13 +32,17 @@ static intptr_t receive_bytes(int fd, void *buffer, size_t size) {
     return op_run(&op);
 }
 
+static bool seed_is_odd(void) {
+    return loop_random(sched_current()->loop) % 2 == 1;
+}
+
 static void kinds_body(void *arg) {
     struct op_address address = wire_inet(0);
     struct op_address any = wire_inet(0);
     char byte;
     int fds[2];
     (void)arg;
-    int listener = wire_listen(&address, -1); // as many as there may be
+    int listener = wire_listen(&address, seed_is_odd() ? -1 : 1000000); // as many as there may be
     wire_pair(fds);
     int datagrams = ops()->datagram_open(here(), &any, false);
     expect(wire_connect_fd(listener, &address) == -EISCONN);
@@ -54,10 +58,18 @@ static void kinds_body(void *arg) {
     struct op poll = {.kind = OP_POLL, .fd = listener, .events = JG_READABLE | JG_WRITABLE};
     int client = wire_connect(&address);
     expect(op_run(&poll) == JG_READABLE); // somebody to accept; nothing to write, ever
+    poll = (struct op){.kind = OP_POLL, .fd = fds[0], .events = JG_WRITABLE};
+    expect(ops()->shutdown_write(here(), fds[0]) == 0);
+    expect(op_run(&poll) == JG_WRITABLE); // it would not wait: it would fail
     wire_close(client);
     wire_close(listener);
     wire_close(datagrams);
     wire_close_pair(fds);
+}
+
+static void real_body(void *arg) {
+    (void)arg;
+    expect(net() == NULL);
 }
 
 // A mistake that the kernel refuses would work in the simulation, and be found only in earnest.
@@ -66,6 +78,7 @@ START_TEST(each_socket_does_what_it_is_for) {
         world_run("sim", seed, kinds_body, NULL);
     }
     ck_assert_ptr_null(net()); // without a loop there is no such network
+    world_run("epoll", 0, real_body, NULL);
 }
 END_TEST
 
@@ -174,6 +187,42 @@ START_TEST(datagrams_that_do_not_fit_are_dropped) {
     for (uint64_t seed = 1; seed <= 10; seed++) {
         world_run("sim", seed, datagrams_body, NULL);
     }
+}
+END_TEST
+
+static struct op_address port_of_host(uint8_t host, uint16_t port) {
+    struct op_address address = wire_inet(port);
+    ((struct sockaddr_in *)(void *)&address.storage)->sin_addr.s_addr = htonl(0x7f000000 + host);
+    return address;
+}
+
+static void strangers_body(void *arg) {
+    struct op_address known = port_of_host(1, 5000);
+    struct op_address others[] = {port_of_host(2, 5000), port_of_host(1, 5001)};
+    struct op_address own = port_of_host(1, 6000);
+    (void)arg;
+    int receiver = open_datagrams(&own);
+    int friend = open_datagrams(&known);
+    expect(ops()->datagram_connect(here(), receiver, &known) == 0);
+    for (int i = 0; i < 2; i++) {
+        int stranger = open_datagrams(&others[i]);
+        for (int tries = 0; tries < 20; tries++) {
+            expect(send_bytes(stranger, &own, "x", 1) == 1);
+        }
+        wire_close(stranger);
+    }
+    expect(received(receiver) == 0);
+    for (int tries = 0; tries < 60; tries++) {
+        expect(send_bytes(friend, &own, "x", 1) == 1);
+    }
+    expect(received(receiver) > 20);
+    wire_close(receiver);
+    wire_close(friend);
+}
+
+// A socket that is connected would take what strangers send.
+START_TEST(a_connected_socket_hears_one_peer_only) {
+    world_run("sim", 1, strangers_body, NULL);
 }
 END_TEST
 
@@ -339,9 +388,39 @@ static void memory_body(void *arg) {
     }
 }
 
+static void many_sockets_body(void *arg) {
+    enum { COUNT = 40 };
+    int fds[COUNT];
+    (void)arg;
+    for (int i = 0; i < COUNT; i++) { // the two events of one of them lie at the end of the heap
+        fds[i] = (int)TRY_WITHOUT_MEMORY(ops()->socket_open(here(), AF_INET));
+        expect(fds[i] >= 0);
+    }
+    for (int i = 0; i < COUNT; i++) {
+        wire_close(fds[i]);
+    }
+}
+
 // Without memory half a socket would stay in the network.
 START_TEST(refused_memory_leaves_the_network_whole) {
     world_run("sim", 1, memory_body, NULL);
+    world_run("sim", 1, many_sockets_body, NULL);
+}
+END_TEST
+
+static void end_of_time_body(void *arg) {
+    int fds[2];
+    (void)arg;
+    wire_pair(fds);
+    loop_pause(sched_current(), JG_NEVER - 1 - loop_now_ns()); // the latest there can be
+    expect(loop_now_ns() == JG_NEVER - 1);
+    expect(wire_write(fds[0], "x", 1) == 1);
+    wire_close_pair(fds);
+}
+
+// What never happens would happen at the end of a clock that is advanced that far.
+START_TEST(never_is_after_the_end_of_time) {
+    world_run("sim", 1, end_of_time_body, NULL);
 }
 END_TEST
 
@@ -358,7 +437,8 @@ START_TEST(the_loops_descriptor_is_a_real_one) {
 }
 END_TEST
 
-FIXTURE_MAIN("rt/sim_edges", each_socket_does_what_it_is_for, odd_addresses_are_told_apart,
+FIXTURE_MAIN("rt/sim_edges", a_connected_socket_hears_one_peer_only, never_is_after_the_end_of_time,
+             each_socket_does_what_it_is_for, odd_addresses_are_told_apart,
              datagrams_that_do_not_fit_are_dropped, a_refused_datagram_is_told_to_who_is_connected,
              a_cut_cable_holds_all_back, the_first_of_two_faults_counts,
              refused_memory_leaves_the_network_whole, the_loops_descriptor_is_a_real_one)

@@ -408,22 +408,6 @@ START_TEST(refused_memory_leaves_the_network_whole) {
 }
 END_TEST
 
-static void end_of_time_body(void *arg) {
-    int fds[2];
-    (void)arg;
-    wire_pair(fds);
-    loop_pause(sched_current(), JG_NEVER - 1 - loop_now_ns()); // the latest there can be
-    expect(loop_now_ns() == JG_NEVER - 1);
-    expect(wire_write(fds[0], "x", 1) == 1);
-    wire_close_pair(fds);
-}
-
-// What never happens would happen at the end of a clock that is advanced that far.
-START_TEST(never_is_after_the_end_of_time) {
-    world_run("sim", 1, end_of_time_body, NULL);
-}
-END_TEST
-
 static void pollable_body(void *arg) {
     (void)arg;
     int fd = ops()->pollable(here());
@@ -437,7 +421,7 @@ START_TEST(the_loops_descriptor_is_a_real_one) {
 }
 END_TEST
 
-FIXTURE_MAIN("rt/sim_edges", a_connected_socket_hears_one_peer_only, never_is_after_the_end_of_time,
+FIXTURE_MAIN("rt/sim_edges", a_connected_socket_hears_one_peer_only,
              each_socket_does_what_it_is_for, odd_addresses_are_told_apart,
              datagrams_that_do_not_fit_are_dropped, a_refused_datagram_is_told_to_who_is_connected,
              a_cut_cable_holds_all_back, the_first_of_two_faults_counts,

@@ -324,6 +324,7 @@ static intptr_t s08_body(void *arg) {
         jg_yield();
     }
     ck_assert(jg_cancelled(outer));
+    ck_assert_int_eq(jg_cancelling(outer), 1);
     ck_assert_int_eq(jg_join(outer), -ECANCELED);
     return 0;
 }

@@ -204,6 +204,7 @@ static intptr_t s46_body(void *arg) {
     jg_join(first);
     ck_assert_int_eq(jg_join(second), 0);
     ck_assert_str_eq(record.order, "ab");
+    ck_assert_int_eq(a.next, -ECANCELED); // completion wins; the cancel stays pending
     ck_assert_int_eq(jg_sem_try(&record.sem), 0);
     ck_assert_int_eq(jg_sem_try(&record.sem), -EAGAIN);
     return 0;

@@ -269,6 +269,7 @@ void sim_socket_sever(struct sim_socket *socket) {
 static void reset_arrives(struct sim_socket *socket) {
     socket->error = socket->fin_seen ? -EPIPE : -ECONNRESET;
     socket->reset_sent = false;
+    socket->reset_planned = false;
     socket->fin_seen = true;
     socket->broken = true;
     sim_pipe_cut(&socket->inbound);
@@ -280,11 +281,10 @@ static void reset_arrives(struct sim_socket *socket) {
 /* A reset that nobody here sent: planned for this byte, or the weather's. */
 static bool struck_down(struct sim_socket *socket) {
     unsigned permille = socket->host != NULL ? socket->net->loop->weather->reset_permille : 0;
-    bool planned = socket->reset_planned && socket->reset_after == 0;
-    if (socket->broken) {
-        return false;
+    if (socket->reset_planned && socket->reset_after == 0) {
+        return true; // also when the peer has left: what it sent is still on its way
     }
-    return planned || (permille > 0 && loop_random(socket->net->loop) % 1000 < permille);
+    return !socket->broken && permille > 0 && loop_random(socket->net->loop) % 1000 < permille;
 }
 
 static void bytes_arrive(struct sim_socket *socket) {

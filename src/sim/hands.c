@@ -124,7 +124,7 @@ int jg_sim_stream_stall(jg_stream *stream, int64_t duration_ms) {
 int jg_sim_stream_reset(jg_stream *stream, uint64_t bytes) {
     struct sim_socket *socket;
     int rc = find_socket(stream, &socket);
-    if (rc == 0) {
+    if (rc == 0 && !(socket->broken && socket->fin_seen)) { // else there is nothing left to reset
         socket->reset_planned = true;
         socket->reset_after = bytes;
         sim_net_poke(socket->net, &socket->in);

@@ -125,5 +125,48 @@ START_TEST(stream_reset_at_a_byte) {
 }
 END_TEST
 
+static intptr_t reset_after_close(void *arg) {
+    jg_stream *ends[2];
+    char text[10];
+    (void)arg;
+    ck_assert_int_eq(jg_stream_pair(&ends[0], &ends[1]), 0);
+    ck_assert_int_eq(jg_sim_stream_reset(ends[1], 4), 0);
+    ssize_t put = jg_write(ends[0], "0123456789", 10);
+    ck_assert(put == 10 || put == -EPIPE); // the reset may come first
+    jg_stream_close(ends[0]);
+    ck_assert_int_eq(jg_read_exact(ends[1], text, 4), 4);
+    ck_assert_int_eq(jg_read(ends[1], text, 1), -ECONNRESET);
+    jg_stream_close(ends[1]);
+    return 0;
+}
+
+// With the peer gone, bytes were counted as arrived that nobody had sent.
+START_TEST(stream_reset_after_its_peer_has_left) {
+    for (uint64_t seed = 1; seed <= 50; seed++) {
+        const jg_sim_options options = {.seed = seed};
+        ck_assert_int_eq(jg_sim_run(reset_after_close, NULL, &options), 0);
+    }
+}
+END_TEST
+
+static intptr_t reset_again(jg_stream *stream) {
+    char text[1];
+    ck_assert_int_eq(jg_sim_stream_reset(stream, 0), 0);
+    ck_assert_int_eq(jg_read(stream, text, 1), -ECONNRESET);
+    ck_assert_int_eq(jg_sim_stream_reset(stream, 0), 0);
+    return jg_sleep_until(JG_NEVER);
+}
+
+static intptr_t reset_twice(void *arg) {
+    (void)arg;
+    return with_server(reset_again);
+}
+
+// The second reset was on its way for ever: the run never ended.
+START_TEST(stream_reset_twice) {
+    ck_assert_int_eq(jg_sim_run(reset_twice, NULL, NULL), -EDEADLK);
+}
+END_TEST
+
 FIXTURE_MAIN("api/sim_hands", host_cut_and_healed, host_reset, stream_stalls,
-             stream_reset_at_a_byte)
+             stream_reset_at_a_byte, stream_reset_after_its_peer_has_left, stream_reset_twice)

@@ -84,9 +84,9 @@ struct sim_socket {
     bool refusal_sent;               // the news that nobody is there is on its way
 };
 
-/* The end of time, after 146 years: the clock does not jump further, as sums with it would saturate and
+/* The end of time, after 219 years: the clock does not jump further, as sums with it would saturate and
  * nothing after it ever come. What waits for a later point waits for nothing. */
-#define SIM_NET_END_NS (INT64_MAX / 2)
+#define SIM_NET_END_NS (INT64_MAX / 4 * 3)
 
 struct sim_net {
     struct loop *loop;

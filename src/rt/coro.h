@@ -36,8 +36,8 @@ struct coro {
     uint32_t attention;      // written by scopes; read at every suspend
     uint32_t refused;        // suspends refused so far
     uint32_t refused_in_row; // without one that was let through in between
-    int spin_budget;         // what the loop's budget and turn were at the last refusal
-    uint64_t spin_turn;
+    int spin_budget;         // what the loop's budget and round were at the last refusal
+    uint64_t spin_round;
     bool edge;             // a refusal uses the cancel up
     bool delivered;        // the cancel that stands was seen: some suspend returned -ECANCELED
     int errno_kept;        // while it does not run

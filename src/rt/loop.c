@@ -94,7 +94,7 @@ int loop_open(struct loop *loop, const struct loop_options *options) {
     self->next = self;
     self->prev = self;
     loop->sched.running = self;
-    sched_here = &loop->sched;
+    sched_enter(&loop->sched);
     return 0;
 }
 
@@ -116,7 +116,7 @@ void loop_close(struct loop *loop) {
         mem_free(buffer);
     }
     inbox_close(loop->handle);
-    sched_here = NULL;
+    sched_enter(NULL);
 }
 
 int64_t loop_idle_ns(const struct loop *loop, int64_t now_ns) {
@@ -231,20 +231,11 @@ static void switch_to_tasks(struct loop *loop) {
     next->prev = self->prev;
     self->prev->next = next;
     loop->sched.budget = loop->sched.budget_full;
+    loop->rounds++;
     observe(&loop->sched, resumes, next);
     loop->sched.running = next;
     coro_switch(self, next);
     observe(&loop->sched, stops);
-}
-
-/* An observed loop comes by after every resume, but asks the kernel no more often for that. */
-static bool turn_is_due(struct loop *loop) {
-    if (likely(loop->sched.observer == NULL) || loop->sim || !any_ready(loop)) {
-        return true;
-    }
-    bool due = --loop->observed_left <= 0;
-    loop->observed_left = due ? BUDGET : loop->observed_left;
-    return due;
 }
 
 void observe_attach(struct loop *loop, struct observer *observer) {
@@ -252,12 +243,14 @@ void observe_attach(struct loop *loop, struct observer *observer) {
     loop->sched.observer = observer;
     loop->sched.budget_full = 0;
     loop->sched.budget = 0;
+    sched_enter(&loop->sched);
 }
 
 void observe_detach(struct loop *loop) {
     must(loop->sched.observer != NULL);
     loop->sched.observer = NULL;
     loop->sched.budget_full = loop->sim ? 0 : BUDGET - 1;
+    sched_enter(&loop->sched);
 }
 
 /* Runs the tasks that are ready, until none is or the budget is used up. */
@@ -274,6 +267,15 @@ static void run_ready(struct loop *loop) {
     }
 }
 
+/* What a turn ends with. An observed loop comes by after every resume, but a turn is no shorter for that:
+ * it asks the kernel no more often, and a step of an embedded loop does as much. */
+static void run_turn(struct loop *loop) {
+    int left = BUDGET;
+    do {
+        run_ready(loop);
+    } while (unlikely(loop->sched.observer != NULL) && !loop->sim && any_ready(loop) && --left > 0);
+}
+
 static void enter(struct loop *loop) {
     must(sched_here == &loop->sched && loop->sched.running == &loop->self.coro);
     must(!loop->turning);
@@ -283,12 +285,10 @@ static void enter(struct loop *loop) {
 void loop_run(struct loop *loop, const bool *done) {
     enter(loop);
     while (!*done) {
-        if (turn_is_due(loop)) {
-            loop->turns++;
-            look(loop);
-            turn(loop);
-        }
-        run_ready(loop);
+        loop->turns++;
+        look(loop);
+        turn(loop);
+        run_turn(loop);
     }
     loop->turning = false;
 }
@@ -301,7 +301,7 @@ void loop_step(struct loop *loop) {
     // Always: what is not asked for would keep the descriptor readable.
     reap(loop, 0);
     turn(loop);
-    run_ready(loop);
+    run_turn(loop);
     if (loop_idle_ns(loop, loop_now_ns()) != 0) {
         stack_trim(&loop->stacks, TRIM_PER_IDLE);
     }

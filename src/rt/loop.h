@@ -38,8 +38,8 @@ struct loop {
     struct sim_weather *weather; // of the simulated world; NULL when this is not one
     uint64_t random;             // state of the sim's choices
     uint64_t turns;
+    uint64_t rounds; // times that tasks were let run: more than turns while somebody looks on
     enum loop_stage stage;
-    int observed_left;                   // resumes left before an observed loop turns
     void (*on_stuck)(struct loop *loop); // nothing can ever happen again: wake somebody, or abort
 };
 

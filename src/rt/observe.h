@@ -4,9 +4,11 @@
  * Holds      struct observer, the base of whoever looks on; where the loop calls it.
  * Invariant  an observed loop resumes one task per round, as under sim: every start and stop passes
  *            through loop_run. The observer runs on the loop's thread, and neither suspends nor wakes.
+ *            It is told of an end when the task has left the ring, and its stack is still there.
  * Called by  loop.c, sched.c, task; implemented by obs, which a lower room reaches only through here.
- * Why        without an observer nothing is recorded: yielding has not one instruction more, and
- *            what else happens has one branch that is never taken.
+ * Why        without an observer nothing is recorded, and yielding and waking have not one instruction
+ *            more: the hooks are where the code has left the usual way for another reason already. A
+ *            spawn and an end have a branch that is never taken. tests/e2e/instructions.py counts.
  * Quirks     observe_open is the one function a room above defines for this one.
  */
 #ifndef RT_OBSERVE_H

@@ -27,7 +27,15 @@ enum {
 };
 
 __thread struct sched *sched_here;
+/* The same, but NULL while it has an observer: with one comparison a wake knows that it is on the loop's
+ * thread, and that nobody wishes to hear of it. */
+static __thread struct sched *sched_unseen;
 static __thread union coro_record thread_record;
+
+void sched_enter(struct sched *here) {
+    sched_here = here;
+    sched_unseen = here != NULL && here->observer == NULL ? here : NULL;
+}
 
 struct coro *sched_stand_in(void) {
     struct coro *self = &thread_record.coro;
@@ -62,7 +70,8 @@ static inline void switch_to(struct sched *here, struct coro *self, struct coro 
 }
 
 /* Makes the loop the head, in front of `next`, which is its tail as well if it is alone. Rare, and out
- * of line: the way from task to task has to be short. */
+ * of line: the way from task to task has to be short. It calls nothing, so that its callers need not
+ * save what they hold in registers. */
 __attribute__((noinline)) static struct coro *insert_loop(struct sched *here, struct coro *next) {
     struct coro *loop = loop_of(here);
     here->running = next;
@@ -127,19 +136,35 @@ static void deliver(struct coro *coro) {
     }
 }
 
-void wake(struct wait *wait, intptr_t result) {
-    struct coro *coro = wait->coro;
-    must(coro->parked == wait);
-    if (unlikely((struct sched *)(void *)coro->loop != sched_here)) {
-        check_misuse("task %s is woken from another thread; only that of its loop may", coro->name);
-    }
+/* The rest of a wake. */
+static inline void make_ready(struct sched *here, struct coro *coro, intptr_t result) {
     coro->parked = NULL;
-    wait->result = result;
     if (result == -ECANCELED && (coro->attention & ATTENTION_CANCEL)) {
         deliver(coro);
     }
-    observe(sched_here, woken, wait);
-    push_ready(sched_here, coro);
+    push_ready(here, coro);
+}
+
+/* One of an observed loop, or another thread's: then a misuse. */
+__attribute__((cold, noinline)) static void wake_seen(struct sched *here, struct wait *wait) {
+    if (here != sched_here) {
+        check_misuse("task %s is woken from another thread; only that of its loop may",
+                     wait->coro->name);
+    }
+    observe(here, woken, wait);
+    make_ready(here, wait->coro, wait->result);
+}
+
+void wake(struct wait *wait, intptr_t result) {
+    struct coro *coro = wait->coro;
+    struct sched *here = (struct sched *)(void *)coro->loop;
+    must(coro->parked == wait);
+    wait->result = result;
+    if (likely(here == sched_unseen)) {
+        make_ready(here, coro, result);
+    } else {
+        wake_seen(here, wait);
+    }
 }
 
 void interrupt(struct coro *coro) {
@@ -203,8 +228,18 @@ int jg_yield(void) {
     return 0;
 }
 
+__attribute__((cold, noinline)) static struct coro *leave_seen(struct sched *here,
+                                                               struct coro *self) {
+    here->running = remove_running(here, self);
+    observe(here, ended, self);
+    return here->running;
+}
+
 struct coro *sched_leave(struct coro *self) {
     struct sched *here = sched_here;
+    if (unlikely(here->observer != NULL)) {
+        return leave_seen(here, self);
+    }
     struct coro *next = remove_running(here, self);
     here->running = next;
     return next;
@@ -232,7 +267,7 @@ static void mind_spin(struct coro *self) {
     if (loop == NULL) {
         return;
     }
-    if (self->spin_turn != loop->turns || self->spin_budget != loop->sched.budget) {
+    if (self->spin_round != loop->rounds || self->spin_budget != loop->sched.budget) {
         self->refused_in_row = 0;
     }
     if (++self->refused_in_row == SPIN_REPORT) {
@@ -241,7 +276,7 @@ static void mind_spin(struct coro *self) {
     if (self->refused_in_row >= SPIN_REPORT) {
         loop_pause(self, JG_MS); // ours, and no suspend that was let through
     }
-    self->spin_turn = loop->turns;
+    self->spin_round = loop->rounds;
     self->spin_budget = loop->sched.budget;
 }
 
@@ -275,7 +310,7 @@ void sched_after_fork(void (*entry)(void *arg), void *arg) {
     struct coro *self = sched_current();
     struct loop *loop = self->loop;
     thread_record = (union coro_record){0};
-    sched_here = NULL;
+    sched_enter(NULL);
     if (loop != NULL && self != &loop->self.coro) {
         // A task's stack is small. The thread's own is free below where the loop was left, and the
         // loop of this copy never goes on.

@@ -61,6 +61,9 @@ struct sched {
 /* This thread's loop; NULL without one. */
 extern __thread struct sched *sched_here __attribute__((tls_model("initial-exec")));
 
+/* Makes this the thread's loop, NULL for none; also after its observer has changed. */
+void sched_enter(struct sched *here);
+
 /* This thread's stand-in. Slow path of sched_current. */
 struct coro *sched_stand_in(void);
 

@@ -101,7 +101,6 @@ static void finish(struct jg_task *task, intptr_t result) {
     }
     loop->done = loop->live == 0;
     future_fire(&task->future);
-    observe(&loop->loop.sched, ended, &task->coro);
 }
 
 /* What a task comes to; a cancel before its first step keeps it from running at all. */
@@ -167,6 +166,16 @@ static int admit(const struct coro *spawner, const jg_spawn_options *options,
     return options->stack_size == 0 ? 0 : stack_round(options->stack_size, out_stack_size);
 }
 
+/* Somebody looks on, or the task is to run at once. */
+__attribute__((noinline)) static void begin_unusual(struct coro *coro, bool eager) {
+    observe(&coro->loop->sched, spawned, coro);
+    if (eager && !(sched_current()->attention & ATTENTION_NO_SUSPEND)) {
+        sched_run_now(coro);
+    } else {
+        sched_ready(coro);
+    }
+}
+
 struct jg_task *task_start(jg_fn *fn, void *arg, const jg_spawn_options *options, const char *site,
                            bool held) {
     struct jg_task *spawner = task_current();
@@ -203,11 +212,10 @@ struct jg_task *task_start(jg_fn *fn, void *arg, const jg_spawn_options *options
     list_append(&tasks->tasks, &task->siblings);
     tasks->live++;
     tasks->spawned++;
-    observe(&loop->sched, spawned, coro);
-    if (options->eager && !(spawner->coro.attention & ATTENTION_NO_SUSPEND)) {
-        sched_run_now(coro);
-    } else {
+    if (likely(((uintptr_t)loop->sched.observer | options->eager) == 0)) { // one test for both
         sched_ready(coro);
+    } else {
+        begin_unusual(coro, options->eager);
     }
     return task;
 }

@@ -26,6 +26,9 @@ set(JUGGLE_TEST_BACKENDS epoll sim CACHE STRING "Backends each tests/api file ru
 set(JUGGLE_TEST_ONLY "" CACHE STRING "Build only tests whose path under tests/ matches this regex")
 set(JUGGLE_TEST_TIMEOUT_S 300)
 
+# Those that are also run in debug mode, and traced.
+set(observed_tests api/task api/group api/cancel api/hazards api/embed sim/seeds)
+
 # What a sanitizer should say, and when a test has to stop.
 set(test_environment
     "ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1:detect_leaks=1"
@@ -72,6 +75,20 @@ function(juggle_test_register name label backend)
     add_test(NAME ${name} COMMAND ${ARGN} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
     set_tests_properties(${name} PROPERTIES LABELS ${label} ENVIRONMENT "${environment}"
                          TIMEOUT ${JUGGLE_TEST_TIMEOUT_S})
+endfunction()
+
+# juggle_test_observe(NAME LABEL BACKEND TARGET): once more in debug mode, and once more traced. Neither may
+# change anything that a program can see.
+function(juggle_test_observe name label backend target)
+    foreach(setting IN ITEMS JUGGLE_DEBUG=1 JUGGLE_TRACE=/dev/null)
+        string(REGEX REPLACE "^JUGGLE_([A-Z]+)=.*" "\\1" what ${setting})
+        string(TOLOWER "${name}+${what}" observed)
+        juggle_test_register(${observed} ${label} "${backend}" ${target})
+        if(backend)
+            string(APPEND observed "[${backend}]")
+        endif()
+        set_property(TEST ${observed} APPEND PROPERTY ENVIRONMENT ${setting} FIXTURE_SEEDS=50)
+    endforeach()
 endfunction()
 
 # juggle_test_mark(FILE MARK OUT): the words after `// MARK: ` in the file, or nothing.
@@ -129,13 +146,16 @@ function(juggle_test_add relative)
     if(is_api AND NOT backends)
         set(backends ${JUGGLE_TEST_BACKENDS})
     endif()
-    if(backends)
-        foreach(backend IN LISTS backends)
-            juggle_test_register(${dir}/${subject} ${dir} ${backend} ${target})
-        endforeach()
-    else()
-        juggle_test_register(${dir}/${subject} ${dir} "" ${target})
+    if(NOT backends)
+        set(backends NONE)
     endif()
+    foreach(backend IN LISTS backends)
+        string(REPLACE NONE "" backend ${backend})
+        juggle_test_register(${dir}/${subject} ${dir} "${backend}" ${target})
+        if(${dir}/${subject} IN_LIST observed_tests)
+            juggle_test_observe(${dir}/${subject} ${dir} "${backend}" ${target})
+        endif()
+    endforeach()
 endfunction()
 
 file(GLOB_RECURSE test_files CONFIGURE_DEPENDS RELATIVE ${PROJECT_SOURCE_DIR}/tests

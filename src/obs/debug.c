@@ -99,12 +99,7 @@ int debug_begin(struct loop *loop) {
     const jg_debug_options options = read_options();
     debug->abort_on_deadlock = options.abort_on_deadlock;
     debug->quiet_step = UINT32_MAX;
-    int rc = watchdog_start(&debug->watchdog, options.slow_ms * JG_MS);
-    if (rc < 0) {
-        mem_free(debug);
-        watch_end_if_idle(watch);
-        return rc;
-    }
+    watchdog_start(&debug->watchdog, options.slow_ms * JG_MS);
     descriptors_begin(&debug->descriptors, loop->backend);
     watch->debug = debug;
     debug_runs(debug, &loop->self.coro);
@@ -159,9 +154,9 @@ void debug_spins(const struct coro *coro, int refusals) {
     if (out != NULL) {
         struct backtrace trace;
         fprintf(out,
-                "juggle: task %s (spawned at %s) ignores -ECANCELED: %d suspends refused in a row; "
-                "it is slowed down\n",
-                coro->name, task_place(task->site), refusals);
+                "juggle: task %s ignores -ECANCELED: %d suspends refused in a row; it is slowed "
+                "down\n    spawned at %s\n",
+                coro->name, refusals, task_place(task->site));
         backtrace_here(&trace);
         backtrace_print(&trace, out);
         fclose(out);

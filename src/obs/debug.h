@@ -26,7 +26,7 @@ struct debug {
 /* Whether the environment asks for debug mode. */
 bool debug_wanted(void);
 
-/* Switches debug mode on for a loop. Returns 0; -ENOMEM, -EAGAIN without a thread for the watchdog. */
+/* Switches debug mode on for a loop. Returns 0 or -ENOMEM. */
 int debug_begin(struct loop *loop);
 
 /* Around a fork: its lock is held, so that the child finds it free. */

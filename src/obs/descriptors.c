@@ -14,39 +14,75 @@
 #include "obs/watch.h"
 
 #include <stdio.h>
-#include <string.h>
 
 static struct descriptors *of(struct backend *backend) {
     return &watch_of(backend->loop)->debug->descriptors;
 }
 
-static bool grow(struct descriptors *descriptors, size_t fd) {
-    size_t count = descriptors->count < 64 ? 64 : descriptors->count;
-    while (count <= fd) {
-        count *= 2;
+static struct descriptor **bucket_of(const struct descriptors *descriptors, int fd) {
+    return &descriptors->buckets[(size_t)fd & (descriptors->bucket_count - 1)];
+}
+
+/* Keeps about one per bucket. Returns false without memory for the first. */
+static bool make_room(struct descriptors *descriptors) {
+    struct descriptors wider = *descriptors;
+    if (descriptors->count < descriptors->bucket_count) {
+        return true;
     }
-    struct descriptor *table = mem_resize(descriptors->table, count * sizeof(*table));
-    if (table == NULL) {
-        return false;
+    wider.bucket_count = descriptors->bucket_count == 0 ? 64 : 2 * descriptors->bucket_count;
+    wider.buckets = mem_alloc_zero(wider.bucket_count * sizeof(*wider.buckets));
+    if (wider.buckets == NULL) {
+        return descriptors->bucket_count > 0; // chains grow instead
     }
-    memset(table + descriptors->count, 0, (count - descriptors->count) * sizeof(*table));
-    descriptors->table = table;
-    descriptors->count = count;
+    for (size_t i = 0; i < descriptors->bucket_count; i++) {
+        struct descriptor *next;
+        for (struct descriptor *at = descriptors->buckets[i]; at != NULL; at = next) {
+            struct descriptor **bucket = bucket_of(&wider, at->fd);
+            next = at->next;
+            at->next = *bucket;
+            *bucket = at;
+        }
+    }
+    mem_free(descriptors->buckets);
+    descriptors->buckets = wider.buckets;
+    descriptors->bucket_count = wider.bucket_count;
     return true;
+}
+
+static void forget(struct descriptors *descriptors, int fd) {
+    if (descriptors->bucket_count == 0) {
+        return;
+    }
+    struct descriptor **link = bucket_of(descriptors, fd);
+    while (*link != NULL && (*link)->fd != fd) {
+        link = &(*link)->next;
+    }
+    struct descriptor *found = *link;
+    if (found != NULL) {
+        *link = found->next;
+        descriptors->count--;
+        mem_free(found);
+    }
 }
 
 void descriptors_add(struct descriptors *descriptors, int fd, const struct coro *opener,
                      const char *how) {
-    size_t index = (size_t)fd;
-    if (fd < 0 || (index >= descriptors->count && !grow(descriptors, index))) {
+    if (fd < 0) {
         return;
     }
-    struct descriptor *descriptor = &descriptors->table[index];
+    forget(descriptors, fd); // closed behind our back
+    struct descriptor *added = make_room(descriptors) ? mem_alloc(sizeof(*added)) : NULL;
+    if (added == NULL) {
+        return;
+    }
     const struct jg_task *task = (const struct jg_task *)(const void *)opener;
-    *descriptor = (struct descriptor){.open = true, .how = how};
-    snprintf(descriptor->task, sizeof(descriptor->task), "%s", opener->name);
-    snprintf(descriptor->spawned, sizeof(descriptor->spawned), "%s",
+    struct descriptor **bucket = bucket_of(descriptors, fd);
+    *added = (struct descriptor){.next = *bucket, .fd = fd, .how = how};
+    snprintf(added->task, sizeof(added->task), "%s", opener->name);
+    snprintf(added->spawned, sizeof(added->spawned), "%s",
              opener->stack.base != NULL ? task_place(task->site) : "");
+    *bucket = added;
+    descriptors->count++;
 }
 
 static int opened(struct backend *backend, int fd, const char *how) {
@@ -89,9 +125,7 @@ static bool submit(struct backend *backend, struct op *op) {
 
 static void close_fd(struct backend *backend, int fd) {
     struct descriptors *descriptors = of(backend);
-    if (fd >= 0 && (size_t)fd < descriptors->count) {
-        descriptors->table[fd].open = false;
-    }
+    forget(descriptors, fd);
     descriptors->real->close_fd(backend, fd);
 }
 
@@ -107,20 +141,23 @@ void descriptors_begin(struct descriptors *descriptors, struct backend *backend)
     backend->ops = &descriptors->ops;
 }
 
-static void report(size_t fd, const struct descriptor *descriptor) {
+static void report(const struct descriptor *descriptor) {
     char text[512];
     snprintf(text, sizeof(text),
-             "juggle: descriptor %zu (%s, by task %s spawned at %s) is open as the loop closes\n",
-             fd, descriptor->how, descriptor->task, descriptor->spawned);
+             "juggle: descriptor %d (%s, by task %s spawned at %s) is open as the loop closes\n",
+             descriptor->fd, descriptor->how, descriptor->task, descriptor->spawned);
     debug_report(JG_DEBUG_FD_LEAK, descriptor->task, descriptor->spawned, 0, text);
 }
 
 void descriptors_end(struct descriptors *descriptors, struct backend *backend) {
     backend->ops = descriptors->real;
-    for (size_t fd = 0; fd < descriptors->count; fd++) {
-        if (descriptors->table[fd].open) {
-            report(fd, &descriptors->table[fd]);
+    for (size_t i = 0; i < descriptors->bucket_count; i++) {
+        while (descriptors->buckets[i] != NULL) {
+            struct descriptor *open = descriptors->buckets[i];
+            descriptors->buckets[i] = open->next;
+            report(open);
+            mem_free(open);
         }
     }
-    mem_free(descriptors->table);
+    mem_free(descriptors->buckets);
 }

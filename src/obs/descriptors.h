@@ -13,7 +13,8 @@
 #include "rt/op.h"
 
 struct descriptor {
-    bool open;
+    struct descriptor *next; // in its bucket
+    int fd;
     const char *how;  // "accepted"
     char task[48];    // who opened it
     char spawned[64]; // and where that was spawned
@@ -22,7 +23,8 @@ struct descriptor {
 struct descriptors {
     struct backend_ops ops; // ours
     const struct backend_ops *real;
-    struct descriptor *table; // by number
+    struct descriptor **buckets; // by number: those of the simulated world begin at a million
+    size_t bucket_count;         // 0, or a power of two
     size_t count;
 };
 

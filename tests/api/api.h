@@ -6,7 +6,7 @@
  *            of the ready tasks; as "blocking" it runs on the thread itself, without a loop.
  * Called by  the tests of this directory.
  * Why        what is promised holds in any order, so a test must not lean on one; where the order
- *            itself is promised, the test is for epoll only.
+ *            itself is promised, the simulated world is calm.
  */
 #ifndef TESTS_API_H
 #define TESTS_API_H
@@ -14,6 +14,7 @@
 #include "fixtures/fixture.h"
 
 #include <juggle.h>
+#include <juggle/sim.h>
 #include <string.h>
 
 #if defined(JUGGLE_SANITIZE_ADDRESS) || defined(JUGGLE_SANITIZE_THREAD)
@@ -53,11 +54,16 @@ static inline void needs_loop(void) {
     }
 }
 
-/* Ends the test as skipped where the order of ready tasks is drawn by lot. */
-static inline void needs_order(void) {
-    if (!on_backend("epoll")) {
-        fixture_skip("the simulation runs ready tasks in any order");
+/* Runs `body` where who was ready first runs first: under sim in a calm world. */
+static inline void run_in_order_with(jg_fn *body, const char *site) {
+    const jg_sim_options calm = {.calm = true};
+    if (on_backend("sim")) {
+        ck_assert_int_eq(jg_sim_run_at(body, NULL, &calm, site), 0);
+    } else {
+        run_body_with(body, NULL, site);
     }
 }
+
+#define run_in_order(body) run_in_order_with((body), #body "\0" JG_HERE)
 
 #endif

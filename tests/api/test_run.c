@@ -175,8 +175,7 @@ static intptr_t s50g_body(void *arg) {
 
 // One task would run twice before another ran once.
 START_TEST(s50g_yield_alternates) {
-    needs_order();
-    run_body(s50g_body);
+    run_in_order(s50g_body);
 }
 END_TEST
 

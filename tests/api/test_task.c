@@ -120,8 +120,7 @@ static intptr_t fifo_body(void *arg) {
 
 // Sleepers with the same deadline would wake in any order.
 START_TEST(s50b_equal_deadlines_wake_in_order) {
-    needs_order();
-    run_body(fifo_body);
+    run_in_order(fifo_body);
 }
 END_TEST
 

@@ -442,6 +442,7 @@ static intptr_t ping(void *arg) {
     struct storm *storm = arg;
     while (!storm->stop) {
         storm->yields++;
+        (void)jg_sim_advance(1); // virtual time would stand still while anybody can run
         jg_yield();
     }
     return 0;
@@ -481,9 +482,6 @@ static intptr_t storm_body(void *arg) {
 
 // Sockets that are always ready would starve the timers, or tasks that are always ready the sockets.
 START_TEST(x08_busy_sockets_starve_nobody) {
-    if (on_backend("sim")) {
-        fixture_skip("virtual time stands still while anybody can run");
-    }
     run_once(storm_body, NULL);
 }
 END_TEST

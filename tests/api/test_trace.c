@@ -42,7 +42,7 @@ static jg_lock lock;
 static intptr_t hold(void *arg) {
     (void)arg;
     jg_lock_acquire(&lock);
-    jg_sleep(2);
+    jg_sleep(on_backend("sim") ? 2 : 100); // in real time, well after the other has come
     jg_lock_release(&lock);
     return 0;
 }

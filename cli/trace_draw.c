@@ -24,6 +24,9 @@ enum {
     BOTTOM = 64,
     TICKS = 8,
     COLOURS = 6,
+    NAME_MOST = 18, // letters of a name
+    LABELLED = 64,  // pixels of a run that has room for how long it took
+    FAN_MOST = 6,   // rows that an arrow of a start crosses; more would hide what is below
 };
 
 static const double run_share = 0.5; // of the width, at most, for least widths
@@ -74,6 +77,10 @@ const struct trace_task *trace_task_by_id(const struct trace *trace, uint32_t id
         }
     }
     return NULL;
+}
+
+static bool is_inside_utf8(char byte) {
+    return ((unsigned char)byte & 0xc0) == 0x80;
 }
 
 // Where things lie.
@@ -180,12 +187,14 @@ static const char style[] =
     "text{font:12px system-ui,'DejaVu Sans',sans-serif;fill:var(--ink)}\n"
     ".title{font-size:17px;font-weight:600}.dim{fill:var(--dim);font-size:11px}\n"
     ".name{font-weight:600}.grid{stroke:var(--line);stroke-width:1}\n"
+    ".on{font-size:11px;fill:var(--page)}\n"
     ".run{stroke:var(--page);stroke-width:.6}.wait{fill-opacity:.16}\n"
     ".line{stroke-width:1.4;stroke-dasharray:2 3;stroke-opacity:.75}\n"
     ".ready{fill:none;stroke-width:1;stroke-opacity:.6}\n"
     ".wake{fill:none;stroke:var(--ink);stroke-width:1.1;stroke-opacity:.6}\n"
     ".spawn{fill:none;stroke:var(--dim);stroke-width:1;stroke-dasharray:1.5 2.5}\n"
     ".cancel{fill:none;stroke:var(--bad);stroke-width:1.3;stroke-dasharray:4 2}\n"
+    ".far{stroke-opacity:.22}\n"
     "</style>\n"
     "<defs><marker id=\"tip\" viewBox=\"0 0 8 8\" refX=\"7\" refY=\"4\" markerWidth=\"7\" "
     "markerHeight=\"7\" orient=\"auto\"><path d=\"M0 0L8 4L0 8z\" fill=\"context-stroke\"/></marker>"
@@ -235,6 +244,11 @@ static void draw_bar(const struct plot *plot, const struct trace_span *span) {
                 "<rect class=\"run\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%d\" rx=\"2\" "
                 "fill=\"var(--c%d)\"/>",
                 x0, y, width < 1 ? 1 : width, BAR, colour);
+        if (width >= LABELLED && span->until_ns > span->from_ns) {
+            fprintf(plot->out, "<text class=\"on\" x=\"%.1f\" y=\"%.1f\">", x0 + 5, y + 14);
+            put_duration(span->until_ns - span->from_ns, plot->out);
+            fputs("</text>", plot->out);
+        }
     } else {
         fprintf(plot->out,
                 "<rect class=\"wait\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%d\" "
@@ -272,7 +286,9 @@ static void draw_arrows(const struct plot *plot) {
     const struct trace *trace = plot->trace;
     for (size_t i = 0; i < plot->rows; i++) {
         const struct trace_task *task = &trace->tasks[i];
-        draw_arrow(plot, "spawn", task->spawner, task->id, x_of(plot, task->step, task->at_ns));
+        bool far = abs(row_of(plot, task->spawner) - (int)i) > FAN_MOST;
+        draw_arrow(plot, far ? "spawn far" : "spawn", task->spawner, task->id,
+                   x_of(plot, task->step, task->at_ns));
     }
     for (size_t i = 0; i < trace->span_count; i++) {
         const struct trace_span *span = &trace->spans[i];
@@ -311,6 +327,27 @@ static void draw_axis(const struct plot *plot) {
     }
 }
 
+/* As much as there is room for. Names that are long tend to begin alike: the middle is left out. */
+static void put_name(const char *name, FILE *out) {
+    char text[NAME_MOST + 8];
+    size_t len = strlen(name);
+    size_t head = len;
+    size_t tail = len;
+    if (len > NAME_MOST) {
+        head = NAME_MOST / 2;
+        tail = len - NAME_MOST / 2;
+        while (head > 0 && is_inside_utf8(name[head])) {
+            head--;
+        }
+        while (is_inside_utf8(name[tail])) {
+            tail++;
+        }
+    }
+    snprintf(text, sizeof(text), "%.*s%s%s", (int)head, name, len > NAME_MOST ? "…" : "",
+             name + tail);
+    trace_put_text(text, out);
+}
+
 static void draw_names(const struct plot *plot) {
     for (size_t i = 0; i < plot->rows; i++) {
         const struct trace_task *task = &plot->trace->tasks[i];
@@ -323,9 +360,7 @@ static void draw_names(const struct plot *plot) {
         fprintf(plot->out, "<g><title>spawned at ");
         trace_put_text(task->spawned, plot->out);
         fprintf(plot->out, "</title><text class=\"name\" x=\"%d\" y=\"%.1f\">", MARGIN, y + 24);
-        char name[24];
-        snprintf(name, sizeof(name), strlen(task->name) > 20 ? "%.19s…" : "%s", task->name);
-        trace_put_text(name, plot->out);
+        put_name(task->name, plot->out);
         fputs("</text></g>\n", plot->out);
     }
 }

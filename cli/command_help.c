@@ -5,7 +5,8 @@
  * Invariant  `juggle help X` prints what `juggle X --help` does.
  * Called by  commands.c.
  * Why        `help` is what people type who do not know the options yet.
- * Quirks     --man prints roff source for packagers: juggle help --man race > juggle-race.1
+ * Quirks     `juggle --version` says the version in its first line, and the build switches in the second.
+ *            --man prints roff source for packagers: juggle help --man race > juggle-race.1
  */
 #include "commands.h"
 #include "help.h"
@@ -75,9 +76,38 @@ const struct command command_help = {
     .run = run_help,
 };
 
+/* What this build has that another may lack. */
+static const char build[] =
+#if defined(__x86_64__)
+    "x86_64"
+#elif defined(__aarch64__)
+    "aarch64"
+#endif
+#if defined(__clang__)
+    ", clang " __clang_version__
+#else
+    ", gcc " __VERSION__
+#endif
+#ifdef JUGGLE_HAVE_JANSSON
+    ", +jansson"
+#else
+    ", -jansson"
+#endif
+#ifdef JUGGLE_HAVE_VALGRIND
+    ", +valgrind"
+#else
+    ", -valgrind"
+#endif
+#if defined(JUGGLE_SANITIZE_ADDRESS)
+    ", address sanitizer"
+#elif defined(JUGGLE_SANITIZE_THREAD)
+    ", thread sanitizer"
+#endif
+    ;
+
 static int run_version(const void *given) {
     (void)given;
-    printf("juggle %s\n", jg_version());
+    printf("juggle %s\n%s\n", jg_version(), build);
     return EXIT_GOOD;
 }
 

@@ -11,8 +11,9 @@
  * makes a picture of it. With JUGGLE_TRACE=FILE in the environment all loops of a process are traced;
  * "%p" in the name stands for the process's number. A forked child is not traced.
  *
- * A traced loop resumes its tasks one at a time and spends about 0.2 microseconds on each resume, park
- * and wake, and 48 bytes. Under the sim backend times are virtual: a run can be repeated exactly.
+ * A traced loop resumes its tasks one at a time. A resume takes some 0.12 microseconds
+ * (docs/decisions/observing.md), and each start, stop and wake 48 bytes. Under the sim backend times are
+ * virtual: a run can be repeated exactly.
  */
 #ifndef JUGGLE_TRACE_H
 #define JUGGLE_TRACE_H

@@ -89,7 +89,7 @@ def width():
 @suite.test
 def version():
     text = printed("--version")
-    check(re.fullmatch(r"juggle \d+\.\d+\.\d+\S*\n", text), text)
+    check(re.fullmatch(r"juggle \d+\.\d+\.\d+\S*\n\w+, (gcc|clang) .*[+-]jansson.*\n", text), text)
     equal(printed("version"), text, "the command")
 
 

@@ -19,6 +19,8 @@
 
 #if defined(JUGGLE_SANITIZE_ADDRESS) || defined(JUGGLE_SANITIZE_THREAD)
 enum { API_SEEDS = 5, API_SLOWED = 10 };
+#elif defined(JUGGLE_COVERAGE)
+enum { API_SEEDS = 25, API_SLOWED = 10 }; // each process writes down what it counted
 #else
 enum { API_SEEDS = 25, API_SLOWED = 1 };
 #endif

@@ -243,17 +243,24 @@ static int sim_pollable(struct backend *backend) {
     return backend->loop->handle->wakeup_fd;
 }
 
-/* Waits really, for threads that owe the loop something. Returns whether it was woken. */
+/* Waits really, for threads that owe the loop something. Returns whether it was woken. A signal does not
+ * end the wait: what its handler posted wakes us, and time has to pass also in a rain of signals. */
 static bool wait_for_threads(struct sim *self, int64_t timeout_ns) {
     jg_loop *handle = self->backend.loop->handle;
     struct pollfd wakeup = {.fd = handle->wakeup_fd, .events = POLLIN};
-    const struct timespec limit = {timeout_ns / JG_S, timeout_ns % JG_S};
+    int64_t until_ns = timeout_ns < 0 ? JG_NEVER : clock_add(clock_now_ns(), timeout_ns);
     self->backend.kernel_waits++;
-    int got = ppoll(&wakeup, 1, timeout_ns < 0 ? NULL : &limit, NULL);
+    int got;
+    do {
+        int64_t left_ns = until_ns - clock_now_ns();
+        left_ns = left_ns > 0 ? left_ns : 0;
+        const struct timespec limit = {left_ns / JG_S, left_ns % JG_S};
+        got = ppoll(&wakeup, 1, until_ns == JG_NEVER ? NULL : &limit, NULL);
+    } while (got < 0);
     if (got > 0) {
         inbox_calm(handle);
     }
-    return got != 0; // also after a signal: look again
+    return got > 0;
 }
 
 /* Lets time pass. Returns 0, or -EDEADLK when nothing can ever happen. */

@@ -8,6 +8,8 @@
 #include "rt/sim_net.h"
 
 #include <errno.h>
+#include <signal.h>
+#include <sys/time.h>
 
 static struct backend *here(void) {
     return backend_current();
@@ -408,6 +410,34 @@ START_TEST(refused_memory_leaves_the_network_whole) {
 }
 END_TEST
 
+static volatile sig_atomic_t drops;
+
+static void count_drop(int number) {
+    (void)number;
+    drops = drops + 1;
+}
+
+static void rain_body(void *arg) {
+    const struct sigaction action = {.sa_handler = count_drop};
+    const struct itimerval often = {{.tv_usec = 300}, {.tv_usec = 300}};
+    const struct itimerval never = {{0, 0}, {0, 0}};
+    struct loop *loop = sched_current()->loop;
+    (void)arg;
+    expect(sigaction(SIGALRM, &action, NULL) == 0);
+    expect(setitimer(ITIMER_REAL, &often, NULL) == 0);
+    loop->external++; // a thread owes something: time is real
+    loop_pause(sched_current(), 5 * JG_MS);
+    loop->external--;
+    expect(setitimer(ITIMER_REAL, &never, NULL) == 0);
+    expect(drops > 0);
+}
+
+// While signals rain, the clock would stand still, and every limit be endless.
+START_TEST(time_passes_in_a_rain_of_signals) {
+    world_run("sim", 1, rain_body, NULL);
+}
+END_TEST
+
 static void pollable_body(void *arg) {
     (void)arg;
     int fd = ops()->pollable(here());
@@ -421,8 +451,9 @@ START_TEST(the_loops_descriptor_is_a_real_one) {
 }
 END_TEST
 
-FIXTURE_MAIN("rt/sim_edges", a_connected_socket_hears_one_peer_only,
-             each_socket_does_what_it_is_for, odd_addresses_are_told_apart,
-             datagrams_that_do_not_fit_are_dropped, a_refused_datagram_is_told_to_who_is_connected,
-             a_cut_cable_holds_all_back, the_first_of_two_faults_counts,
-             refused_memory_leaves_the_network_whole, the_loops_descriptor_is_a_real_one)
+FIXTURE_MAIN("rt/sim_edges", time_passes_in_a_rain_of_signals,
+             a_connected_socket_hears_one_peer_only, each_socket_does_what_it_is_for,
+             odd_addresses_are_told_apart, datagrams_that_do_not_fit_are_dropped,
+             a_refused_datagram_is_told_to_who_is_connected, a_cut_cable_holds_all_back,
+             the_first_of_two_faults_counts, refused_memory_leaves_the_network_whole,
+             the_loops_descriptor_is_a_real_one)

@@ -10,13 +10,19 @@
  * Quirks     a connection that has served before may be closed by the peer just as we send. Nothing
  *            of an answer came then, and a request that may be repeated is sent again, once, on a
  *            new connection. One that may not is sent again only if not a byte of it had gone.
+ *            An answer to a long request is heard while it is being sent: a task listens. Without a loop
+ *            there is none, and it is read only when all is sent or the sending fails.
  */
 #include "http/client_priv.h"
 
 #include "base/check.h"
 #include "base/clock.h"
 
+#include <juggle/group.h>
+
 #include <errno.h>
+
+enum { BODY_SHORT = 16 * 1024 }; // a body that the kernel takes at once, read or not
 
 // What was being waited for, and the option that sets the limit.
 static const struct limit_text {
@@ -165,22 +171,74 @@ static int send_failed(const struct exchange *x, int rc) {
                         strerrordesc_np(-rc));
 }
 
-/* Sends and listens. A peer may answer and close before it has read all we send: then its answer
- * counts, and the connection does not. */
-static int converse(struct exchange *x) {
-    x->sent_before = jg_stream_sent(x->connection->stream);
-    int sent = request_send(x);
-    if (sent < 0 && (!cut_off(sent) || x->source_failed || !sent_any(x))) {
-        return send_failed(x, sent);
-    }
-    int rc = head_read(x);
-    if (sent < 0 && rc < 0 && rc != -ECANCELED && !x->heard) {
+/* Whether the sending failed by itself, and no answer can explain it. */
+static bool fails_alone(const struct exchange *x, int sent) {
+    return sent < 0 && (!cut_off(sent) || x->source_failed || !sent_any(x));
+}
+
+/* What the exchange comes to: `sent` is what the sending did, `rc` the listening. */
+static int conclude(struct exchange *x, int sent, int rc) {
+    if (sent < 0 && sent != -ECANCELED && rc < 0 && rc != -ECANCELED && !x->heard) {
         return send_failed(x, sent);
     }
     if (sent < 0 || x->client->no_keep_alive) {
         x->head.flags |= HTTP_FLAG_CLOSE;
     }
     return rc;
+}
+
+/* A task that listens while the request is still being sent. */
+struct listening {
+    struct exchange *x;
+    jg_group group;
+    bool answered;
+};
+
+static intptr_t hear(void *arg) {
+    struct listening *listening = arg;
+    int rc = head_read(listening->x);
+    if (rc == 0) {
+        listening->answered = true;
+        jg_group_cancel(&listening->group); // whoever has answered need not read the rest
+    }
+    return rc;
+}
+
+/* Sends, and listens at the same time. */
+static int converse_both(struct exchange *x) {
+    struct listening listening = {.x = x};
+    jg_group *group = &listening.group;
+    jg_group_open(group);
+    int rc = jg_group_spawn(group, hear, &listening);
+    int sent = rc < 0 ? rc : request_send(x);
+    bool alone = rc == 0 && !listening.answered && sent != -ECANCELED && fails_alone(x, sent);
+    if (sent == -ECANCELED) {
+        jg_group_cancel(group); // also if only the source was
+    }
+    rc = alone ? send_failed(x, sent) : rc;
+    rc = (int)jg_group_close(group, rc);
+    if (rc == 0 && !listening.answered) {
+        if (sent < 0) {
+            return sent;
+        }
+        rc = head_read(x); // somebody cancelled the task that listened, and nobody else
+    }
+    return alone ? rc : conclude(x, sent, rc);
+}
+
+/* Sends and listens. A peer may answer, and close, before it has read all we send: then its answer counts,
+ * and the connection does not. */
+static int converse(struct exchange *x) {
+    bool is_long = x->request->source != NULL || x->request->body_size > BODY_SHORT;
+    x->sent_before = jg_stream_sent(x->connection->stream);
+    if (is_long && sched_current()->loop != NULL) {
+        return converse_both(x);
+    }
+    int sent = request_send(x);
+    if (fails_alone(x, sent)) {
+        return send_failed(x, sent);
+    }
+    return conclude(x, sent, head_read(x));
 }
 
 static bool is_idempotent(enum http_method method) {

@@ -23,6 +23,7 @@ enum peer_after {
     PEER_KEEP,  // wait for the next request
     PEER_CLOSE, // close the connection
     PEER_HANG,  // do nothing more until the client ends it
+    PEER_DEAF,  // nor read
 };
 
 struct peer_reply {
@@ -150,6 +151,7 @@ static inline void peer_converse(struct peer *peer, jg_stream *stream) {
         if (reply->after == PEER_HANG) {
             peer_wait_for_end(stream);
         }
+        while (reply->after == PEER_DEAF && jg_sleep(1000) == 0) {}
         if (reply->after != PEER_KEEP) {
             return;
         }

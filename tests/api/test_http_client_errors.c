@@ -433,6 +433,45 @@ START_TEST(answer_before_the_request_is_read_ends_the_upload) {
 }
 END_TEST
 
+static void early_and_patient_body(struct peer *peer) {
+    jg_http_client *client = client_open(NULL);
+    static char body[4 << 20];
+    size_t left = (size_t)1 << 40;
+    const jg_http_request posts[] = {
+        {.url = peer->url, .method = "POST", .source = endless_source, .source_arg = &left},
+        {.url = peer->url, .method = "POST", .body = body, .body_size = sizeof(body)}};
+    for (int i = 0; i < 2; i++) {
+        jg_http_response *response = NULL;
+        int rc = 0;
+        JG_TIMEOUT(5000, rc) {
+            rc = jg_http_send(client, &posts[i], &response);
+        }
+        ck_assert_msg(rc == 0, "%s", jg_error_detail(rc));
+        const char *data;
+        ck_assert_int_eq(jg_http_status(response), 413);
+        ck_assert_int_eq(jg_http_body(response, &data), 3);
+        jg_http_response_close(response);
+    }
+    ck_assert_int_eq(peer->accepted,
+                     2); // a request that was not sent to its end spoils its connection
+    jg_http_client_close(client);
+}
+
+// A server that answers early and neither reads nor closes would be sent to until a time limit.
+START_TEST(answer_while_the_request_is_sent_ends_the_upload) {
+    needs_loop(); // without one nobody listens meanwhile
+    static const struct peer_reply replies[] = {
+        {.bytes = "HTTP/1.1 413 Too Large\r\nContent-Length: 3\r\n\r\nbig",
+         .early = true,
+         .after = PEER_DEAF},
+        {.bytes = "HTTP/1.1 100 Continue\r\n\r\n"
+                  "HTTP/1.1 413 Too Large\r\nContent-Length: 3\r\n\r\nbig",
+         .early = true,
+         .after = PEER_DEAF}};
+    peer_run(replies, 2, early_and_patient_body, NULL);
+}
+END_TEST
+
 static ssize_t failing_source(void *arg, void *buf, size_t cap) {
     (void)arg;
     (void)buf;
@@ -492,5 +531,6 @@ FIXTURE_MAIN("api/http_client_errors", answer_with_length_cut_anywhere_is_an_err
              nothing_is_sent_of_a_request_that_may_not_be, bad_options_are_refused,
              dead_kept_connection_is_replaced_once, post_is_never_repeated,
              retry_happens_once_and_only_for_a_kept_connection, no_retry_after_the_first_byte,
-             answer_before_the_request_is_read_ends_the_upload, failing_source_fails_the_request,
+             answer_before_the_request_is_read_ends_the_upload,
+             answer_while_the_request_is_sent_ends_the_upload, failing_source_fails_the_request,
              refused_connection_says_so)

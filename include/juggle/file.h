@@ -73,7 +73,8 @@ JG_API void jg_file_data_free(char *data);
  * Whoever reads it sees all of the old or all of the new, also after a power cut. A file that is there
  * keeps its permissions; a new one gets 0666 less the umask.
  *
- * Returns 0; what opening, writing and renaming return: then the file is as it was. */
+ * Returns 0; -EISDIR, and -EINVAL for what is there and no file (a device, a pipe); what opening, writing
+ * and renaming return: then the file is as it was. */
 JG_API JG_SUSPENDS int jg_file_store(const char *path, const void *data, size_t size);
 
 /* rename, unlink, mkdir, rmdir and stat of the system. Return 0 or a negative error. */

@@ -280,6 +280,10 @@ static intptr_t open_beside(struct call *call, char *name, size_t size) {
 
 static intptr_t do_store(void *arg) {
     struct call *call = arg;
+    struct stat present;
+    if (stat(call->path, &present) == 0 && !S_ISREG(present.st_mode)) {
+        return S_ISDIR(present.st_mode) ? -EISDIR : -EINVAL; // a device would be gone for everybody
+    }
     size_t name_size = strlen(call->path) + 32;
     char *name = mem_alloc(name_size);
     if (name == NULL) {

@@ -317,7 +317,25 @@ START_TEST(files_need_descriptors) {
 }
 END_TEST
 
+static intptr_t store_over_pipe(void *arg) {
+    const char *path = in_directory("pipe");
+    struct stat about;
+    (void)arg;
+    ck_assert_int_eq(mkfifo(path, 0600), 0);
+    ck_assert_int_eq(jg_file_store(path, "x", 1), -EINVAL);
+    ck_assert_int_eq(jg_path_stat(path, &about), 0);
+    ck_assert(S_ISFIFO(about.st_mode));
+    ck_assert_int_eq(jg_path_unlink(path), 0);
+    return 0;
+}
+
+// Run by root, storing to /dev/full replaced the device by a file, for everybody.
+START_TEST(only_files_are_replaced) {
+    run_in_directory(store_over_pipe);
+}
+END_TEST
+
 FIXTURE_MAIN("api/file", a_file_is_written_and_read, failures_are_told,
              paths_are_made_moved_and_removed, whole_files_are_read_and_replaced,
              a_cancelled_read_is_waited_for, a_cancelled_task_does_nothing_but_close,
-             many_tasks_use_one_file, files_need_descriptors)
+             many_tasks_use_one_file, files_need_descriptors, only_files_are_replaced)

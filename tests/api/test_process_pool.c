@@ -11,6 +11,7 @@
 #include "api/worker_steps.h"
 
 #include <dirent.h>
+#include <sys/wait.h>
 
 static jg_process_pool *open_pool(size_t processes) {
     const jg_process_pool_options options = {.processes = processes};
@@ -494,9 +495,35 @@ START_TEST(pool_outlives_a_loop) {
 }
 END_TEST
 
+static intptr_t fork_and_return(const void *in, size_t in_size, jg_worker_output *out) {
+    (void)out;
+    pid_t pid = fork();
+    if (pid > 0) {
+        waitpid(pid, NULL, 0);
+    }
+    return pid > 0 ? int_of(in, in_size) : 99;
+}
+
+static intptr_t forking_body(void *arg) {
+    jg_process_pool *pool = open_pool(1);
+    (void)arg;
+    for (int i = 1; i <= 3; i++) {
+        ck_assert_int_eq(run_int(pool, fork_and_return, i), i);
+    }
+    ck_assert_int_eq(jg_process_pool_close(pool), 0);
+    return 0;
+}
+
+// The child's word was taken for the job's, and the job's for that of the next one.
+START_TEST(a_forked_child_of_a_job_does_not_answer) {
+    run_once(forking_body, NULL);
+}
+END_TEST
+
 FIXTURE_MAIN("api/process_pool", bytes_go_in_and_come_out, error_comes_back_with_its_detail,
              r23_death_is_the_job_s_error, r23_cancel_ends_a_hanging_worker,
              r23_stubborn_worker_is_killed_after_two_seconds, r23_output_is_bounded,
              r23_worker_sees_its_socket_alone, death_of_an_idle_worker_goes_unnoticed,
              one_death_leaves_the_others_alone, queue_is_bounded_and_closed,
-             job_waits_for_a_worker_there_is, forked_copy_is_refused, pool_outlives_a_loop)
+             job_waits_for_a_worker_there_is, forked_copy_is_refused, pool_outlives_a_loop,
+             a_forked_child_of_a_job_does_not_answer)

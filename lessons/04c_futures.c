@@ -23,8 +23,7 @@ static intptr_t print_paper(void *arg) {
     int rc = jg_sleep(200);
     if (rc == 0) {
         say("the paper is printed");
-        rc = jg_future_set(&weather,
-                           21); // wakes all who wait; they run when this task waits or ends
+        rc = jg_future_set(&weather, 21); // wakes all who wait; they run once this task has ended
         say("the printer goes home");
     }
     return rc;

@@ -15,8 +15,8 @@ struct service {
 };
 
 static struct service services[] = {
-    {.name = "ipify", .path = "/ipify?format=json", .field = "ip"},
-    {.name = "ip-api", .path = "/ip-api/json", .field = "query"},
+    {.name = "ipify", .path = "/ipify?format=json", .field = "ip", .ip = "no answer"},
+    {.name = "ip-api", .path = "/ip-api/json", .field = "query", .ip = "no answer"},
 };
 static jg_http_client *client;
 
@@ -36,37 +36,36 @@ static intptr_t fetch_ip(void *arg) {
 }
 
 static const char *state(const jg_task *task) {
-    return !jg_done(task) ? "pending" : jg_cancelled(task) ? "cancelled" : "done:";
+    return !jg_done(task) ? "pending" : jg_cancelled(task) ? "cancelled" : "done";
 }
 
 static intptr_t race(void) {
     jg_task *tasks[2];
     jg_future *futures[2];
     for (int i = 0; i < 2; i++) {
+        services[i].url = lesson_url((size_t)i, services[i].path);
         tasks[i] = jg_spawn(fetch_ip, &services[i]);
         futures[i] = jg_task_future(tasks[i]);
     }
     intptr_t rc = jg_wait(futures, 2, JG_FIRST_COMPLETED, -1);
     for (int i = 0; i < 2; i++) {
-        say("%s is %s %s", services[i].name, state(tasks[i]), services[i].ip);
-        bool asked = jg_cancel(tasks[i]); // false: it has ended already
-        jg_wait(&futures[i], 1, JG_ALL_COMPLETED, -1);
-        if (asked) {
+        say("%s is %s: %s", services[i].name, state(tasks[i]), services[i].ip);
+    }
+    for (int i = 0; i < 2; i++) {
+        if (jg_cancel(tasks[i])) { // false: it has ended already
+            jg_wait(&futures[i], 1, JG_ALL_COMPLETED, -1);
             say("%s was asked to stop, and is %s", services[i].name, state(tasks[i]));
             jg_detach(tasks[i]); // it is over, and its word is -ECANCELED
-            continue;
+        } else {
+            intptr_t one = jg_join(tasks[i]);
+            rc = rc < 0 ? rc : one;
         }
-        intptr_t one = jg_join(tasks[i]);
-        rc = rc < 0 ? rc : one;
     }
     return rc;
 }
 
 static intptr_t lesson(void *arg) {
     (void)arg;
-    for (size_t i = 0; i < 2; i++) {
-        services[i].url = lesson_url(i, services[i].path);
-    }
     intptr_t rc = jg_http_client_open(&lesson_limits, &client);
     if (rc == 0) {
         rc = race();

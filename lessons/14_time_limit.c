@@ -50,7 +50,10 @@ static intptr_t race(int64_t limit_ms) {
         }
     }
     say("limit %.1f s: %s; ipify: %s, ip-api: %s", (double)limit_ms / 1000,
-        rc == -ETIMEDOUT ? "it struck" : "in time", services[0].ip, services[1].ip);
+        rc == -ETIMEDOUT ? "it struck"
+        : rc < 0         ? "a failure"
+                         : "in time",
+        services[0].ip, services[1].ip);
     return rc;
 }
 

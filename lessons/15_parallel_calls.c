@@ -27,8 +27,8 @@ static intptr_t fetch(void *arg) {
     const struct call *call = arg;
     jg_http_client *client;
     jg_http_response *response;
-    int rc = jg_http_client_open(&lesson_limits,
-                                 &client); // a process shares nothing: its own client
+    // A process shares nothing, so it has a client of its own.
+    int rc = jg_http_client_open(&lesson_limits, &client);
     rc = rc < 0 ? rc : jg_http_get(client, call->url, &response);
     if (rc < 0) {
         return rc; // the process ends, and its connections with it

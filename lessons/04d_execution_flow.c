@@ -22,8 +22,7 @@ static int fetch(const char *who) {
 
 static intptr_t child(void *name) {
     mark(name, "begins");
-    int rc = fetch(
-        name); // it waits, so whoever calls it waits: no mark in the code, one in the header
+    int rc = fetch(name); // it waits, so whoever calls it waits: nothing here marks that
     mark(name, "ends");
     return rc;
 }

@@ -37,7 +37,7 @@ static void interpret(struct frame *frame) {
         net_act,    stream_act, stream_act, stream_act, udp_act,     weather_act};
     const size_t count = sizeof acts / sizeof acts[0];
     while (world.at < world.size && !world.closing && *frame->refusals < frame->patience) {
-        uint8_t act = next_byte() % (count + 2);
+        uint8_t act = (uint8_t)(next_byte() % (count + 2));
         if (act >= count) {
             return;
         }

@@ -11,6 +11,7 @@
 
 #include "text.h"
 
+#include <juggle/address.h>
 #include <juggle/url.h>
 
 #include <arpa/inet.h>
@@ -76,6 +77,20 @@ static bool is_loopback(const struct sockaddr *address) {
     return address->sa_family == AF_INET6 && (IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr) || is_mapped);
 }
 
+/* A system without /etc/hosts does not know "localhost"; the library does. */
+static bool resolve_alone(struct target *target) {
+    jg_address own;
+    if (jg_address_make(target->host, (int)target->port, &own) < 0) {
+        return false;
+    }
+    const struct sockaddr *address = (const struct sockaddr *)(const void *)&own;
+    target->address_size = address->sa_family == AF_INET ? sizeof(struct sockaddr_in)
+                                                         : sizeof(struct sockaddr_in6);
+    memcpy(&target->address, address, target->address_size);
+    target->is_local = is_loopback(address);
+    return true;
+}
+
 int target_resolve(struct target *target, char *out_error) {
     const struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV};
     struct addrinfo *found = NULL;
@@ -86,6 +101,9 @@ int target_resolve(struct target *target, char *out_error) {
     }
     snprintf(port, sizeof(port), "%u", target->port);
     int rc = getaddrinfo(target->host, port, &hints, &found);
+    if (rc != 0 && resolve_alone(target)) {
+        return 0;
+    }
     if (rc != 0) {
         refuse(out_error, "host %s: %s", text_escape(target->host, shown, sizeof(shown)),
                gai_strerror(rc));

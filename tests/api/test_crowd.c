@@ -10,6 +10,7 @@
 // Backends: epoll
 #define FIXTURE_LIMIT 60
 #include "api/api.h"
+#include "fixtures/guards.h"
 
 #include <time.h>
 
@@ -115,6 +116,7 @@ static intptr_t crowd_body(void *arg) {
 
 // A hundred thousand waiters cancelled at once would take minutes.
 START_TEST(x10_a_crowd_is_cancelled_in_linear_time) {
+    needs_light_guards();
     run_once(crowd_body, NULL);
 }
 END_TEST

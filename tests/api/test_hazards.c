@@ -9,6 +9,7 @@
 #define FIXTURE_LIMIT 20
 #include "api/api.h"
 #include "api/limits.h"
+#include "fixtures/guards.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -416,6 +417,7 @@ START_TEST(r08_hundred_thousand_tasks_are_parked) {
     if (on_backend("sim")) {
         fixture_skip("choosing one of so many at each step takes minutes");
     }
+    needs_light_guards();
     run_once(park_many, NULL);
 }
 END_TEST

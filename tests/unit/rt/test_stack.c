@@ -2,6 +2,7 @@
 /* test_stack.c – guarded stacks: that every one is guarded, both ways of guarding, limits, reuse.
  */
 #define FIXTURE_LIMIT 30
+#include "fixtures/guards.h"
 #include "fixtures/refuse.h"
 
 #include "base/mem.h"
@@ -84,26 +85,9 @@ static size_t count_mappings(void) {
     return lines;
 }
 
-/* The pool's own first choice, where it is the light guard: told by what it costs in mappings. */
-static void need_light_guards(void) {
-    struct stack_pool pool;
-    struct stack stack;
-    stack_pool_init(&pool);
-    stack_force_guard(STACK_GUARD_UNKNOWN);
-    size_t before = count_mappings();
-    for (int i = 0; i < 10; i++) {
-        ck_assert_int_eq(stack_take(&pool, STACK_MIN, &stack), 0);
-    }
-    bool light = count_mappings() < before + 10;
-    stack_pool_fini(&pool);
-    if (!light) {
-        fixture_skip("no MADV_GUARD_INSTALL here (it needs Linux 6.13)");
-    }
-}
-
 // An overflowing stack would silently write into its neighbour.
 START_TEST(every_stack_has_a_light_guard) {
-    need_light_guards();
+    needs_light_guards();
     check_guards_of(STACK_GUARD_LIGHT);
 }
 END_TEST
@@ -124,7 +108,7 @@ static void refuse_install(int error) {
 
 // Before Linux 6.14 many guards cannot be had with one call: there would be none.
 START_TEST(one_guard_at_a_time_where_the_kernel_is_older) {
-    need_light_guards();
+    needs_light_guards();
     refuse(SYS_process_madvise, EBADF);
     check_guards_of(STACK_GUARD_LIGHT);
 }
@@ -224,12 +208,19 @@ START_TEST(without_proc_the_usual_mapping_limit_counts) {
 }
 END_TEST
 
+static void needs_many_mappings(void) {
+    if (sanitize_on_valgrind()) {
+        fixture_skip("valgrind's own tables are too small for this");
+    }
+}
+
 // A hundred thousand tasks would run into vm.max_map_count. R8.
 START_TEST(r08_hundred_thousand_stacks_need_few_mappings) {
     enum { COUNT = 150000 }; // and past the largest region
     struct stack_pool pool;
     struct stack stack = {NULL, 0};
-    need_light_guards();
+    needs_light_guards();
+    needs_many_mappings();
     stack_force_guard(STACK_GUARD_UNKNOWN);
     stack_pool_init(&pool);
     catch_faults();
@@ -266,9 +257,7 @@ START_TEST(r08_at_the_mapping_limit_taking_fails_and_all_goes_on) {
     struct stack_pool pool;
     struct stack last;
     struct stack again;
-    if (sanitize_on_valgrind()) {
-        fixture_skip("valgrind's own tables are too small for this");
-    }
+    needs_many_mappings();
     stack_force_guard(STACK_GUARD_MPROTECT);
     stack_pool_init(&pool);
     catch_faults();

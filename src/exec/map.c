@@ -28,8 +28,10 @@ struct map {
     size_t lanes;
     bool collect;
     jg_process_pool *processes; // or NULL: lanes call the function themselves
-    atomic_size_t next;         // item to be taken
-    atomic_size_t failed;       // items
+    jg_map_mode mode;
+    unsigned generation;  // the process it runs in
+    atomic_size_t next;   // item to be taken
+    atomic_size_t failed; // items
     atomic_bool stopped;
 };
 
@@ -83,6 +85,9 @@ static intptr_t work(struct map *map, struct parcel *parcel) {
     while (take(map, &index)) {
         char *item = map->items + index * map->item_size;
         intptr_t word = parcel != NULL ? call_in_process(map, item, parcel) : map->fn(item);
+        if (unlikely(map->generation != pool_generation()) && map->mode != JG_MAP_INLINE) {
+            task_end_forked(word); // a copy: the other items are its parent's to do
+        }
         if (map->words != NULL) {
             map->words[index] = word;
         }
@@ -212,8 +217,8 @@ static intptr_t run_threads(struct map *map) {
     return result;
 }
 
-static intptr_t run_mode(jg_map_mode mode, struct map *map) {
-    switch (mode) {
+static intptr_t run_mode(struct map *map) {
+    switch (map->mode) {
     case JG_MAP_INLINE:
         return run_lane(map);
     case JG_MAP_THREADS:
@@ -243,17 +248,20 @@ intptr_t jg_map(jg_map_mode mode, jg_fn *fn, void *items, size_t item_size, size
     if (refused < 0 || count == 0) {
         return refused;
     }
+    pool_watch_forks(NULL);
     struct map map = {.fn = fn,
                       .items = items,
                       .item_size = item_size,
                       .count = count,
                       .words = out_words,
                       .lanes = lanes_for(mode, options->limit, count),
-                      .collect = options->collect_errors};
+                      .collect = options->collect_errors,
+                      .mode = mode,
+                      .generation = pool_generation()};
     for (size_t i = 0; out_words != NULL && i < count; i++) {
         out_words[i] = -ECANCELED;
     }
-    intptr_t rc = run_mode(mode, &map);
+    intptr_t rc = run_mode(&map);
     size_t failed = atomic_load(&map.failed);
     if (rc == 0 && failed > 0 && !map.collect) {
         return -ECANCELED; // an item said so of itself

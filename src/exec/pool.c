@@ -33,6 +33,7 @@ struct pool_thread {
     jg_fn *fn;          // what was handed over; NULL: end
     void *arg;
     jg_drop_fn *drop_result;
+    unsigned generation; // the process it works in
 };
 
 enum {
@@ -223,9 +224,17 @@ struct outcome {
     struct error_record *error;
 };
 
+/* In a forked copy of the thread there is no pool to go back to; its lock may be held for ever. */
+static void mind_fork_of_thread(const struct pool_thread *thread, intptr_t word) {
+    if (unlikely(pool_generation() != thread->generation)) {
+        task_end_forked(word);
+    }
+}
+
 static struct outcome run(struct pool_thread *thread) {
     struct jg_task *self = task_current();
     struct outcome outcome = {.word = thread->fn(thread->arg)};
+    mind_fork_of_thread(thread, outcome.word);
     if (unlikely(jg_failed(outcome.word))) {
         outcome.error = error_take_for(self, outcome.word);
     } else if (unlikely(self->error != NULL)) {
@@ -285,6 +294,7 @@ static bool run_one(struct pool_thread *thread) {
     pthread_mutex_unlock(&pool->lock);
     if (job == NULL) {
         drop(outcome, drop_result);
+        mind_fork_of_thread(thread, 0);
     } else if (goes_home) {
         job_send_home(job);
     }
@@ -320,7 +330,7 @@ struct jg_executor *pool_of_thread(void) {
 static void *run_thread(void *arg) {
     struct jg_executor *pool = arg;
     works_for = pool;
-    struct pool_thread self = {.pool = pool};
+    struct pool_thread self = {.pool = pool, .generation = pool_generation()};
     pthread_setname_np(pthread_self(), pool->name);
     task_current()->coro.name = pool->name;
     pthread_mutex_lock(&pool->lock);

@@ -81,7 +81,11 @@ static void run_child(void *arg) {
     __fpurge(stderr);
     reset_signals();
     task_current()->coro.name = "jg-worker";
-    hand_back(worker->slot, worker->fn(worker->arg));
+    pid_t self = getpid();
+    intptr_t word = worker->fn(worker->arg);
+    if (getpid() == self) { // else a child the function forked: the word is its parent's to give
+        hand_back(worker->slot, word);
+    }
     fflush(stdout);
     fflush(stderr);
     _exit(0);

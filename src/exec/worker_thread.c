@@ -36,6 +36,9 @@ static void end_arrives(jg_call *item) {
 /* The thread's last step, whichever way it ends. */
 static void tell_end(void *arg) {
     struct jg_worker *worker = arg;
+    if (unlikely(worker->owner != getpid())) {
+        task_end_forked(worker->word); // a copy of the thread, in a child its function forked
+    }
     struct end_wait *waiting = atomic_exchange(&worker->ending, &ended);
     if (waiting != NULL) {
         must(inbox_post(waiting->loop->handle, &waiting->item) == 0);

@@ -15,15 +15,13 @@
 #include <unistd.h>
 
 static void settle_call(struct jg_task *self, intptr_t word) {
-    if (unlikely(self->coro.attention & ATTENTION_FORKED)) {
-        _exit(jg_failed(word) ? 1
-                              : 0); // a copy of the loop, in a forked child: nothing to go on with
-    }
+    mind_fork(&self->coro, word);
     if (unlikely(self->innermost != &self->root)) {
         check_misuse("call %s left a scope open", self->coro.name);
     }
     if (unlikely(jg_failed(word) && word != -ECANCELED)) {
         error_report(error_take_for(self, word));
+        mind_fork(&self->coro, 0);
     } else {
         error_free(error_take(self));
     }

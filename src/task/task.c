@@ -27,9 +27,14 @@ static bool ended_cancelled(const struct jg_task *task, intptr_t result) {
     return result == -ECANCELED || unseen;
 }
 
+_Noreturn void task_end_forked(intptr_t word) {
+    _exit(jg_failed(word) ? 1 : 0);
+}
+
 static void drop_result(const struct jg_task *task, intptr_t result) {
     if (task->drop_result != NULL && !jg_failed(result)) {
         task->drop_result((void *)result);
+        mind_fork(sched_current(), 0);
     }
 }
 
@@ -51,6 +56,7 @@ static void settle_unheld(struct jg_task *task) {
     bool lost = task->group == NULL && !task->future.seen;
     if (lost && jg_failed(result) && result != -ECANCELED) {
         error_report(error_take_for(task, result));
+        mind_fork(sched_current(), 0);
     }
     drop_result(task, result);
     empty(task);
@@ -77,6 +83,7 @@ static void finish(struct jg_task *task, intptr_t result) {
     struct task_loop *loop = task_loop_of(task);
     if (unlikely(task->locals != NULL)) {
         locals_end(task);
+        mind_fork(&task->coro, 0);
     }
     if (ended_cancelled(task, result)) {
         drop_result(task, result);
@@ -109,13 +116,12 @@ static intptr_t result_of(struct jg_task *task) {
         task->coro.delivered = true;
         if (task->drop_arg != NULL) {
             task->drop_arg(task->arg);
+            mind_fork(&task->coro, 0);
         }
         return -ECANCELED;
     }
     intptr_t result = task->fn(task->arg);
-    if (unlikely(task->coro.attention & ATTENTION_FORKED)) {
-        _exit(jg_failed(result) ? 1 : 0); // a copy of the task, in a forked child: no loop to go to
-    }
+    mind_fork(&task->coro, result);
     return result;
 }
 

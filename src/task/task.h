@@ -141,6 +141,17 @@ void thread_mind_end(struct jg_task *stand_in);
 /* A task of the group has ended. group.c */
 void group_task_ended(jg_group *group, struct jg_task *task);
 
+/* A function of the user's returned in a forked copy of whoever called it, where there is nothing to go on
+ * with: ends the process, with 0 or, for an error, 1. */
+_Noreturn void task_end_forked(intptr_t word);
+
+/* After every such function the loop calls. */
+static inline void mind_fork(const struct coro *self, intptr_t word) {
+    if (unlikely(self->attention & ATTENTION_FORKED)) {
+        task_end_forked(word);
+    }
+}
+
 /* Starts a task in the group, or alone; see jg_spawn_at. `held` is whether a handle is wanted. NULL when
  * it could not: task_started says why. */
 struct jg_task *task_start(jg_fn *fn, void *arg, const jg_spawn_options *options, const char *site,

@@ -33,9 +33,10 @@ struct jg_future {
     void *error;                         /* what jg_future_fail found recorded */
     const struct jg_future_owner *owner; /* who alone settles it, and how; NULL: anybody */
     bool done;
-    bool of_task; /* the completion of a task */
-    bool seen;    /* somebody was given its failure */
-    bool counted; /* used while an array of futures is looked through */
+    bool of_task : 1; /* the completion of a task */
+    bool owed : 1;    /* debug mode was told that somebody waited, or is to be called */
+    bool seen;        /* somebody was given its failure */
+    bool counted;     /* used while an array of futures is looked through */
 };
 
 /* Gives the future its word and wakes all who wait. Never runs them inside. An error word makes it
@@ -53,7 +54,8 @@ JG_API int jg_future_set(jg_future *future, intptr_t result);
 JG_API int jg_future_fail(jg_future *future, intptr_t code);
 
 /* Ends a future that jg_future_fail made fail; others need no end, but may have one. A failure that
- * nobody was given is reported, see jg_error_on_unretrieved. While somebody waits: a named abort. */
+ * nobody was given is reported, see jg_error_on_unretrieved. A pending one that somebody waited for is
+ * reported by debug mode unless it is settled or ended. While somebody waits: a named abort. */
 JG_API void jg_future_fini(jg_future *future);
 
 /* Cancels a pending future: all who wait get -ECANCELED. A task's future cancels the task, and stays

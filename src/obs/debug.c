@@ -101,6 +101,7 @@ int debug_begin(struct loop *loop) {
     debug->quiet_step = UINT32_MAX;
     watchdog_start(&debug->watchdog, options.slow_ms * JG_MS);
     descriptors_begin(&debug->descriptors, loop->backend);
+    futures_begin(&debug->futures);
     watch->debug = debug;
     debug_runs(debug, &loop->self.coro);
     return 0;
@@ -180,6 +181,7 @@ static void report_stray(const struct jg_task *task) {
 
 void debug_closing(struct watch *watch) {
     const struct list *tasks = &watch->loop->tasks;
+    futures_closing(&watch->debug->futures);
     for (const struct list *node = tasks->next; node != tasks; node = node->next) {
         report_stray(container_of(node, struct jg_task, siblings));
     }
@@ -200,6 +202,7 @@ void debug_loop_closes(struct watch *watch) {
     for (const struct list *node = ended->next; node != ended; node = node->next) {
         report_handle(container_of(node, struct jg_task, siblings));
     }
+    futures_end(&debug->futures);
     descriptors_end(&debug->descriptors, watch->loop->loop.backend);
     mem_free(debug);
     watch->debug = NULL;

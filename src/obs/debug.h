@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /* debug.h – debug mode of one loop.
  *
- * Holds      struct debug: what the watchdog looks at, the descriptors that are open, the settings.
+ * Holds      struct debug: what the watchdog looks at, the descriptors that are open, the futures that
+ *            are owed to somebody, the settings.
  * Invariant  exists from the loop's opening to its close, where debug mode is on.
  * Called by  watch.c.
  * Why        see juggle/debug.h.
@@ -10,6 +11,7 @@
 #define OBS_DEBUG_H
 
 #include "obs/descriptors.h"
+#include "obs/futures.h"
 #include "obs/watchdog.h"
 
 #include <juggle/debug.h>
@@ -19,6 +21,7 @@ struct watch;
 struct debug {
     struct watchdog watchdog;
     struct descriptors descriptors;
+    struct futures futures;
     bool abort_on_deadlock;
     uint32_t quiet_step; // the step at which the present silence was reported
 };

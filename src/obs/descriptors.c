@@ -11,7 +11,6 @@
 
 #include "base/mem.h"
 #include "obs/debug.h"
-#include "obs/watch.h"
 
 #include <stdio.h>
 
@@ -75,12 +74,9 @@ void descriptors_add(struct descriptors *descriptors, int fd, const struct coro 
     if (added == NULL) {
         return;
     }
-    const struct jg_task *task = (const struct jg_task *)(const void *)opener;
     struct descriptor **bucket = bucket_of(descriptors, fd);
     *added = (struct descriptor){.next = *bucket, .fd = fd, .how = how};
-    snprintf(added->task, sizeof(added->task), "%s", opener->name);
-    snprintf(added->spawned, sizeof(added->spawned), "%s",
-             opener->stack.base != NULL ? task_place(task->site) : "");
+    origin_write(opener, &added->opener);
     *bucket = added;
     descriptors->count++;
 }
@@ -143,10 +139,11 @@ void descriptors_begin(struct descriptors *descriptors, struct backend *backend)
 
 static void report(const struct descriptor *descriptor) {
     char text[512];
+    const struct origin *opener = &descriptor->opener;
     snprintf(text, sizeof(text),
              "juggle: descriptor %d (%s, by task %s spawned at %s) is open as the loop closes\n",
-             descriptor->fd, descriptor->how, descriptor->task, descriptor->spawned);
-    debug_report(JG_DEBUG_FD_LEAK, descriptor->task, descriptor->spawned, 0, text);
+             descriptor->fd, descriptor->how, opener->task, opener->spawned);
+    debug_report(JG_DEBUG_FD_LEAK, opener->task, opener->spawned, 0, text);
 }
 
 void descriptors_end(struct descriptors *descriptors, struct backend *backend) {

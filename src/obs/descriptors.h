@@ -10,14 +10,14 @@
 #ifndef OBS_DESCRIPTORS_H
 #define OBS_DESCRIPTORS_H
 
+#include "obs/watch.h"
 #include "rt/op.h"
 
 struct descriptor {
     struct descriptor *next; // in its bucket
     int fd;
-    const char *how;  // "accepted"
-    char task[48];    // who opened it
-    char spawned[64]; // and where that was spawned
+    const char *how; // "accepted"
+    struct origin opener;
 };
 
 struct descriptors {

@@ -14,6 +14,14 @@
 #include "obs/trace.h"
 
 #include <pthread.h>
+#include <stdio.h>
+
+void origin_write(const struct coro *coro, struct origin *out_origin) {
+    const struct jg_task *task = (const struct jg_task *)(const void *)coro;
+    snprintf(out_origin->task, sizeof(out_origin->task), "%s", coro->name);
+    snprintf(out_origin->spawned, sizeof(out_origin->spawned), "%s",
+             coro->stack.base != NULL ? task_place(task->site) : "");
+}
 
 static struct watch *of(struct observer *observer) {
     return (struct watch *)(void *)observer;
@@ -115,6 +123,21 @@ static void on_ended(struct observer *observer, struct coro *coro) {
     drop(record);
 }
 
+static void on_owed(struct observer *observer, const struct jg_future *future,
+                    const struct coro *coro, const char *call) {
+    struct watch *watch = of(observer);
+    if (watch->debug != NULL) {
+        futures_owed(&watch->debug->futures, future, coro, call);
+    }
+}
+
+static void on_unowed(struct observer *observer, const struct jg_future *future) {
+    struct watch *watch = of(observer);
+    if (watch->debug != NULL) {
+        futures_unowed(&watch->debug->futures, future);
+    }
+}
+
 static void on_sleeps(struct observer *observer, bool quiet) {
     struct watch *watch = of(observer);
     if (watch->debug != NULL) {
@@ -172,6 +195,8 @@ static const struct observer_ops watch_ops = {
     .stops = on_stops,
     .woken = on_woken,
     .ended = on_ended,
+    .owed = on_owed,
+    .unowed = on_unowed,
     .sleeps = on_sleeps,
     .awake = on_awake,
     .spins = on_spins,

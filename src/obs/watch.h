@@ -39,6 +39,14 @@ struct watch {
     struct trace *trace;
 };
 
+/* Who did something, as text that outlives the task. */
+struct origin {
+    char task[48];
+    char spawned[64]; // where; "" for a loop's own calls
+};
+
+void origin_write(const struct coro *coro, struct origin *out_origin);
+
 /* The watch of a loop; NULL when nobody looks on. */
 static inline struct watch *watch_of(const struct loop *loop) {
     return (struct watch *)(void *)loop->sched.observer;

@@ -17,6 +17,8 @@
 #include "rt/loop.h"
 #include "rt/sched.h"
 
+struct jg_future;
+
 struct observer_ops {
     // A coroutine was made; the running one made it. It is ready, or resumes next.
     void (*spawned)(struct observer *observer, struct coro *coro);
@@ -26,6 +28,12 @@ struct observer_ops {
     // The wait is over, its result is in it; the running coroutine ended it, see also loop->stage.
     void (*woken)(struct observer *observer, const struct wait *wait);
     void (*ended)(struct observer *observer, struct coro *coro);
+    // A pending future is owed to somebody whom no wait shows: `coro` waited for it and has left, or asks for
+    // `call`, a site, to be made once it has settled. Nothing is known of it any more: settled, ended, or
+    // given up.
+    void (*owed)(struct observer *observer, const struct jg_future *future, const struct coro *coro,
+                 const char *call);
+    void (*unowed)(struct observer *observer, const struct jg_future *future);
     // The kernel is asked now, and may keep the loop. `quiet`: only somebody unknown could end that.
     void (*sleeps)(struct observer *observer, bool quiet);
     void (*awake)(struct observer *observer);

@@ -42,12 +42,19 @@ int jg_future_add_done_callback_at(jg_future *future, jg_done_callback *callback
         return jg_call_soon_at(&callback->call, call_back, callback, site);
     }
     future_watch(future, &callback->watch);
+    if (unlikely(self->loop->sched.observer != NULL)) {
+        future_owe(future, self, site);
+    }
     return 0;
 }
 
 bool jg_future_remove_done_callback(jg_done_callback *callback) {
-    if (callback->watch.future != NULL) {
+    jg_future *future = callback->watch.future;
+    if (future != NULL) {
         future_unwatch(&callback->watch);
+        if (future->first == NULL) {
+            future_owe_no_more(future);
+        }
         return true;
     }
     return jg_call_cancel(&callback->call);

@@ -10,6 +10,7 @@
 #include "task/future.h"
 
 #include "base/clock.h"
+#include "rt/observe.h"
 #include "task/task.h"
 
 void future_unwatch(jg_watch *watch) {
@@ -36,21 +37,57 @@ void future_forget(jg_future *future) {
     }
 }
 
+__attribute__((cold, noinline)) void future_owe(jg_future *future, const struct coro *coro,
+                                                const char *call) {
+    struct loop *loop = coro->loop;
+    if (loop == NULL || loop->sched.observer == NULL || future->of_task || future->owner != NULL) {
+        return;
+    }
+    future->owed = true;
+    observe(&loop->sched, owed, future, coro, call);
+}
+
+__attribute__((cold, noinline)) void future_owe_no_more(jg_future *future) {
+    struct sched *here = sched_here;
+    bool told = future->owed && here != NULL; // else the loop of then is over, with who looked on
+    future->owed = false;
+    if (told) {
+        observe(here, unowed, future);
+    }
+}
+
 static void settle(jg_future *future, intptr_t result) {
     future->result = result;
     future->done = true;
     future_fire(future);
 }
 
-static int check_open(const jg_future *future) {
-    if (future->of_task || future->owner != NULL) {
+static inline int check_no_tasks(const jg_future *future) {
+    if (future->owner != NULL) {
         return -EPERM;
     }
     return future->done ? -EALREADY : 0;
 }
 
-int jg_future_set(jg_future *future, intptr_t result) {
+static int check_open(const jg_future *future) {
+    return future->of_task ? -EPERM : check_no_tasks(future);
+}
+
+/* A task's, or debug mode knows of it. Apart, and both in one test, so that the usual way is no longer. */
+__attribute__((cold, noinline)) static int set_unusual(jg_future *future, intptr_t result) {
     int rc = check_open(future);
+    if (rc == 0) {
+        future_owe_no_more(future);
+        settle(future, result);
+    }
+    return rc;
+}
+
+int jg_future_set(jg_future *future, intptr_t result) {
+    if (unlikely(future->of_task || future->owed)) {
+        return set_unusual(future, result);
+    }
+    int rc = check_no_tasks(future);
     if (rc == 0) {
         settle(future, result);
     }
@@ -61,14 +98,22 @@ int jg_future_fail(jg_future *future, intptr_t code) {
     int rc = jg_failed(code) ? check_open(future) : -EINVAL;
     if (rc == 0) {
         future->error = error_share(task_current(), code);
+        future_owe_no_more(future);
         settle(future, code);
     }
     return rc;
 }
 
-void jg_future_fini(jg_future *future) {
-    if (!future->done && future->first != NULL) {
+__attribute__((cold, noinline)) static void end_pending(jg_future *future) {
+    if (future->first != NULL) {
         check_misuse("a future was ended that somebody waits for");
+    }
+    future_owe_no_more(future);
+}
+
+void jg_future_fini(jg_future *future) {
+    if (!future->done) {
+        end_pending(future);
     }
     future_forget(future);
     struct error_record *error = future->error;
@@ -90,6 +135,7 @@ bool jg_future_cancel(jg_future *future) {
     if (future->owner != NULL) {
         return future->owner->cancel(future);
     }
+    future_owe_no_more(future);
     settle(future, -ECANCELED);
     return true;
 }
@@ -124,7 +170,9 @@ static void fire_wait(jg_watch *watch, jg_future *future) {
 }
 
 static void undo_leave(struct wait *wait) {
-    future_unwatch(&((struct future_wait *)(void *)wait)->watch);
+    jg_watch *watch = &((struct future_wait *)(void *)wait)->watch;
+    future_owe(watch->future, wait->coro, NULL);
+    future_unwatch(watch);
     wake(wait, -ECANCELED);
 }
 

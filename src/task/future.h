@@ -14,6 +14,7 @@
 
 #include <juggle/future.h>
 
+struct coro;
 struct error_record;
 
 /* How a future that is settled from another thread is reached. */
@@ -57,6 +58,13 @@ static inline void future_fire(jg_future *future) {
 
 /* Cuts the links of those who have been told and still hold on to the future: it is going away. */
 void future_forget(jg_future *future);
+
+/* Tells who looks on, if anybody does, that a pending future is owed to somebody whom no wait shows: see
+ * struct observer_ops. That of a task or a job is not the user's to settle, and is passed over. */
+void future_owe(jg_future *future, const struct coro *coro, const char *call);
+
+/* The same, that it is owed to nobody any more; if they were told that it is. */
+void future_owe_no_more(jg_future *future);
 
 /* Returns a share in what stands behind the failure, or NULL; somebody has now been given it. */
 struct error_record *future_error(jg_future *future);

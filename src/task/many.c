@@ -57,7 +57,21 @@ static void fire_many(jg_watch *watch, jg_future *future) {
     }
 }
 
+/* Of those whose waiter leaves them pending somebody may want to know. */
+__attribute__((cold, noinline)) static void owe_pending(const jg_many *many) {
+    const struct coro *self = sched_current();
+    for (size_t i = 0; many->nodes != NULL && i < many->count; i++) {
+        const jg_many_node *node = &many->nodes[i];
+        if (!node->settled && node->watch.future != NULL) {
+            future_owe(node->watch.future, self, NULL);
+        }
+    }
+}
+
 static void many_close(jg_many *many) {
+    if (unlikely(many->pending > 0)) {
+        owe_pending(many);
+    }
     for (size_t i = 0; many->nodes != NULL && i < many->count; i++) {
         future_unwatch(&many->nodes[i].watch);
     }

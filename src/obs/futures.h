@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: MIT
+/* futures.h – which futures of a loop are pending and owed to somebody whom no wait shows.
+ *
+ * Holds      per such future who waited for it, or asked to be called, while debug mode is on.
+ * Invariant  a future's memory is never looked at: it is its owner's, who may have given it up. Where
+ *            another one comes to lie there, what is noted is about that.
+ * Called by  debug.c.
+ * Why        who is parked shows by the wait. Only one that was left, and one with nothing but a callback,
+ *            could be forgotten by everybody: these are few, and found where they are left.
+ * Quirks     FUTURES_MOST at a time, and those that memory is found for; others are not followed.
+ */
+#ifndef OBS_FUTURES_H
+#define OBS_FUTURES_H
+
+#include "base/list.h"
+#include "obs/watch.h"
+
+#include <juggle/future.h>
+
+enum { FUTURES_MOST = 256 };
+
+struct futures {
+    struct list owed; // in the order of noting
+    int count;
+    bool closing; // the first task has ended: who was waiting then has been reported itself
+};
+
+void futures_begin(struct futures *futures);
+
+/* See struct observer_ops. */
+void futures_owed(struct futures *futures, const jg_future *future, const struct coro *coro,
+                  const char *call);
+void futures_unowed(struct futures *futures, const jg_future *future);
+
+/* From now on none is added: who leaves a future now was cancelled with it. */
+void futures_closing(struct futures *futures);
+
+/* Reports those that are left. */
+void futures_end(struct futures *futures);
+
+#endif

@@ -107,9 +107,9 @@ JG_API void jg_executor_shutdown(jg_executor *executor);
 /* Refuses jobs from now on, waits until those it has are over and its threads are gone, and frees it.
  * If the caller is cancelled meanwhile, the queue is cancelled too; what runs is waited for.
  *
- * Returns  0. -ECHILD in a forked copy, -EDEADLK where suspending is not possible: these two leave
- *          it as it is.
- * Owns     takes the executor. Jobs whose future is not done yet still hold their records. */
+ * Returns  0. -ECHILD in a forked copy, -EDEADLK where suspending is not possible and in a job of its
+ *          own: these two leave it as it is.
+ * Owns     takes the executor: to close it while another close waits is a named abort. Jobs whose future is not done yet still hold their records. */
 JG_API JG_SUSPENDS int jg_executor_close(jg_executor *executor);
 
 /* What an executor does at the moment; for monitoring. */

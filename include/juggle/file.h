@@ -71,7 +71,8 @@ JG_API void jg_file_data_free(char *data);
 
 /* Makes these bytes the contents of a file: written beside it, synced, and put in its place in one step.
  * Whoever reads it sees all of the old or all of the new, also after a power cut. A file that is there
- * keeps its permissions; a new one gets 0666 less the umask.
+ * keeps its permissions; a new one gets 0666 less the umask. A symbolic link is replaced itself: what it
+ * points to stays as it is.
  *
  * Returns 0; -EISDIR, and -EINVAL for what is there and no file (a device, a pipe); what opening, writing
  * and renaming return: then the file is as it was. */

@@ -74,7 +74,7 @@ JG_API JG_SUSPENDS intptr_t jg_future_wait(jg_future *future);
  * A task that fails after its waiter has left is still reported unless somebody joins it. */
 JG_API JG_SUSPENDS intptr_t jg_shield(jg_future *future);
 
-/* Waits for the word, but cancels the future when `timeout_ms` have passed (-1: no limit) or the caller
+/* Waits for the word, but cancels the future when `timeout_ms` have passed (negative: no limit) or the caller
  * is cancelled, and then waits until it has really ended: a task's clean-up is over on return.
  *
  * Returns  the word, also one that answers the cancel; -ETIMEDOUT when the limit ended it; -ECANCELED;

@@ -39,7 +39,7 @@ typedef struct jg_map_options {
  *
  * Returns  0; the first failure, with jg_error_last(); with `collect_errors` the number of items that
  *          failed. -ECANCELED when the caller was cancelled; -EINVAL for an unknown mode; -ENOMEM,
- *          -EAGAIN when not even one thread, process or task could be started.
+ *          -EAGAIN, -EMFILE when not even one thread, process or task could be started.
  * Owns     borrows all. `out_words`, if not NULL, gets each item's word; -ECANCELED for one that was not
  *          run. */
 JG_API JG_SUSPENDS intptr_t jg_map(jg_map_mode mode, jg_fn *fn, void *items, size_t item_size,

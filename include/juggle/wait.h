@@ -50,7 +50,7 @@ typedef enum jg_return_when {
     JG_FIRST_EXCEPTION, /* at the first failure, but for cancels; without one, when all are done */
 } jg_return_when;
 
-/* Waits until the futures are done as far as `when` says, or `timeout_ms` have passed (-1: no limit; 0:
+/* Waits until the futures are done as far as `when` says, or `timeout_ms` have passed (negative: no limit; 0:
  * lets the others run once). Cancels nothing. Which are done, jg_future_done tells; what came of
  * them counts as seen only by whoever asks.
  *
@@ -102,7 +102,7 @@ typedef struct jg_as_completed {
 } jg_as_completed;
 
 /* Opens the iterator; it must not be moved until it is closed. The same future twice comes once.
- * `timeout_ms` is for the whole, from now on; -1: no limit. JG_AS_COMPLETED is the shorter way.
+ * `timeout_ms` is for the whole, from now on; negative: no limit. JG_AS_COMPLETED is the shorter way.
  *
  * Returns  0; -EDEADLK, -ENOMEM, as jg_gather: then next returns false, and close the code again. */
 JG_API int jg_as_completed_open(jg_as_completed *iterator, jg_future *const *futures, size_t count,

@@ -290,6 +290,9 @@ int jg_executor_close(jg_executor *executor) {
     if (pool_of_thread() == executor) {
         return -EDEADLK;
     }
+    if (__atomic_exchange_n(&executor->closing, true, __ATOMIC_RELAXED)) {
+        check_misuse("an executor is closed that is being closed already");
+    }
     pool_shut(executor);
     if (self->loop != NULL) {
         close_in_loop(self, executor);

@@ -51,6 +51,7 @@ struct jg_executor {
     size_t stack_size;
     size_t blocked;        // callers that wait for `over`
     bool shut;             // no more jobs
+    bool closing;          // somebody is in jg_executor_close
     struct closer *closer; // who is told when the last thread is gone, or NULL
     unsigned generation;   // the process it belongs to; see pool_generation
     struct jg_executor *next_static;

@@ -354,6 +354,9 @@ int jg_process_pool_close(jg_process_pool *pool) {
     if (self->attention & ~(uint32_t)ATTENTION_CANCEL) {
         return sched_refuse(self);
     }
+    if (pool->closing) {
+        check_misuse("a process pool is closed that is being closed already");
+    }
     pool->closing = true;
     waitq_wake_all(&pool->waiters, -ESHUTDOWN);
     await_users(self, pool);

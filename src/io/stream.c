@@ -260,7 +260,7 @@ ssize_t jg_stream_fill(jg_stream *stream, size_t max, char **out_data) {
     }
     ssize_t got = -EPIPE;
     if (likely(!stream->torn)) {
-        got = stream->buffer == NULL ? fill_empty(stream) : fill_more(stream, max);
+        got = stream->buffer == NULL && max > 0 ? fill_empty(stream) : fill_more(stream, max);
     }
     if (got > 0) {
         *out_data = stream->buffer + stream->start;

@@ -42,7 +42,7 @@ static int code_of(int resolver_error) {
     switch (resolver_error) {
     case EAI_NONAME:
     case EAI_NODATA:
-        return -ENOENT;
+        return errno == EMFILE || errno == ENFILE ? -errno : -ENOENT; // it could ask nobody
     case EAI_MEMORY:
         return -ENOMEM;
     case EAI_SYSTEM:
@@ -68,6 +68,7 @@ static int ask_resolver(const char *host, int port, struct address_list *out_lis
     const struct addrinfo wanted = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG};
     struct addrinfo *all = NULL;
     out_list->count = 0;
+    errno = 0; // glibc says that a name is unknown when it could open nothing
     int error = getaddrinfo(host, NULL, &wanted, &all);
     if (error != 0) {
         return code_of(error);

@@ -274,12 +274,24 @@ intptr_t jg_scope_close(jg_scope *scope, intptr_t result) {
     return scope->requests > 0 ? 0 : result;
 }
 
+/* The tree is its loop's, or without one its thread's: nobody else may touch it. */
+static void check_thread(const jg_scope *scope) {
+    const struct coro *owner = &scope->task->coro;
+    const struct sched *loop = (const struct sched *)(const void *)owner->loop;
+    bool here = loop != NULL ? loop == sched_here : owner == sched_stand_in();
+    if (unlikely(!here)) {
+        check_misuse("task %s is cancelled on another thread than that of its loop", owner->name);
+    }
+}
+
 void scope_request(jg_scope *scope) {
+    check_thread(scope);
     scope->requests++;
     spread_reason(scope, scope->effective);
 }
 
 int scope_withdraw(jg_scope *scope) {
+    check_thread(scope);
     if (scope->requests > 0 && --scope->requests == 0) {
         spread(scope);
     }

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: MIT
+/* test_elsewhere.c – what belongs to one loop, used by another thread; what is closed, closed again.
+ *
+ * Holds      nothing between tests.
+ * Invariant  each misuse ends with its name, before it has touched what is another's.
+ * Called by  ctest, on epoll and sim.
+ * Why        otherwise such a call corrupts a loop, which breaks much later and somewhere else.
+ */
+#define FIXTURE_LIMIT 30
+#include "api/executor_gate.h"
+
+static intptr_t cancel_it(void *task) {
+    return jg_cancel(task);
+}
+
+static intptr_t cancel_in_loop(void *task) {
+    return jg_run(cancel_it, task);
+}
+
+static intptr_t cancel_body(void *fn) {
+    jg_task *task = jg_spawn(sleep_long, NULL);
+    jg_yield();
+    return jg_worker_join(start(JG_WORKER_THREAD, *(jg_fn **)fn, task));
+}
+
+static void run_cancel(void *fn) {
+    jg_run(cancel_body, fn);
+}
+
+// A cancel from another thread would change the tree of scopes under the feet of its loop.
+START_TEST(cancel_from_another_thread_is_named) {
+    static jg_fn *without = cancel_it;
+    static jg_fn *within = cancel_in_loop;
+    static const char text[] = "is cancelled on another thread than that of its loop";
+    fixture_expect_abort(run_cancel, &without, text);
+    fixture_expect_abort(run_cancel, &within, text);
+}
+END_TEST
+
+static intptr_t spawn_into(void *group) {
+    return jg_group_spawn(group, square, NULL);
+}
+
+static intptr_t spawn_in_loop(void *group) {
+    return jg_run(spawn_into, group);
+}
+
+static intptr_t spawn_body(void *fn) {
+    intptr_t rc = 0;
+    JG_GROUP(group) {
+        rc = jg_worker_join(start(JG_WORKER_THREAD, *(jg_fn **)fn, group));
+    }
+    return rc;
+}
+
+static void run_spawn(void *fn) {
+    jg_run(spawn_body, fn);
+}
+
+// A task would be linked below a scope of another loop, whose end would not wait for it.
+START_TEST(spawn_into_a_group_of_another_loop_is_named) {
+    static jg_fn *without = spawn_into;
+    static jg_fn *within = spawn_in_loop;
+    ck_assert_int_eq(jg_run(spawn_body, &without), -ENXIO); // there is no loop to spawn on
+    fixture_expect_abort(run_spawn, &within, "into a group of another loop or thread");
+}
+END_TEST
+
+static intptr_t close_executor(void *pool) {
+    return jg_executor_close(pool);
+}
+
+static intptr_t close_twice_body(void *arg) {
+    static jg_job job;
+    reset_gate();
+    jg_executor *pool = open_pool(1, 0);
+    ck_assert_int_eq(jg_executor_submit(pool, &job, pass_gate, NULL), 0);
+    jg_task *first = jg_spawn(close_executor, pool);
+    jg_task *second = jg_spawn(close_executor, pool);
+    (void)arg;
+    jg_join(first);
+    return jg_join(second);
+}
+
+static void close_twice(void *arg) {
+    jg_run(close_twice_body, arg);
+}
+
+// Two that close an executor would both free it.
+START_TEST(second_close_of_an_executor_is_named) {
+    fixture_expect_abort(close_twice, NULL, "an executor is closed that is being closed already");
+}
+END_TEST
+
+static intptr_t linger(const void *in, size_t in_size, jg_worker_output *out) {
+    (void)in;
+    (void)in_size;
+    (void)out;
+    return jg_sleep(60000);
+}
+
+static intptr_t run_lingering(void *pool) {
+    return jg_process_pool_run(pool, linger, NULL, 0, NULL);
+}
+
+static intptr_t close_pool(void *pool) {
+    return jg_process_pool_close(pool);
+}
+
+static intptr_t close_pool_twice_body(void *arg) {
+    jg_process_pool *pool = NULL;
+    (void)arg;
+    ck_assert_int_eq(jg_process_pool_open(NULL, &pool), 0);
+    const jg_spawn_options eager = {.eager = true};
+    jg_task *busy = jg_spawn_with(run_lingering, pool, &eager);
+    jg_task *first = jg_spawn(close_pool, pool);
+    jg_task *second = jg_spawn(close_pool, pool);
+    jg_join(first);
+    jg_join(second);
+    return jg_join(busy);
+}
+
+static void close_pool_twice(void *arg) {
+    jg_run(close_pool_twice_body, arg);
+}
+
+// Two that close a process pool would both free it.
+START_TEST(second_close_of_a_process_pool_is_named) {
+    fixture_expect_abort(close_pool_twice, NULL,
+                         "a process pool is closed that is being closed already");
+}
+END_TEST
+
+static intptr_t fill_body(void *arg) {
+    jg_stream *near;
+    jg_stream *far;
+    char *data = NULL;
+    (void)arg;
+    ck_assert_int_eq(jg_stream_pair(&near, &far), 0);
+    ck_assert_int_eq(jg_stream_fill(near, 0, &data), -EMSGSIZE);
+    jg_stream_close(near);
+    jg_stream_close(far);
+    return 0;
+}
+
+// A limit of nothing would wait for more than it allows.
+START_TEST(fill_of_nothing_does_not_wait) {
+    run_once(fill_body, NULL);
+}
+END_TEST
+
+static intptr_t lookup_body(void *arg) {
+    struct rlimit before;
+    jg_stream *stream;
+    (void)arg;
+    ck_assert_int_eq(jg_to_thread(square, (void *)3), 9);
+    ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
+    const struct rlimit none = {3, before.rlim_max};
+    setrlimit(RLIMIT_NOFILE, &none);
+    int rc = jg_tcp_connect("nosuch.invalid", 1, &stream);
+    setrlimit(RLIMIT_NOFILE, &before);
+    jg_error_clear();
+    ck_assert_int_eq(rc, -EMFILE);
+    return 0;
+}
+
+// Without a free descriptor a host was reported as unknown, which is for good.
+START_TEST(lookup_without_descriptors_is_emfile) {
+    if (on_backend("sim")) {
+        fixture_skip("a simulated network knows its names");
+    }
+    run_once(lookup_body, NULL);
+}
+END_TEST
+
+FIXTURE_MAIN("api/elsewhere", cancel_from_another_thread_is_named,
+             spawn_into_a_group_of_another_loop_is_named, second_close_of_an_executor_is_named,
+             second_close_of_a_process_pool_is_named, fill_of_nothing_does_not_wait,
+             lookup_without_descriptors_is_emfile)

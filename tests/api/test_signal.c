@@ -141,8 +141,14 @@ static intptr_t refused_body(void *arg) {
         ck_assert_int_eq(jg_signal_wait(set), -EINVAL);
     }
     ck_assert(has_default_action(SIGUSR1));
+    return 0;
+}
+
+static intptr_t highest_body(void *arg) {
+    jg_signals signals;
+    (void)arg;
     ck_assert_int_eq(jg_signals_open(&signals, JG_SIGNAL(SIGRTMAX) | JG_SIGNAL(SIGCHLD)), 0);
-    raise(SIGRTMAX);
+    ck_assert_int_eq(raise(SIGRTMAX), 0);
     ck_assert_int_eq(jg_signals_next(&signals), SIGRTMAX);
     jg_signals_close(&signals);
     return 0;
@@ -151,6 +157,13 @@ static intptr_t refused_body(void *arg) {
 // A signal that cannot be handled would be waited for in vain, or a fault run for ever.
 START_TEST(some_signals_cannot_be_watched) {
     run_once(refused_body, NULL);
+}
+END_TEST
+
+// The last of 64 signals would fall off the end of a set or a table.
+START_TEST(the_highest_signal_can_be_watched) {
+    fixture_skip_emulated("qemu-user keeps the two highest signals: raise() says EINVAL");
+    run_once(highest_body, NULL);
 }
 END_TEST
 
@@ -457,7 +470,8 @@ END_TEST
 
 FIXTURE_MAIN("api/signal", signals_are_taken_one_by_one, a_signal_wakes_who_waits,
              one_signal_is_waited_for_in_one_call, a_wait_for_a_signal_has_a_limit,
-             some_signals_cannot_be_watched, every_watch_hears_every_signal, tasks_share_a_watch,
+             some_signals_cannot_be_watched, the_highest_signal_can_be_watched,
+             every_watch_hears_every_signal, tasks_share_a_watch,
              s07_a_cancelled_wait_takes_no_signal, the_action_of_before_comes_back,
              x06_a_forked_child_has_the_actions_of_before, a_watch_stays_where_it_was_opened,
              r21_ten_thousand_signals_and_a_thousand_children)

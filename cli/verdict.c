@@ -87,6 +87,7 @@ static void say_name(struct sentence *s, const struct race_row *row) {
 /* The differences worth a word, as verb phrases. */
 struct clauses {
     unsigned count;
+    unsigned favourable; // less than the winner's
     char texts[4][96];
 };
 
@@ -94,6 +95,7 @@ static void add_clause(struct clauses *clauses, double factor, const char *befor
                        const char *after) {
     snprintf(clauses->texts[clauses->count++], sizeof(clauses->texts[0]), "%s %s %s", before,
              units_ratio(factor).text, after);
+    clauses->favourable += factor < 1;
 }
 
 /* Says "A, B and C", the first of them after `joint`. */
@@ -137,7 +139,8 @@ static void compare(struct sentence *s, const struct race_row *row, const struct
                               : "almost as quick (%s)",
             units_ratio(slower).text);
     }
-    say_clauses(s, is_slow ? " " : " but ", &clauses);
+    bool agree = slower < 1.05 && clauses.favourable == clauses.count;
+    say_clauses(s, is_slow ? " " : !agree ? " but " : clauses.count > 1 ? ", " : " and ", &clauses);
     say(s, ".");
 }
 

@@ -59,6 +59,24 @@ START_TEST(waiting_is_won_by_the_cheapest) {
 }
 END_TEST
 
+// "But" between two things that both speak for a model would read as a reproach.
+START_TEST(but_stands_only_before_a_contrast) {
+    race.settings.concurrency = 10;
+    struct race_row rows[] = {row(MODEL_COROUTINES, 1000, 100, 1000, 8000),
+                              row(MODEL_THREADS, 900, 110, 1000, 2400)};
+    ck_assert_int_eq(verdict_winner(rows, 2), 0);
+    ck_assert_ptr_nonnull(strstr(
+        verdict_of(rows, 2), "Threads were quicker (0.90x the time) and held 0.30x the memory."));
+    rows[1].run.switches_voluntary = 500;
+    ck_assert_ptr_nonnull(strstr(verdict_of(rows, 2), "(0.90x the time), switched 0.50x as often "
+                                                      "and held 0.30x the memory."));
+    rows[1].run.switches_voluntary = 2000;
+    ck_assert_ptr_nonnull(strstr(verdict_of(rows, 2), "(0.90x the time) but switched 2.0x "));
+    rows[1] = row(MODEL_THREADS, 1100, 110, 1000, 2400);
+    ck_assert_ptr_nonnull(strstr(verdict_of(rows, 2), "almost as quick (1.10x) but held 0.30x "));
+}
+END_TEST
+
 // When coroutines do not win, the verdict must say who did.
 START_TEST(another_winner_is_named) {
     race.settings.concurrency = 10;
@@ -221,8 +239,9 @@ START_TEST(long_verdicts_are_cut) {
 }
 END_TEST
 
-FIXTURE_MAIN("cli/verdict", waiting_is_won_by_the_cheapest, another_winner_is_named,
-             the_best_need_not_be_the_cheapest, nobody_wins_before_everybody_ran,
-             one_after_another_overlaps_nothing, working_is_won_by_cores,
-             computing_says_when_not_to_use_concurrency, mixed_work_names_what_decided,
-             doubtful_rows_do_not_win, zeros_and_unknowns_are_survived, long_verdicts_are_cut)
+FIXTURE_MAIN("cli/verdict", waiting_is_won_by_the_cheapest, but_stands_only_before_a_contrast,
+             another_winner_is_named, the_best_need_not_be_the_cheapest,
+             nobody_wins_before_everybody_ran, one_after_another_overlaps_nothing,
+             working_is_won_by_cores, computing_says_when_not_to_use_concurrency,
+             mixed_work_names_what_decided, doubtful_rows_do_not_win,
+             zeros_and_unknowns_are_survived, long_verdicts_are_cut)

@@ -68,6 +68,9 @@ static intptr_t download_all(void *arg) {
         .total_ms = -1,
     };
     intptr_t rc = jg_http_client_open(&options, &client);
+    if (rc < 0) {
+        fprintf(stderr, "downloader: %s\n", jg_error_detail(rc));
+    }
     for (int i = 0; rc == 0 && i < count; i++) {
         tasks[i] = jg_spawn(fetch, urls[i]);
         ends[i] = jg_task_future(tasks[i]);

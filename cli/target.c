@@ -34,11 +34,11 @@ __attribute__((format(printf, 2, 3))) static int refuse(char *out_error, const c
 }
 
 static void take_socket(struct target *target) {
-    struct sockaddr_un *address = (struct sockaddr_un *)&target->address;
-    address->sun_family = AF_UNIX;
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
     // The library takes no path that does not fit.
-    memcpy(address->sun_path, target->host, strlen(target->host) + 1);
-    target->address_size = sizeof(*address);
+    memcpy(address.sun_path, target->host, strlen(target->host) + 1);
+    memcpy(&target->address, &address, sizeof(address));
+    target->address_size = sizeof(address);
     target->is_unix = true;
     target->is_local = true;
 }

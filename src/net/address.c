@@ -18,18 +18,17 @@
 
 static struct op_address ipv4_address(const struct in_addr *host, int port) {
     struct op_address address = {.len = sizeof(struct sockaddr_in)};
-    *(struct sockaddr_in *)(void *)&address.storage = (struct sockaddr_in){
+    address.in = (struct sockaddr_in){
         .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr = *host};
     return address;
 }
 
 static struct op_address ipv6_address(const struct in6_addr *host, int port, uint32_t scope) {
     struct op_address address = {.len = sizeof(struct sockaddr_in6)};
-    *(struct sockaddr_in6 *)(void *)&address.storage = (struct sockaddr_in6){
-        .sin6_family = AF_INET6,
-        .sin6_port = htons((uint16_t)port),
-        .sin6_addr = *host,
-        .sin6_scope_id = scope};
+    address.in6 = (struct sockaddr_in6){.sin6_family = AF_INET6,
+                                        .sin6_port = htons((uint16_t)port),
+                                        .sin6_addr = *host,
+                                        .sin6_scope_id = scope};
     return address;
 }
 
@@ -70,7 +69,7 @@ int address_parse(const char *host, int port, struct op_address *out_address) {
 }
 
 int address_unix(const char *path, struct op_address *out_address) {
-    struct sockaddr_un *un = (struct sockaddr_un *)(void *)&out_address->storage;
+    struct sockaddr_un *un = &out_address->un;
     size_t len = strlen(path);
     if (len == 0 || len >= sizeof(un->sun_path)) {
         return -EINVAL;

@@ -61,7 +61,7 @@ static void add_found(const struct addrinfo *found, int port, struct address_lis
     address->len = found->ai_addrlen;
     memcpy(&address->storage, found->ai_addr, found->ai_addrlen);
     // The port lies at the same place for both families.
-    ((struct sockaddr_in *)(void *)&address->storage)->sin_port = htons((uint16_t)port);
+    address->in.sin_port = htons((uint16_t)port);
 }
 
 static int ask_resolver(const char *host, int port, struct address_list *out_list) {

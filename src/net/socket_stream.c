@@ -191,7 +191,7 @@ int jg_tcp_listen(const char *host, int port, jg_listener **out_listener) {
         return rc;
     }
     // The port lies at the same place for both families.
-    listener->port = ntohs(((const struct sockaddr_in *)(const void *)&bound.storage)->sin_port);
+    listener->port = ntohs(bound.in.sin_port);
     *out_listener = listener;
     return 0;
 }

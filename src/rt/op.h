@@ -26,8 +26,10 @@
 #include "rt/sched.h"
 
 #include <juggle/fd.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
+#include <sys/un.h>
 
 enum op_kind {
     OP_READ,    // iov[0]: buffer; a base of NULL: the backend provides one, see op_buffer
@@ -83,11 +85,15 @@ bool op_is_wait_kind(const struct wait_kind *kind);
 
 struct backend;
 
-/* Address to listen on or connect to; big enough for any family. */
+/* Address to listen on or connect to; big enough for any family. Written through the member of its family:
+ * through a pointer to another type the compiler may take the store for one that `any` does not see. */
 struct op_address {
     socklen_t len;
     union {
         struct sockaddr any;
+        struct sockaddr_in in;
+        struct sockaddr_in6 in6;
+        struct sockaddr_un un;
         struct sockaddr_storage storage;
     };
 };

@@ -37,9 +37,9 @@ static uint16_t port_of(const struct sockaddr *address) {
 
 static void set_port(struct op_address *address, uint16_t port) {
     if (address->any.sa_family == AF_INET) {
-        ((struct sockaddr_in *)(void *)&address->any)->sin_port = htons(port);
+        address->in.sin_port = htons(port);
     } else {
-        ((struct sockaddr_in6 *)(void *)&address->any)->sin6_port = htons(port);
+        address->in6.sin6_port = htons(port);
     }
 }
 
@@ -210,9 +210,9 @@ struct op_address sim_address_meant(const struct op_address *given) {
         return address;
     }
     if (address.any.sa_family == AF_INET) {
-        ((struct sockaddr_in *)(void *)&address.any)->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        address.in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     } else {
-        ((struct sockaddr_in6 *)(void *)&address.any)->sin6_addr = in6addr_loopback;
+        address.in6.sin6_addr = in6addr_loopback;
     }
     return address;
 }
@@ -237,9 +237,9 @@ void sim_address_client(struct sim_socket *socket) {
     *address = (struct op_address){.len = sizeof(sa_family_t)};
     address->any.sa_family = (sa_family_t)socket->family;
     if (socket->family == AF_INET) {
-        ((struct sockaddr_in *)(void *)&address->any)->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        address->in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     } else if (socket->family == AF_INET6) {
-        ((struct sockaddr_in6 *)(void *)&address->any)->sin6_addr = in6addr_loopback;
+        address->in6.sin6_addr = in6addr_loopback;
     }
     if (socket->family != AF_UNIX) {
         address->len = least_length(socket->family);

@@ -84,10 +84,8 @@ static void ports_body(void *arg) {
     struct op_address other = wire_inet(0);
     int first = wire_listen(&one, 1);
     int second = wire_listen(&other, 1);
-    const struct sockaddr_in *one_in = (const struct sockaddr_in *)(const void *)&one.storage;
-    const struct sockaddr_in *other_in = (const struct sockaddr_in *)(const void *)&other.storage;
-    ck_assert_uint_ne(ntohs(one_in->sin_port), 0);
-    ck_assert_uint_ne(ntohs(one_in->sin_port), ntohs(other_in->sin_port));
+    ck_assert_uint_ne(ntohs(one.in.sin_port), 0);
+    ck_assert_uint_ne(ntohs(one.in.sin_port), ntohs(other.in.sin_port));
     ck_assert_int_eq(ops()->listen(backend_current(), &one, 1), -EADDRINUSE);
     wire_close(first);
     wire_close(second);

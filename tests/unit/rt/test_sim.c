@@ -359,13 +359,13 @@ END_TEST
 static void addresses_body(void *arg) {
     (void)arg;
     struct op_address far = wire_inet(80);
-    ((struct sockaddr_in *)(void *)&far.storage)->sin_addr.s_addr = htonl(0x08080808);
+    far.in.sin_addr.s_addr = htonl(0x08080808);
     ck_assert_int_eq(wire_connect(&far), -ENETUNREACH);
     ck_assert_int_eq(ops()->listen(backend_current(), &far, 1), -EADDRNOTAVAIL);
     ck_assert_int_eq(ops()->socket_open(backend_current(), AF_PACKET), -EAFNOSUPPORT);
 
     struct op_address every = wire_inet(8080);
-    ((struct sockaddr_in *)(void *)&every.storage)->sin_addr.s_addr = htonl(INADDR_ANY);
+    every.in.sin_addr.s_addr = htonl(INADDR_ANY);
     int listener = wire_listen(&every, 4);
     struct op_address one = wire_inet(8080);
     ck_assert_int_eq(ops()->listen(backend_current(), &one, 1), -EADDRINUSE);
@@ -378,7 +378,7 @@ static void addresses_body(void *arg) {
     wire_close(listener);
 
     struct op_address path = {.len = sizeof(struct sockaddr_un)};
-    struct sockaddr_un *un = (struct sockaddr_un *)(void *)&path.storage;
+    struct sockaddr_un *un = &path.un;
     un->sun_family = AF_UNIX;
     strcpy(un->sun_path, "/nowhere/at/all");
     ck_assert_int_eq(wire_connect(&path), -ENOENT);

@@ -92,7 +92,7 @@ static int listen_at(struct op_address *address) {
 
 static void odd_addresses_body(void *arg) {
     struct op_address address = wire_inet6(80);
-    struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)(void *)&address.storage;
+    struct sockaddr_in6 *in6 = &address.in6;
     (void)arg;
     int six = wire_listen(&address, 1);
     struct op_address four = wire_inet(80);
@@ -158,7 +158,7 @@ static void datagrams_body(void *arg) {
     struct op_address to = wire_inet(0);
     struct op_address from = wire_inet(0);
     struct op_address six = wire_inet6(0);
-    ((struct sockaddr_in6 *)(void *)&six.storage)->sin6_addr = in6addr_any;
+    six.in6.sin6_addr = in6addr_any;
     (void)arg;
     int receiver = open_datagrams(&to);
     int sender = open_datagrams(&from);
@@ -167,7 +167,7 @@ static void datagrams_body(void *arg) {
     expect(send_bytes(sender, &six, "x", 1) == -EAFNOSUPPORT);
     expect(send_bytes(sender, &to, large, sizeof(large)) == -EMSGSIZE);
     struct op_address far = wire_inet(9);
-    ((struct sockaddr_in *)(void *)&far.storage)->sin_addr.s_addr = htonl(0x08080808);
+    far.in.sin_addr.s_addr = htonl(0x08080808);
     expect(ops()->datagram_connect(here(), sender, &far) == -ENETUNREACH);
     for (int i = 0; i < 60; i++) { // the queue takes three of these
         expect(send_bytes(sender, &to, large, sizeof(large) - 1) == (intptr_t)sizeof(large) - 1);
@@ -194,7 +194,7 @@ END_TEST
 
 static struct op_address port_of_host(uint8_t host, uint16_t port) {
     struct op_address address = wire_inet(port);
-    ((struct sockaddr_in *)(void *)&address.storage)->sin_addr.s_addr = htonl(0x7f000000 + host);
+    address.in.sin_addr.s_addr = htonl(0x7f000000 + host);
     return address;
 }
 

@@ -101,7 +101,7 @@ static inline intptr_t wire_write_all(int fd, const char *bytes, size_t size) {
 
 static inline struct op_address wire_inet(uint16_t port) {
     struct op_address address = {.len = sizeof(struct sockaddr_in)};
-    struct sockaddr_in *in = (struct sockaddr_in *)(void *)&address.storage;
+    struct sockaddr_in *in = &address.in;
     in->sin_family = AF_INET;
     in->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     in->sin_port = htons(port);
@@ -110,7 +110,7 @@ static inline struct op_address wire_inet(uint16_t port) {
 
 static inline struct op_address wire_inet6(uint16_t port) {
     struct op_address address = {.len = sizeof(struct sockaddr_in6)};
-    struct sockaddr_in6 *in = (struct sockaddr_in6 *)(void *)&address.storage;
+    struct sockaddr_in6 *in = &address.in6;
     in->sin6_family = AF_INET6;
     in->sin6_addr = in6addr_loopback;
     in->sin6_port = htons(port);
@@ -120,7 +120,7 @@ static inline struct op_address wire_inet6(uint16_t port) {
 /* An abstract name: no file is left behind. */
 static inline struct op_address wire_unix(const char *name) {
     struct op_address address = {.len = 0};
-    struct sockaddr_un *un = (struct sockaddr_un *)(void *)&address.storage;
+    struct sockaddr_un *un = &address.un;
     un->sun_family = AF_UNIX;
     size_t size = strlen(name);
     memcpy(un->sun_path + 1, name, size);

@@ -72,5 +72,5 @@ static intptr_t lesson(void *arg) {
 }
 
 int main(int argc, char **argv) {
-    return lesson_main(argc, argv, lesson);
+    return lesson_main_with(argc, argv, lesson, LESSON_CALLS);
 }

@@ -27,6 +27,7 @@ static struct {
     uint64_t seed;
     size_t count; // 0: what is usual
     jg_fn *fn;
+    unsigned kinds; // LESSON_CALLS, ...
     int64_t began_ns;
 } lesson;
 
@@ -38,11 +39,17 @@ static const char usage[] =
     "               (also with JUGGLE_BACKEND=sim; not for lessons with threads and processes)\n"
     "  --seed N     draw other random delays [1, or JUGGLE_SEED]\n"
     "  -n N         how many, in lessons that make many of something\n"
+    "%s"
+    "  --help       this text\n";
+
+static const char usage_calls[] =
     "  --url URL    ask this service instead of the stand-in that is started for the lesson; once\n"
     "               for each service the lesson asks. A URL without a path, such as that of a\n"
     "               `juggle serve` elsewhere, is asked for the lesson's own paths\n"
-    "  --limit MS   how long a service may take [10000]\n"
-    "  --help       this text\n";
+    "  --limit MS   how long a service may take [10000]\n";
+
+static const char usage_no_calls[] =
+    "  (--url and --limit are refused: this lesson asks no service)\n";
 
 /* Reads a whole number from 1 to `most`. Returns 0, or -EINVAL and complains. */
 static int read_number(const char *option, const char *text, uint64_t most, uint64_t *out_number) {
@@ -68,6 +75,11 @@ static void set_limits(int64_t limit_ms) {
 static int read_option(int letter) {
     uint64_t number = 0;
     int rc = 0;
+    if ((letter == 'u' || letter == 'l') && (lesson.kinds & LESSON_CALLS) == 0) {
+        fprintf(stderr, "%s: --%s: this lesson asks no service\n", lesson.name,
+                letter == 'u' ? "url" : "limit");
+        return -EINVAL;
+    }
     switch (letter) {
     case 'm':
         lesson.sim = true;
@@ -105,7 +117,8 @@ static int read_options(int argc, char **argv) {
     int letter;
     while ((letter = getopt_long(argc, argv, "n:h", options, NULL)) != -1) {
         if (letter == 'h') {
-            printf(usage, lesson.name);
+            bool calls = (lesson.kinds & LESSON_CALLS) != 0;
+            printf(usage, lesson.name, calls ? usage_calls : usage_no_calls);
             return 1;
         }
         if (read_option(letter) < 0) {
@@ -134,14 +147,13 @@ static intptr_t run(void *arg) {
     return rc;
 }
 
-enum clock { ANY_CLOCK, REAL_CLOCK, VIRTUAL_CLOCK };
-
-static int run_lesson(int argc, char **argv, jg_fn *fn, enum clock clock) {
+int lesson_main_with(int argc, char **argv, jg_fn *fn, unsigned kinds) {
     const char *slash = strrchr(argv[0], '/');
     const char *backend = getenv("JUGGLE_BACKEND");
     const char *seed = getenv("JUGGLE_SEED");
     lesson.name = slash != NULL ? slash + 1 : argv[0];
     lesson.fn = fn;
+    lesson.kinds = kinds;
     lesson.seed = 1;
     set_limits(LIMIT_MS);
     lesson.sim = backend != NULL && strcmp(backend, "sim") == 0;
@@ -152,7 +164,7 @@ static int run_lesson(int argc, char **argv, jg_fn *fn, enum clock clock) {
     }
     const jg_run_options on_epoll = {.backend = "epoll"};
     const jg_sim_options calm = {.seed = lesson.seed, .calm = true};
-    lesson.sim = clock == VIRTUAL_CLOCK || (lesson.sim && clock == ANY_CLOCK);
+    lesson.sim = (kinds & LESSON_VIRTUAL) != 0 || (lesson.sim && (kinds & LESSON_REAL) == 0);
     static const char site[] = "lesson\0" JG_HERE; // as traces and reports call it
     intptr_t result = lesson.sim ? jg_sim_run_at(run, NULL, &calm, site)
                                  : jg_run_at(run, NULL, &on_epoll, site);
@@ -160,15 +172,7 @@ static int run_lesson(int argc, char **argv, jg_fn *fn, enum clock clock) {
 }
 
 int lesson_main(int argc, char **argv, jg_fn *fn) {
-    return run_lesson(argc, argv, fn, ANY_CLOCK);
-}
-
-int lesson_main_real(int argc, char **argv, jg_fn *fn) {
-    return run_lesson(argc, argv, fn, REAL_CLOCK);
-}
-
-int lesson_main_virtual(int argc, char **argv, jg_fn *fn) {
-    return run_lesson(argc, argv, fn, VIRTUAL_CLOCK);
+    return lesson_main_with(argc, argv, fn, 0);
 }
 
 int64_t lesson_ms(void) {

@@ -15,10 +15,11 @@
  * code: 0; 1 when it returned an error, which is told in one line; 2 for wrong options. */
 int lesson_main(int argc, char **argv, jg_fn *fn);
 
-/* The same for a lesson whose threads or processes do the waiting, and so on the real clock always; and
- * for one that plays a whole evening, on the virtual clock always. */
-int lesson_main_real(int argc, char **argv, jg_fn *fn);
-int lesson_main_virtual(int argc, char **argv, jg_fn *fn);
+/* The same for a lesson that asks services, which --url and --limit are for; one whose threads or
+ * processes do the waiting, and so on the real clock always; one that plays a whole evening, on the
+ * virtual clock always. `kinds` are joined with |. */
+enum { LESSON_CALLS = 1, LESSON_REAL = 2, LESSON_VIRTUAL = 4 };
+int lesson_main_with(int argc, char **argv, jg_fn *fn, unsigned kinds);
 
 /* Prints a line that begins with the time since the lesson began: "0.15 s  text". */
 void say(const char *format, ...) __attribute__((format(printf, 1, 2)));

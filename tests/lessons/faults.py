@@ -90,14 +90,26 @@ def options(results):
     for args in (["--nonsense"], ["-n", "0"], ["-n", "x"], ["--seed", "-3"], ["--limit", "1e3"], ["more"],
                  ["--url", "ftp://host/"], ["--url", "http://"], ["--url"], ["-n", "99999999999999999999"],
                  ["--url", "http://a"] * 9):
-        code, out, err = run("05_context_switch", *args)
+        code, out, err = run("08_http_calls", *args)
         results.check(code == 2 and out == "" and 1 <= err.count("\n") <= 2, f"options {args}", code, out, err)
-    code, out, err = run("05_context_switch", JUGGLE_SEED="many")
+    code, out, err = run("08_http_calls", JUGGLE_SEED="many")
     results.check(code == 2 and out == "", "JUGGLE_SEED", code, out, err)
     for name in LESSONS:
         code, out, err = run(name, "--help")
+        told_options = "  --url URL " in out and "  --limit MS " in out
         results.check(code == 0 and err == "" and out.startswith(f"usage: {name} [OPTIONS]")
-                      and "--url" in out, f"{name} --help", code, out, err)
+                      and told_options == (name in CALLING)
+                      and ("this lesson asks no service" in out) != told_options,
+                      f"{name} --help", code, out, err)
+
+
+def nothing_to_ask(results):
+    """If this fails, a reader takes what a lesson prints for what the service named in --url did."""
+    for name in [name for name in LESSONS if name not in CALLING]:
+        for option, value in (("--url", "http://127.0.0.1:1"), ("--limit", "300")):
+            code, out, err = run(name, option, value)
+            results.check((code, out, err) == (2, "", f"{name}: {option}: this lesson asks no service\n"),
+                          f"{name} {option}", code, out, err)
 
 
 def full_disk(results):
@@ -109,6 +121,7 @@ def main():
     results = Results("lessons/faults")
     services(results)
     options(results)
+    nothing_to_ask(results)
     full_disk(results)
     return results.end()
 

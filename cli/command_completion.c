@@ -54,6 +54,7 @@ const struct command command_completion = {
     .options = options,
     .operands = operands,
     .exits = exits,
+    .failed = "the text could not be written",
     .settings_size = sizeof(struct completion_settings),
     .run = run,
 };

@@ -72,6 +72,7 @@ const struct command command_help = {
     .options = help_options,
     .operands = help_operands,
     .exits = printing_exits,
+    .failed = "the text could not be written",
     .settings_size = sizeof(struct help_settings),
     .run = run_help,
 };
@@ -118,5 +119,6 @@ const struct command command_version = {
     .summary = "say which version this is",
     .options = no_options,
     .exits = printing_exits,
+    .failed = "the text could not be written",
     .run = run_version,
 };

@@ -410,6 +410,7 @@ const struct command command_serve = {
     .examples = examples,
     .options = options,
     .exits = exits,
+    .failed = "serving stopped with an error, or the output could not be written",
     .settings_size = sizeof(struct serve_settings),
     .run = run,
 };

@@ -131,6 +131,7 @@ const struct command command_trace = {
     .options = options,
     .operands = operands,
     .exits = exits,
+    .failed = "the trace could not be read, or the picture could not be written",
     .settings_size = sizeof(struct trace_settings),
     .run = run,
 };

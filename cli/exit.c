@@ -3,7 +3,7 @@
  *
  * Holds      one sentence per code.
  * Invariant  every value of enum exit_code has a case.
- * Called by  help.c and report_json.c.
+ * Called by  help.c and race_json.c.
  * Why        see exit.h.
  * Quirks     none.
  */

@@ -3,7 +3,7 @@
  *
  * Holds      the exit codes and their one-line meaning.
  * Invariant  a code is a promise to scripts: it is added, never given another meaning.
- * Called by  every command; help.c prints the meanings, report_json.c writes them.
+ * Called by  every command; help.c prints the meanings, race_json.c writes them.
  * Why        one list, so that --help, the manual and the behaviour cannot drift apart.
  * Quirks     128 + signal number is the shell's own convention for "ended by a signal".
  */
@@ -21,7 +21,7 @@ enum exit_code {
     EXIT_TERMINATED = 143,
 };
 
-/* Says what `code` means in a few words; never NULL. */
+/* Says what `code` means in a few words; never NULL. EXIT_FAILED is told as a race means it. */
 const char *exit_meaning(enum exit_code code);
 
 #endif

@@ -140,10 +140,15 @@ static void print_operand_help(FILE *out, const struct command *command, unsigne
     }
 }
 
-static void print_exits(FILE *out, const enum exit_code *codes) {
+const char *help_exit_meaning(const struct command *command, enum exit_code code) {
+    return code == EXIT_FAILED && command->failed != NULL ? command->failed : exit_meaning(code);
+}
+
+static void print_exits(FILE *out, const struct command *command) {
+    const enum exit_code *codes = command->exits;
     fprintf(out, "\nExit codes:\n");
     for (bool first = true; codes != NULL && (first || *codes != EXIT_GOOD); codes++) {
-        fprintf(out, "  %3d  %s\n", (int)*codes, exit_meaning(*codes));
+        fprintf(out, "  %3d  %s\n", (int)*codes, help_exit_meaning(command, *codes));
         first = false;
     }
 }
@@ -159,7 +164,7 @@ void help_print_full(FILE *out, const struct command *command, unsigned width) {
     }
     print_operand_help(out, command, width);
     print_options(out, command, width);
-    print_exits(out, command->exits);
+    print_exits(out, command);
 }
 
 void help_print_overview(FILE *out, const struct command *const *commands) {

@@ -26,6 +26,9 @@ void help_print_overview(FILE *out, const struct command *const *commands);
 /* Prints the manual page of `command`, in section 1, as roff source. */
 void help_print_manual(FILE *out, const struct command *command);
 
+/* Says what `code` means when this command ends with it; never NULL. */
+const char *help_exit_meaning(const struct command *command, enum exit_code code);
+
 /* Prints the manual page juggle(1). */
 void help_print_overview_manual(FILE *out, const struct command *const *commands);
 

@@ -97,10 +97,11 @@ static void print_examples(FILE *out, const struct command_example *example) {
     }
 }
 
-static void print_exits(FILE *out, const enum exit_code *codes) {
+static void print_exits(FILE *out, const struct command *command) {
+    const enum exit_code *codes = command->exits;
     fputs(".SH EXIT STATUS\n", out);
     for (bool first = true; first || *codes != EXIT_GOOD; codes++) {
-        fprintf(out, ".TP\n\\fB%d\\fR\n%s\n", (int)*codes, exit_meaning(*codes));
+        fprintf(out, ".TP\n\\fB%d\\fR\n%s\n", (int)*codes, help_exit_meaning(command, *codes));
         first = false;
     }
 }
@@ -124,7 +125,7 @@ void help_print_manual(FILE *out, const struct command *command) {
           "\\fB\\-h\\fR prints the options, \\fB\\-\\-help\\fR everything.\n",
           out);
     if (command->exits != NULL) {
-        print_exits(out, command->exits);
+        print_exits(out, command);
     }
     fputs(".SH SEE ALSO\n\\fBjuggle\\fR(1)\n", out);
 }

@@ -65,6 +65,7 @@ struct command {
     const struct option_spec *options;      /* ends with a NULL name */
     const struct option_spec *operands;     /* ends with a NULL name; or NULL */
     const enum exit_code *exits;            /* ends with EXIT_GOOD, which is also the first */
+    const char *failed;                     /* what EXIT_FAILED means here; NULL: exit_meaning */
     size_t settings_size;                   /* at most COMMAND_SETTINGS_MAX */
     int (*run)(const void *settings);       /* returns an exit code */
 };

@@ -66,6 +66,21 @@ def help_of_every_command():
 
 
 @suite.test
+def what_failing_means():
+    """If this fails, a script's author reads of failed requests where a command sends none."""
+    meanings = {"demo": "requests failed, or the result could not be written",
+                "race": "requests failed, or the result could not be written",
+                "serve": "serving stopped with an error, or the output could not be written",
+                "trace": "the trace could not be read, or the picture could not be written",
+                "completion": "the text could not be written", "help": "the text could not be written",
+                "version": "the text could not be written"}
+    equal(set(meanings), set(COMMANDS), "commands")
+    for command, meaning in meanings.items():
+        check(f"\n    1  {meaning}\n" in printed(command, "--help"), f"{command} --help: no", meaning)
+        check(f"\n\\fB1\\fR\n{meaning}\n" in printed("help", "--man", command), f"{command}, manual: no", meaning)
+
+
+@suite.test
 def examples_are_accepted():
     """Every example in the help is a line that juggle takes, up to the point of contacting somebody."""
     for command in ("race", "demo", "serve"):

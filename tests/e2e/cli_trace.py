@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""cli_trace.py – `juggle trace`: a trace becomes a picture that needs nothing else.
+"""cli_trace.py [--update] – `juggle trace`: a trace becomes a picture that needs nothing else.
 
-If this fails, a picture in the guide is missing a task, or asks the network for something.
+If this fails, a picture in the guide is missing a task, or asks the network for something. After a change of the
+pictures look at what tests/fixtures/trace/small.json becomes and, if that is as it should be, run this with --update.
 """
 import json
 import pathlib
@@ -39,6 +40,10 @@ EVENTS = [
 ]
 
 
+# A trace of three tasks, as unit/obs/trace_write has it written, and the pictures made of it.
+SMALL = pathlib.Path(__file__).resolve().parents[1] / "fixtures/trace/small.json"
+
+
 def with_trace(events, body, text=None):
     with tempfile.TemporaryDirectory() as place:
         path = pathlib.Path(place) / "t.json"
@@ -61,6 +66,21 @@ def a_picture_on_standard_output():
         check("<script" not in ended.out and "href" not in ended.out, "it stands alone")
         equal(run("trace", str(path), "--title", "Two & a lock").out, ended.out, "twice the same")
     with_trace(EVENTS, body)
+
+
+@suite.test
+def pictures_byte_for_byte():
+    """If this fails, every picture of the guide changes with the next release of the command."""
+    with tempfile.TemporaryDirectory() as place:
+        for ending in (".svg", ".html"):
+            kept, made = SMALL.with_suffix(ending), pathlib.Path(place) / f"small{ending}"
+            ended = run("trace", str(SMALL), "--title", "Two <guests> & a \"host\"", "-o", str(made))
+            equal((ended.code, ended.out, ended.err), (GOOD, "", ""), str(ended))
+            if "--update" in sys.argv:
+                kept.write_bytes(made.read_bytes())
+            different = [lines for lines in zip(kept.read_text().split("\n"), made.read_text().split("\n"))
+                         if lines[0] != lines[1]]
+            check(kept.read_bytes() == made.read_bytes(), f"{kept.name}, first kept, then made:", different[:1])
 
 
 @suite.test

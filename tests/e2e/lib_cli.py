@@ -260,7 +260,7 @@ class Suite:
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
         # A shell that runs us in the background may have had SIGINT ignored, which is inherited.
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        only = sys.argv[1] if len(sys.argv) > 1 else ""
+        only = next((word for word in sys.argv[1:] if not word.startswith("--")), "")
         for test in self.tests:
             if only in test.__name__:
                 counts[self.run_one(test)] += 1

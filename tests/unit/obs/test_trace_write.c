@@ -181,13 +181,16 @@ END_TEST
 START_TEST(a_disk_that_fills_is_told_as_such) {
     struct trace_block twice = block;
     struct trace trace = small;
-    const struct rlimit most = {5000, 5000};
+    struct rlimit before;
+    ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &before), 0);
+    const struct rlimit most = {5000, before.rlim_max};
     trace.first = &twice;
     twice.next = &block;
     new_file();
     signal(SIGXFSZ, SIG_IGN);
     ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &most), 0);
     int rc = trace_write(path, &trace, 1, "sim", END_NS);
+    setrlimit(RLIMIT_FSIZE, &before); // coverage is written when the test ends
     unlink(path);
     ck_assert_int_eq(rc, -EFBIG);
 }

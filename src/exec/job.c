@@ -59,7 +59,6 @@ int jg_executor_open(const jg_executor_options *options, jg_executor **out_execu
         idle_ms < 0 ? JG_NEVER : clock_add_ms(0, idle_ms), options->stack_size);
     snprintf(pool->name, sizeof(pool->name), "%s",
              options->name != NULL ? options->name : everyones.name);
-    pool_watch_forks(NULL);
     pool->for_ever = false;
     pool->generation = pool_generation();
     *out_executor = pool;

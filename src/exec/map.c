@@ -248,7 +248,6 @@ intptr_t jg_map(jg_map_mode mode, jg_fn *fn, void *items, size_t item_size, size
     if (refused < 0 || count == 0) {
         return refused;
     }
-    pool_watch_forks(NULL);
     struct map map = {.fn = fn,
                       .items = items,
                       .item_size = item_size,

@@ -85,16 +85,12 @@ static void after_fork_in_child(void) {
     pthread_mutex_unlock(&statics_lock);
 }
 
-static void watch_forks(void) {
+/* As early as the library: a fork that has begun runs no handler that comes later. */
+__attribute__((constructor)) static void watch_forks(void) {
     pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
 }
 
 void pool_watch_forks(struct jg_executor *pool) {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, watch_forks);
-    if (pool == NULL) {
-        return;
-    }
     pthread_mutex_lock(&statics_lock);
     pool->generation = pool_generation();
     pool->next_static = statics;

@@ -70,7 +70,7 @@ struct jg_executor {
 /* Which process this is: counts the forks that led here. */
 unsigned pool_generation(void);
 
-/* Makes forks known, once, and a static pool to them. */
+/* Makes a static pool known to forks. */
 void pool_watch_forks(struct jg_executor *pool);
 
 /* How many processors this program may use; how many threads a pool has by default. */

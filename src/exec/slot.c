@@ -40,7 +40,8 @@ static void after_fork_in_child(void) {
     pthread_mutex_unlock(&sheet_lock);
 }
 
-static void watch_forks(void) {
+/* As early as the library: a fork that has begun runs no handler that comes later. */
+__attribute__((constructor)) static void watch_forks(void) {
     pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
 }
 
@@ -75,8 +76,6 @@ static int take(struct slot **out_slot) {
 }
 
 int slot_take(struct slot **out_slot) {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, watch_forks);
     pthread_mutex_lock(&sheet_lock);
     int rc = take(out_slot);
     pthread_mutex_unlock(&sheet_lock);

@@ -40,7 +40,6 @@ void debug_fork_is_over(void) {
 }
 
 void jg_debug_set(const jg_debug_options *options) {
-    watch_mind_forks();
     pthread_mutex_lock(&options_lock);
     options_next = *options;
     pthread_mutex_unlock(&options_lock);

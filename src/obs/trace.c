@@ -289,7 +289,6 @@ void trace_fork_is_over(void) {
 
 int jg_trace_start(const char *path, const jg_trace_options *options) {
     struct loop *loop = sched_current()->loop;
-    watch_mind_forks();
     pthread_mutex_lock(&lock);
     int rc = start(path, options != NULL ? options->events_most : 0);
     if (rc == 0 && loop != NULL) {

@@ -255,17 +255,12 @@ static void after_fork_in_child(void) {
     after_fork_in_parent();
 }
 
-static void register_for_forks(void) {
+/* As early as the library: a fork that has begun runs no handler that comes later. */
+__attribute__((constructor)) static void watch_forks(void) {
     pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
 }
 
-void watch_mind_forks(void) {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, register_for_forks);
-}
-
 int observe_open(struct loop *loop, bool debug) {
-    watch_mind_forks();
     int rc = debug || debug_wanted() ? debug_begin(loop) : 0;
     if (rc == 0) {
         trace_loop_opens(loop);

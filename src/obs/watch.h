@@ -59,9 +59,6 @@ struct watch *watch_begin(struct loop *loop);
 /* Takes the watch away if neither debug nor trace need it. */
 void watch_end_if_idle(struct watch *watch);
 
-/* From now on a fork, by whatever thread, finds the room's locks free. Any thread, again too. */
-void watch_mind_forks(void);
-
 /* What is known of a coroutine, NULL if nothing. */
 static inline struct watch_task *watch_record(const struct coro *coro) {
     return coro->observed;

@@ -10,7 +10,9 @@
  *            each would be most of what it does.
  * Quirks     the report goes out without a lock, so that a slow reader holds up no loop; its text was
  *            made under that of the loop. A forked child has no thread until it opens a loop. The
- *            thread runs code of this library, which must not be unloaded: -z nodelete.
+ *            thread runs code of this library, which must not be unloaded: -z nodelete. The thread may
+ *            be in dladdr when somebody forks: that lock of the loader's is made anew in the child by
+ *            glibc. The one dl_iterate_phdr takes is not, so no report may call that.
  */
 #include "obs/watchdog.h"
 
@@ -157,7 +159,8 @@ static void in_child(void) {
     pthread_mutex_unlock(&lock);
 }
 
-static void prepare(void) {
+/* As early as the library: a fork that has begun runs no handler that comes later. */
+__attribute__((constructor)) static void prepare(void) {
     init_conditions();
     pthread_atfork(before_fork, after_fork, in_child);
 }
@@ -184,12 +187,10 @@ static void start_thread(void) {
 }
 
 void watchdog_start(struct watchdog *watchdog, int64_t limit_ns) {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
     *watchdog = (struct watchdog){
         .loop_thread = pthread_self(), .loop_tid = gettid(), .limit_ns = limit_ns};
     pthread_mutex_init(&watchdog->lock, NULL);
     watchdog->unblocked = backtrace_prepare();
-    pthread_once(&once, prepare);
     int64_t first_ns = clock_add(clock_now_ns(), limit_ns / 4 + 1);
     pthread_mutex_lock(&lock);
     list_append(&watchdogs, &watchdog->all);

@@ -151,7 +151,8 @@ static void after_fork_in_child(void) {
     pthread_mutex_unlock(&lock);
 }
 
-static void watch_forks(void) {
+/* As early as the library: a fork that has begun runs no handler that comes later. */
+__attribute__((constructor)) static void watch_forks(void) {
     pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
 }
 
@@ -193,12 +194,10 @@ static bool can_be_watched(uint64_t set) {
 }
 
 int jg_signals_open(jg_signals *signals, uint64_t set) {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
     struct loop *loop = sched_current()->loop;
     if (!can_be_watched(set)) {
         return -EINVAL;
     }
-    pthread_once(&once, watch_forks);
     *signals = (jg_signals){
         .set = set, .loop = loop != NULL ? loop->handle : NULL, .call = {.deliver = arrive}};
     sem_init(&signals->arrived, 0, 0);

@@ -40,7 +40,8 @@ static void poison_forked_child(void) {
     }
 }
 
-static void watch_forks(void) {
+/* As early as the library: a fork that has begun runs no handler that comes later. */
+__attribute__((constructor)) static void watch_forks(void) {
     pthread_atfork(fault_fork_begins, fault_fork_is_over, poison_forked_child);
 }
 
@@ -64,7 +65,6 @@ static struct sim_weather *choose_weather(const struct loop_options *options) {
 }
 
 int loop_open(struct loop *loop, const struct loop_options *options) {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
     struct coro *outer = sched_current();
     if (outer->loop != NULL) {
         return outer->attention & ATTENTION_FORKED ? -ECHILD : -EBUSY;
@@ -83,7 +83,6 @@ int loop_open(struct loop *loop, const struct loop_options *options) {
     if (rc < 0) {
         return rc;
     }
-    pthread_once(&once, watch_forks);
     struct coro *self = &loop->self.coro;
     self->loop = loop;
     self->name = "loop";

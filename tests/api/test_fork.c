@@ -10,7 +10,10 @@
 #define FIXTURE_LIMIT 30
 #include "api/api.h"
 
+#include <juggle/debug.h>
+#include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -381,6 +384,62 @@ START_TEST(x02_reused_number_while_a_child_holds_the_old_one) {
 }
 END_TEST
 
+// Debug mode's own thread.
+
+static atomic_int reports;
+
+static void count_report(const jg_debug_report *report) {
+    (void)report;
+    atomic_fetch_add(&reports, 1);
+}
+
+static intptr_t hold_up_until_reported(void *arg) {
+    int before = atomic_load(&reports);
+    while (atomic_load(&reports) == before) {}
+    return (intptr_t)arg;
+}
+
+static void *hold_up_loops(void *over) {
+    do {
+        jg_run(hold_up_until_reported, NULL);
+    } while (atomic_load((atomic_int *)over) == 0);
+    return NULL;
+}
+
+static int hold_up_in_child(void *arg) {
+    alarm(10);
+    return (int)jg_run(hold_up_until_reported, arg);
+}
+
+/* A process in which no loop has run yet; it forks while its first ones are held up, and reported. */
+static int fork_from_the_first_moment(void *arg) {
+    const jg_debug_options options = {.slow_ms = 1};
+    atomic_int over = 0;
+    pthread_t thread;
+    setenv("JUGGLE_DEBUG", "1", 1);
+    jg_debug_set(&options);
+    jg_debug_on_report(count_report);
+    int failed = pthread_create(&thread, NULL, hold_up_loops, &over);
+    for (int i = 0; failed == 0 && i < 5; i++) {
+        failed = wait_status(fork_child(hold_up_in_child, arg));
+    }
+    atomic_store(&over, 1);
+    pthread_join(thread, NULL);
+    return failed != 0;
+}
+
+// A child forked while another thread's first loop opened had no watchdog, or waited for ever for its lock.
+START_TEST(r11_child_has_a_watchdog_of_its_own) {
+#if defined(JUGGLE_SANITIZE_THREAD)
+    fixture_skip("ThreadSanitizer allows no thread in a child of a process with threads");
+#endif
+    for (int i = 0; i < 20; i++) {
+        ck_assert_int_eq(wait_status(fork_child(fork_from_the_first_moment, NULL)), 0);
+    }
+}
+END_TEST
+
 FIXTURE_MAIN("api/fork", x06_calls_in_a_forked_child_are_refused,
              x06_child_may_return_from_its_task, x06_child_may_exec,
-             r11_forks_with_operations_in_flight, x02_reused_number_while_a_child_holds_the_old_one)
+             r11_forks_with_operations_in_flight, x02_reused_number_while_a_child_holds_the_old_one,
+             r11_child_has_a_watchdog_of_its_own)

@@ -21,10 +21,10 @@ enum {
     REFUSAL_CODES = 8, // more than there are reasons to refuse a spawn
 };
 
-/* S6: a cancel that nobody saw before the function returned still counts. */
+/* S6: a cancel that nobody saw before the function returned still counts, but hides no failure. */
 static bool ended_cancelled(const struct jg_task *task, intptr_t result) {
     bool unseen = (task->coro.attention & ATTENTION_CANCEL) && !task->coro.delivered;
-    return result == -ECANCELED || unseen;
+    return result == -ECANCELED || (unseen && !jg_failed(result));
 }
 
 _Noreturn void task_end_forked(intptr_t word) {

@@ -34,6 +34,11 @@ static intptr_t s01_body(void *arg) {
     ck_assert(jg_cancel(task));
     ck_assert(!jg_cancelled(task));
     ck_assert_int_eq(jg_cancelling(task), 1);
+    ck_assert_int_eq(dropped, 0); // not inside the cancel
+    while (!jg_done(task)) {
+        jg_yield();
+    }
+    ck_assert(jg_cancelled(task));
     ck_assert_int_eq(jg_join(task), -ECANCELED);
     ck_assert_int_eq(calls, 0);
     ck_assert_int_eq(dropped, 1);
@@ -55,6 +60,8 @@ static intptr_t s02_body(void *arg) {
     ck_assert(!jg_cancel(task));
     ck_assert(!jg_cancelled(task));
     ck_assert_int_eq(jg_cancelling(task), 0);
+    ck_assert_int_eq(jg_uncancel(task), 0);
+    ck_assert_int_eq(jg_future_result(jg_task_future(task)), 7);
     ck_assert_int_eq(jg_join(task), 7);
     return 0;
 }
@@ -65,34 +72,29 @@ START_TEST(s02_cancel_finished_task) {
 }
 END_TEST
 
-struct counted {
-    int delivered;
-    int cancelling;
-};
-
-static intptr_t count_deliveries(void *arg) {
-    struct counted *counted = arg;
-    if (jg_sleep(10000) == -ECANCELED) {
-        counted->delivered++;
-        counted->cancelling = jg_cancelling(jg_self());
-    }
+static intptr_t take_back_both(void *arg) {
+    (void)arg;
+    ck_assert_int_eq(jg_sleep(10000), -ECANCELED);
+    ck_assert_int_eq(jg_cancelling(jg_self()), 2);
+    ck_assert_int_eq(jg_uncancel(jg_self()), 1);
+    ck_assert_int_eq(jg_sleep(1), -ECANCELED); // one of them still stands
+    ck_assert_int_eq(jg_uncancel(jg_self()), 0);
+    ck_assert_int_eq(jg_sleep(1), 0);
     return 1;
 }
 
 static intptr_t s03_body(void *arg) {
     (void)arg;
-    struct counted counted = {0};
-    jg_task *task = jg_spawn(count_deliveries, &counted);
+    jg_task *task = jg_spawn(take_back_both, NULL);
     jg_sleep(1);
     ck_assert(jg_cancel(task));
     ck_assert(jg_cancel(task));
+    ck_assert_int_eq(jg_cancelling(task), 2);
     ck_assert_int_eq(jg_join(task), 1);
-    ck_assert_int_eq(counted.delivered, 1);
-    ck_assert_int_eq(counted.cancelling, 2);
     return 0;
 }
 
-// Two cancels in one tick would wake the sleeper twice, or count as one.
+// Two cancels in one tick would be delivered twice, or count as one.
 START_TEST(s03_two_cancels_in_one_tick) {
     run_body(s03_body);
 }
@@ -106,6 +108,13 @@ static intptr_t swallow_level(void *arg) {
     ck_assert_int_eq(jg_cancelling(jg_self()), 1);
     ck_assert_int_eq(jg_uncancel(jg_self()), 0);
     ck_assert_int_eq(jg_sleep(1), 0);
+    jg_scope scope;
+    jg_scope_open(&scope, JG_NEVER, false);
+    jg_scope_cancel(&scope);
+    ck_assert_int_eq(jg_sleep(10000), -ECANCELED);
+    ck_assert_int_eq(jg_yield(), -ECANCELED);
+    ck_assert_int_eq(jg_scope_close(&scope, -ECANCELED), 0);
+    ck_assert_int_eq(jg_sleep(1), 0); // it is left
     return 5;
 }
 
@@ -228,18 +237,18 @@ END_TEST
 
 static intptr_t cancel_self(void *arg) {
     int *steps = arg;
-    jg_cancel(jg_self());
+    ck_assert(jg_cancel(jg_self()));
     (*steps)++;
-    int rc = jg_sleep(1);
+    ck_assert_int_eq(jg_sleep(10000), -ECANCELED); // a result alone would not tell: see S6
     (*steps)++;
-    return rc;
+    return 3;
 }
 
 static intptr_t s05_body(void *arg) {
     (void)arg;
     int steps = 0;
     jg_task *task = jg_spawn(cancel_self, &steps);
-    ck_assert_int_eq(jg_join(task), -ECANCELED);
+    ck_assert_int_eq(jg_join(task), 3); // it has seen the cancel: this is its answer
     ck_assert_int_eq(steps, 2);
     return 0;
 }
@@ -254,6 +263,30 @@ static intptr_t cancel_self_and_return(void *arg) {
     jg_cancel(jg_self());
     return (intptr_t)arg;
 }
+
+static intptr_t cancel_self_and_fail(void *arg) {
+    (void)arg;
+    jg_cancel(jg_self());
+    return jg_fail(-EPROTO, "failed all the same");
+}
+
+static intptr_t s06_failure_body(void *arg) {
+    (void)arg;
+    jg_task *task = jg_spawn(cancel_self_and_fail, NULL);
+    while (!jg_done(task)) {
+        jg_yield();
+    }
+    ck_assert(!jg_cancelled(task));
+    ck_assert_int_eq(jg_join(task), -EPROTO);
+    ck_assert_str_eq(jg_error_detail(-EPROTO), "failed all the same");
+    return 0;
+}
+
+// A failure in the tick of a cancel would be hidden behind the cancel, and reported to nobody.
+START_TEST(s06_failure_is_not_hidden_by_a_cancel) {
+    run_body(s06_failure_body);
+}
+END_TEST
 
 static intptr_t s06_body(void *arg) {
     (void)arg;
@@ -337,16 +370,24 @@ END_TEST
 
 static intptr_t join_and_look(void *task) {
     ck_assert_int_eq(jg_join(task), -ECANCELED);
-    return jg_cancelling(jg_self());
+    int cancelling = jg_cancelling(jg_self());
+    ck_assert_int_eq(jg_yield(), cancelling > 0 ? -ECANCELED : 0);
+    return cancelling;
 }
 
 static intptr_t s09_body(void *arg) {
     (void)arg;
-    jg_task *inner = jg_spawn(sleep_long, NULL);
-    jg_task *outer = jg_spawn(join_and_look, inner);
-    jg_sleep(1);
-    jg_cancel(inner);
-    ck_assert_int_eq(jg_join(outer), 0);
+    for (int whom = 0; whom < 2; whom++) {
+        jg_task *inner = jg_spawn(sleep_long, NULL);
+        jg_task *outer = jg_spawn(join_and_look, inner);
+        jg_sleep(1);
+        jg_cancel(whom == 0 ? inner : outer);
+        while (!jg_done(outer)) {
+            jg_yield();
+        }
+        ck_assert(!jg_cancelled(outer)); // it has answered for itself
+        ck_assert_int_eq(jg_join(outer), whom);
+    }
     return 0;
 }
 
@@ -364,6 +405,14 @@ static intptr_t s10_body(void *arg) {
     ck_assert_int_eq(jg_uncancel(self), 0);
     ck_assert_int_eq(jg_uncancel(self), 0);
     ck_assert_int_eq(jg_cancelling(self), 0);
+    ck_assert_int_eq(jg_yield(), 0);
+    jg_cancel(self);
+    jg_cancel(self);
+    ck_assert_int_eq(jg_cancelling(self), 2);
+    ck_assert_int_eq(jg_yield(), -ECANCELED); // the next one counts in full
+    ck_assert_int_eq(jg_uncancel(self), 1);
+    ck_assert_int_eq(jg_uncancel(self), 0);
+    ck_assert_int_eq(jg_yield(), 0);
     return 0;
 }
 
@@ -382,9 +431,32 @@ static intptr_t s11_body(void *arg) {
     return 0;
 }
 
+static intptr_t yield_and_answer(void *arg) {
+    int rc = jg_sem_acquire(arg);
+    return rc < 0 ? rc : jg_yield() + 4;
+}
+
+static intptr_t s11_other_body(void *arg) {
+    (void)arg;
+    for (int edge = 0; edge < 2; edge++) {
+        jg_sem sem = {0};
+        jg_task *task = jg_spawn_with(yield_and_answer, &sem,
+                                      (&(jg_spawn_options){.edge = edge == 1}));
+        jg_cancel(task); // it has not begun
+        ck_assert_int_eq(jg_uncancel(task), 0);
+        jg_sleep(1);
+        jg_sem_release(&sem); // it waits no longer, and has not run yet
+        jg_cancel(task);
+        ck_assert_int_eq(jg_uncancel(task), 0);
+        ck_assert_int_eq(jg_join(task), 4);
+    }
+    return 0;
+}
+
 // A cancel taken back before anybody saw it would still be delivered.
 START_TEST(s11_uncancel_before_suspending) {
     run_body(s11_body);
+    run_body(s11_other_body);
 }
 END_TEST
 
@@ -412,7 +484,7 @@ FIXTURE_MAIN("api/cancel", s01_cancel_before_first_run, s02_cancel_finished_task
              s03_two_cancels_in_one_tick, s04_swallowed_cancel_level_and_edge,
              s04_edge_delivers_each_request, s04_edge_limits_strike_after_a_cancel,
              s21_edge_cancels_stop_at_a_shield, s05_cancel_oneself,
-             s06_cancel_oneself_without_suspending, s07_completion_wins,
-             s08_cancel_reaches_the_joined_task, s09_joined_task_cancelled_by_another,
-             s10_uncancel_never_below_zero, s11_uncancel_before_suspending,
-             cancel_runs_down_a_chain_of_joins)
+             s06_failure_is_not_hidden_by_a_cancel, s06_cancel_oneself_without_suspending,
+             s07_completion_wins, s08_cancel_reaches_the_joined_task,
+             s09_joined_task_cancelled_by_another, s10_uncancel_never_below_zero,
+             s11_uncancel_before_suspending, cancel_runs_down_a_chain_of_joins)

@@ -232,8 +232,47 @@ START_TEST(uncontended_objects_work) {
 }
 END_TEST
 
+static int reports;
+
+static void count_report(const jg_error *error) {
+    reports += error->code == -EIO;
+}
+
+// S50 (d) and (e): a future's word would change, or its failure be lost or told twice.
+START_TEST(s50d_future_is_set_once_without_a_loop) {
+    jg_future future = {0};
+    jg_future failed = {0};
+    ck_assert_int_eq(jg_future_set(&future, 12), 0);
+    ck_assert_int_eq(jg_future_set(&future, 13), -EALREADY);
+    ck_assert_int_eq(jg_future_fail(&future, -EIO), -EALREADY);
+    ck_assert(!jg_future_cancel(&future));
+    ck_assert_int_eq(jg_future_wait(&future), 12);
+    jg_error_on_unretrieved(count_report);
+    jg_future_fini(&future);
+    ck_assert_int_eq(jg_future_fail(&failed, -EIO), 0);
+    jg_future_fini(&failed);
+    ck_assert_int_eq(reports, 1);
+    failed = (jg_future){0};
+    ck_assert_int_eq(jg_future_fail(&failed, -EIO), 0);
+    ck_assert_int_eq(jg_future_wait(&failed), -EIO);
+    jg_future_fini(&failed);
+    ck_assert_int_eq(reports, 1);
+}
+END_TEST
+
+// A thread that waits for its own end would hang.
+START_TEST(s50h_waiting_for_oneself_without_a_loop) {
+    jg_future *own = jg_task_future(jg_self());
+    ck_assert_int_eq(jg_join(jg_self()), -EDEADLK);
+    ck_assert_int_eq(jg_future_wait(own), -EDEADLK);
+    ck_assert_int_eq(jg_shield(own), -EDEADLK);
+    ck_assert_int_eq(jg_wait(&own, 1, JG_ALL_COMPLETED, -1), -EDEADLK);
+    ck_assert_int_eq(jg_gather(&own, 1, NULL, JG_FAIL_FIRST), -EDEADLK);
+}
+END_TEST
+
 // A standing cancel would not stop a blocking call, or could not be taken back.
-START_TEST(cancel_of_the_thread_itself) {
+START_TEST(s04_cancel_of_the_thread_itself) {
     jg_stream *pair[2];
     char byte;
     make_pair(pair);
@@ -250,6 +289,23 @@ START_TEST(cancel_of_the_thread_itself) {
     ck_assert_int_eq(jg_uncancel(jg_self()), 0);
     ck_assert_int_eq(jg_sleep(1), 0);
     close_pair(pair);
+}
+END_TEST
+
+// S10 and S11: requests of a thread would be lost, or one that was taken back delivered.
+START_TEST(s11_requests_are_counted_without_a_loop) {
+    jg_task *self = jg_self();
+    ck_assert(jg_cancel(self) && jg_cancel(self));
+    ck_assert_int_eq(jg_cancelling(self), 2);
+    ck_assert_int_eq(jg_uncancel(self), 1);
+    ck_assert_int_eq(jg_sleep(60000), -ECANCELED);
+    for (int i = 0; i < 2; i++) {
+        ck_assert_int_eq(jg_uncancel(self), 0); // never below
+    }
+    ck_assert_int_eq(jg_yield(), 0);
+    jg_cancel(self);
+    jg_uncancel(self);
+    ck_assert_int_eq(jg_sleep(1), 0);
 }
 END_TEST
 
@@ -339,6 +395,8 @@ END_TEST
 FIXTURE_MAIN("api/blocking", backend_is_blocking, sleep_minds_its_limit,
              signals_do_not_shorten_a_sleep, read_minds_its_limit, write_minds_its_limit,
              pipe_minds_its_limit, accept_minds_its_limit, waiting_for_nobody_is_a_deadlock,
-             uncontended_objects_work, cancel_of_the_thread_itself, cancelled_scope_without_a_loop,
+             uncontended_objects_work, s04_cancel_of_the_thread_itself,
+             s11_requests_are_counted_without_a_loop, s50d_future_is_set_once_without_a_loop,
+             s50h_waiting_for_oneself_without_a_loop, cancelled_scope_without_a_loop,
              s21_shield_without_a_loop, tasks_need_a_loop, failures_belong_to_the_thread,
              failure_comes_out_of_run)

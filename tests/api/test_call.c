@@ -12,10 +12,18 @@
 #include <stdio.h>
 
 static char called[200];
+static uint64_t turn_of[200]; // in which turn of the loop each was called
 static size_t call_count;
+
+static uint64_t turns(void) {
+    jg_loop_stats stats;
+    ck_assert_int_eq(jg_loop_stats_get(&stats), 0);
+    return stats.turns;
+}
 
 static intptr_t note(void *name) {
     ck_assert_uint_lt(call_count, sizeof(called) - 1);
+    turn_of[call_count] = turns();
     called[call_count++] = *(const char *)name;
     called[call_count] = '\0';
     return 0;
@@ -57,6 +65,9 @@ static intptr_t order_body(void *arg) {
     ck_assert_str_eq(called, ""); // never inside the call that queues
     jg_sleep(5);
     ck_assert_str_eq(called, "abcdxy");
+    ck_assert_uint_eq(turn_of[3], turn_of[0]); // one round
+    ck_assert_uint_gt(turn_of[4], turn_of[3]); // what "b" queued comes in the next
+    ck_assert_uint_eq(turn_of[5], turn_of[4]);
     return 0;
 }
 
@@ -150,8 +161,9 @@ static intptr_t now_body(void *arg) {
     ck_assert_int_eq(jg_call_later(&chain[1], 0, note, "b"), 0);
     ck_assert_int_eq(jg_call_at(&chain[2], begin_ns - JG_S, note, "c"), 0);
     ck_assert_int_eq(jg_call_soon(&chain[3], note, "d"), 0);
+    ck_assert_int_eq(jg_call_later(&more[0], INT64_MIN, note, "e"), 0);
     jg_sleep(5);
-    ck_assert_str_eq(called, "abcd");
+    ck_assert_str_eq(called, "abcde");
     return 0;
 }
 

@@ -310,6 +310,34 @@ START_TEST(s50l_abandoned_job_drops_its_result) {
 }
 END_TEST
 
+static intptr_t wait_abandoning(void *pool) {
+    jg_job job = {.abandon = true, .drop_result = drop_word};
+    ck_assert_int_eq(jg_executor_submit(pool, &job, pass_gate, (void *)1), 0);
+    return jg_job_wait(&job);
+}
+
+static intptr_t abandon_cancelled_body(void *arg) {
+    (void)arg;
+    reset_gate();
+    jg_executor *pool = open_pool(1, 0);
+    jg_task *task = jg_spawn(wait_abandoning, pool);
+    await_running(1);
+    jg_cancel(task);
+    ck_assert_int_eq(jg_join(task), -ECANCELED); // and the job still runs
+    ck_assert_int_eq(atomic_load(&gate.dropped_words), 0);
+    open_gate();
+    ck_assert_int_eq(jg_executor_close(pool), 0);
+    ck_assert_int_eq(atomic_load(&gate.dropped_words), 1);
+    return 0;
+}
+
+// S50 (l). A cancelled task would wait for a job that it said may be abandoned.
+START_TEST(s50l_cancel_abandons_a_job_that_allows_it) {
+    needs_loop();
+    run_body(abandon_cancelled_body);
+}
+END_TEST
+
 static intptr_t open_later(void *arg) {
     for (int i = 0; i < 20; i++) {
         jg_yield();
@@ -410,5 +438,6 @@ FIXTURE_MAIN("api/executor", word_comes_back, error_comes_back_with_its_detail, 
              job_lets_other_tasks_go_on, future_of_a_job_is_a_future, jobs_are_gathered,
              cancelled_gather_cancels_its_jobs, r22_queue_is_bounded,
              r22_queued_job_is_cancelled_at_once, deadline_takes_a_job_out_of_the_queue,
-             s50l_abandoned_job_drops_its_result, s50l_cancel_waits_for_a_running_job,
-             edge_cancel_is_not_lost_in_a_wait, cancel_stands_before_the_submit)
+             s50l_abandoned_job_drops_its_result, s50l_cancel_abandons_a_job_that_allows_it,
+             s50l_cancel_waits_for_a_running_job, edge_cancel_is_not_lost_in_a_wait,
+             cancel_stands_before_the_submit)

@@ -205,6 +205,11 @@ static intptr_t wait_for_oneself_body(void *arg) {
     ck_assert_int_eq(jg_shield(own), -EDEADLK);
     ck_assert_int_eq(jg_wait_for(own, 5), -EDEADLK);
     ck_assert_int_eq(jg_join(jg_self()), -EDEADLK);
+    jg_future other = {0};
+    jg_future *both[] = {&other, own};
+    ck_assert_int_eq(jg_wait(both, 2, JG_ALL_COMPLETED, -1), -EDEADLK);
+    ck_assert_int_eq(jg_gather(both, 2, NULL, JG_FAIL_FIRST), -EDEADLK);
+    ck_assert(!jg_future_done(&other)); // nobody's wait has cancelled it
     ck_assert_int_eq(jg_cancelling(jg_self()), 0);
     return 0;
 }

@@ -29,6 +29,7 @@ static pthread_t start(void *(*run)(void *), void *arg) {
 // A loop that sleeps.
 
 struct knock {
+    pid_t sleeper; // the loop's thread
     jg_loop *loop;
     jg_call call;
     jg_future opened;
@@ -41,8 +42,24 @@ static intptr_t open_up(void *arg) {
     return jg_future_set(&knock->opened, 1);
 }
 
+/* Waits until the kernel says that this thread sleeps: "1234 (name) S ...". */
+static void await_asleep(pid_t thread) {
+    char path[64];
+    char text[256] = {0};
+    snprintf(path, sizeof(path), "/proc/self/task/%d/stat", (int)thread);
+    for (const char *state = NULL; state == NULL || strncmp(state, ") S", 3) != 0;) {
+        sched_yield();
+        FILE *file = fopen(path, "r");
+        expect(file != NULL);
+        expect(fgets(text, sizeof(text), file) != NULL);
+        fclose(file);
+        state = strrchr(text, ')');
+    }
+}
+
 static void *knock_once(void *arg) {
     struct knock *knock = arg;
+    await_asleep(knock->sleeper);
     expect(jg_post(knock->loop, &knock->call, open_up, knock) == 0);
     return NULL;
 }
@@ -50,7 +67,7 @@ static void *knock_once(void *arg) {
 static intptr_t thread_body(void *arg) {
     (void)arg;
     for (int i = 0; i < 20; i++) {
-        struct knock knock = {.loop = jg_loop_hold(jg_loop_current())};
+        struct knock knock = {.sleeper = gettid(), .loop = jg_loop_hold(jg_loop_current())};
         pthread_t thread = start(knock_once, &knock);
         ck_assert_int_eq(jg_future_wait(&knock.opened), 1);
         pthread_join(thread, NULL);

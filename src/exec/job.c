@@ -219,6 +219,16 @@ intptr_t jg_job_wait(jg_job *job) {
     return word;
 }
 
+intptr_t job_await(jg_job *job, void (*stop)(void *arg), void *arg) {
+    intptr_t rc = jg_future_wait(&job->future);
+    if (jg_future_done(&job->future)) {
+        return jg_job_wait(job);
+    }
+    stop(arg);
+    intptr_t word = jg_job_wait(job);
+    return word < 0 ? word : rc;
+}
+
 intptr_t jg_executor_run(jg_executor *executor, jg_fn *fn, void *arg) {
     jg_job job = {.state = JOB_NONE};
     int rc = suspend_check(sched_current());

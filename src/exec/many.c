@@ -57,7 +57,8 @@ static void cancel_all(struct many *many) {
     }
 }
 
-static void stop(struct many *many) {
+static void stop(void *arg) {
+    struct many *many = arg;
     pthread_mutex_lock(&many->lock);
     cancel_all(many);
     pthread_mutex_unlock(&many->lock);
@@ -136,16 +137,6 @@ static int start_one(jg_executor *pool, struct many_loop *loop) {
     return rc;
 }
 
-static intptr_t await_one(struct many *many, jg_job *job) {
-    intptr_t rc = jg_future_wait(&job->future);
-    if (jg_future_done(&job->future)) {
-        return jg_job_wait(job);
-    }
-    stop(many);
-    intptr_t word = jg_job_wait(job);
-    return word < 0 ? word : rc;
-}
-
 static intptr_t run_all(struct many *many, jg_executor *pool) {
     size_t begun = 0;
     intptr_t result = 0;
@@ -157,7 +148,7 @@ static intptr_t run_all(struct many *many, jg_executor *pool) {
         stop(many);
     }
     for (size_t i = 0; i < begun; i++) {
-        intptr_t rc = await_one(many, &many->loops[i].job);
+        intptr_t rc = job_await(&many->loops[i].job, stop, many);
         result = result == 0 ? rc : result;
     }
     return result;

@@ -175,15 +175,10 @@ static intptr_t run_processes(struct map *map) {
     return result;
 }
 
-/* Waits for a lane; once asked to stop, only for the item it works on. */
-static intptr_t await_job(struct map *map, jg_job *job) {
-    intptr_t rc = jg_future_wait(&job->future);
-    if (jg_future_done(&job->future)) {
-        return jg_job_wait(job);
-    }
+/* A lane ends with the item it works on. */
+static void stop(void *arg) {
+    struct map *map = arg;
     atomic_store(&map->stopped, true);
-    intptr_t word = jg_job_wait(job);
-    return word < 0 ? word : rc;
 }
 
 static intptr_t run_jobs(struct map *map, jg_executor *pool, jg_job *jobs) {
@@ -195,7 +190,7 @@ static intptr_t run_jobs(struct map *map, jg_executor *pool, jg_job *jobs) {
     }
     result = begun > 0 ? 0 : result;
     for (size_t i = 0; i < begun; i++) {
-        intptr_t rc = await_job(map, &jobs[i]);
+        intptr_t rc = job_await(&jobs[i], stop, map);
         result = result == 0 ? rc : result;
     }
     return result;

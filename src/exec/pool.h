@@ -105,4 +105,10 @@ struct jg_executor *pool_of_thread(void);
 /* The job is over: sends it to its loop, which it has. Called without the lock. job.c */
 void job_send_home(struct jg_job *job);
 
+/* Waits until the job is over. The first time the wait is cut short it calls `stop(arg)`, so that the
+ * job ends soon, and waits on.
+ *
+ * Returns  the job's word; if that is no error, why the wait was cut short. job.c */
+intptr_t job_await(struct jg_job *job, void (*stop)(void *arg), void *arg);
+
 #endif

@@ -57,6 +57,15 @@ static inline intptr_t pass_gate(void *arg) {
     return (intptr_t)arg;
 }
 
+/* A pool of one thread, which `running` keeps busy until the gate opens; its word is 1. */
+static inline jg_executor *open_busy_pool(size_t queue, jg_job *running) {
+    reset_gate();
+    jg_executor *pool = open_pool(1, queue);
+    ck_assert_int_eq(jg_executor_submit(pool, running, pass_gate, (void *)1), 0);
+    await_running(1);
+    return pool;
+}
+
 static inline void drop_arg(void *arg) {
     (void)arg;
     atomic_fetch_add(&gate.dropped_args, 1);

@@ -164,13 +164,10 @@ static intptr_t gather_two(void *arg) {
 
 static intptr_t gather_cancelled_body(void *arg) {
     (void)arg;
-    reset_gate();
-    jg_executor *pool = open_pool(1, 0);
     jg_job running = {0};
     jg_job queued = {.drop_arg = drop_arg};
     jg_future *futures[] = {&running.future, &queued.future};
-    ck_assert_int_eq(jg_executor_submit(pool, &running, pass_gate, (void *)1), 0);
-    await_running(1);
+    jg_executor *pool = open_busy_pool(0, &running);
     ck_assert_int_eq(jg_executor_submit(pool, &queued, pass_gate, (void *)2), 0);
     const jg_spawn_options eager = {.eager = true};
     jg_task *task = jg_spawn_with(gather_two, futures, &eager);
@@ -196,11 +193,8 @@ END_TEST
 
 static intptr_t bounds_body(void *arg) {
     (void)arg;
-    reset_gate();
-    jg_executor *pool = open_pool(1, 2);
     jg_job jobs[4] = {{.drop_arg = drop_arg}, {.state = 0}, {.state = 0}, {.drop_arg = drop_arg}};
-    ck_assert_int_eq(jg_executor_submit(pool, &jobs[0], pass_gate, (void *)1), 0);
-    await_running(1);
+    jg_executor *pool = open_busy_pool(2, &jobs[0]);
     ck_assert_int_eq(jg_executor_submit(pool, &jobs[1], pass_gate, (void *)2), 0);
     ck_assert_int_eq(jg_executor_submit(pool, &jobs[2], pass_gate, (void *)3), 0);
     ck_assert_int_eq(jg_executor_submit(pool, &jobs[3], pass_gate, (void *)4), -EBUSY);
@@ -229,12 +223,9 @@ END_TEST
 
 static intptr_t cancel_queued_body(void *arg) {
     (void)arg;
-    reset_gate();
-    jg_executor *pool = open_pool(1, 0);
     jg_job running = {0};
     jg_job queued = {.drop_arg = drop_arg};
-    ck_assert_int_eq(jg_executor_submit(pool, &running, pass_gate, (void *)1), 0);
-    await_running(1);
+    jg_executor *pool = open_busy_pool(0, &running);
     ck_assert_int_eq(jg_executor_submit(pool, &queued, pass_gate, (void *)2), 0);
     ck_assert(!jg_job_cancel(&running));
     ck_assert(jg_job_cancel(&queued)); // while the thread is still held: it cannot have helped
@@ -257,12 +248,9 @@ END_TEST
 
 static intptr_t limited_wait_body(void *arg) {
     (void)arg;
-    reset_gate();
-    jg_executor *pool = open_pool(1, 0);
     jg_job running = {0};
     jg_job queued = {.drop_arg = drop_arg};
-    ck_assert_int_eq(jg_executor_submit(pool, &running, pass_gate, (void *)1), 0);
-    await_running(1);
+    jg_executor *pool = open_busy_pool(0, &running);
     ck_assert_int_eq(jg_executor_submit(pool, &queued, pass_gate, (void *)2), 0);
     intptr_t rc = 0;
     JG_TIMEOUT(5, rc) {
@@ -410,11 +398,8 @@ static intptr_t submit_cancelled(void *arg) {
 
 static intptr_t cancel_before_body(void *arg) {
     (void)arg;
-    reset_gate();
-    jg_executor *pool = open_pool(1, 0);
     jg_job running = {0};
-    ck_assert_int_eq(jg_executor_submit(pool, &running, pass_gate, (void *)1), 0);
-    await_running(1);
+    jg_executor *pool = open_busy_pool(0, &running);
     const jg_spawn_options eager = {.eager = true};
     jg_task *task = jg_spawn_with(submit_cancelled, pool, &eager);
     jg_cancel(task);

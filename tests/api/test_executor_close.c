@@ -34,12 +34,9 @@ END_TEST
 
 static intptr_t shutdown_body(void *arg) {
     (void)arg;
-    reset_gate();
-    jg_executor *pool = open_pool(1, 0);
     jg_job running = {.drop_arg = drop_arg};
     jg_job queued[5] = {{.state = 0}};
-    ck_assert_int_eq(jg_executor_submit(pool, &running, pass_gate, (void *)1), 0);
-    await_running(1);
+    jg_executor *pool = open_busy_pool(0, &running);
     for (intptr_t i = 0; i < 5; i++) {
         queued[i].drop_arg = drop_arg;
         ck_assert_int_eq(jg_executor_submit(pool, &queued[i], pass_gate, NULL), 0);
@@ -76,12 +73,9 @@ static void *open_when_dropped(void *arg) {
 
 static intptr_t close_limited_body(void *arg) {
     (void)arg;
-    reset_gate();
-    jg_executor *pool = open_pool(1, 0);
     jg_job running = {0};
     jg_job queued = {.drop_arg = drop_arg};
-    ck_assert_int_eq(jg_executor_submit(pool, &running, pass_gate, (void *)1), 0);
-    await_running(1);
+    jg_executor *pool = open_busy_pool(0, &running);
     ck_assert_int_eq(jg_executor_submit(pool, &queued, pass_gate, NULL), 0);
     pthread_t helper;
     ck_assert_int_eq(pthread_create(&helper, NULL, open_when_dropped, NULL), 0);

@@ -27,8 +27,9 @@ set(JUGGLE_TEST_ONLY "" CACHE STRING "Build only tests whose path under tests/ m
 set(JUGGLE_TEST_TIMEOUT_S 300)
 
 # Those that are also run in debug mode, and traced.
-set(observed_tests api/task api/group api/cancel api/hazards api/embed api/future api/wait
-                   api/http_client api/http_server api/process_pool api/run_many sim/seeds)
+set(observed_tests api/task api/group api/cancel api/hazards api/limits api/embed api/future
+                   api/future_callback api/wait api/http_client api/http_server api/process_pool
+                   api/process_pool_death api/run_many sim/seeds)
 
 # What a sanitizer should say, and when a test has to stop.
 set(test_environment

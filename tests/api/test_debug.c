@@ -1,75 +1,16 @@
 // SPDX-License-Identifier: MIT
-/* test_debug.c – debug mode: each kind of report, the tree of tasks, and that it stays out of the way.
+/* test_debug.c – debug mode: stalls, deadlocks, spins, the tree of tasks, and that it stays out of the way.
  *
- * Holds      what was reported, in the order of coming.
+ * Holds      nothing beside what its steps hold: what was reported.
  * Invariant  a stall is waited for, never slept through: the stuck code goes on when it was reported.
  * Called by  ctest, on epoll and sim.
  * Why        a debug mode that says nothing, or the wrong name, costs hours.
- * Quirks     a report of a stall comes from another thread, so the record is under a lock.
  */
-#include "api/api.h"
+#include "api/debug_steps.h"
 
-#include <juggle/debug.h>
-#include <pthread.h>
-#include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
-
-enum { MOST = 64 };
-
-struct heard {
-    jg_debug_kind kind;
-    char task[48];
-    char spawned[64];
-    char text[2048];
-    int64_t duration_ns;
-};
-
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static struct heard heard[MOST];
-static atomic_int heard_count;
-
-static void hear(const jg_debug_report *report) {
-    pthread_mutex_lock(&lock);
-    int count = atomic_load(&heard_count);
-    if (count < MOST) {
-        struct heard *entry = &heard[count];
-        entry->kind = report->kind;
-        entry->duration_ns = report->duration_ns;
-        snprintf(entry->task, sizeof(entry->task), "%s", report->task);
-        snprintf(entry->spawned, sizeof(entry->spawned), "%s", report->spawned);
-        snprintf(entry->text, sizeof(entry->text), "%s", report->text);
-        atomic_store(&heard_count, count + 1);
-    }
-    pthread_mutex_unlock(&lock);
-}
-
-static const struct heard *find(jg_debug_kind kind) {
-    for (int i = 0; i < atomic_load(&heard_count); i++) {
-        if (heard[i].kind == kind) {
-            return &heard[i];
-        }
-    }
-    return NULL;
-}
-
-static void expect_text(const char *text, const char *part) {
-    ck_assert_msg(strstr(text, part) != NULL, "expected \"%s\" in: %s", part, text);
-}
-
-/* A limit no test reaches unless it means to. */
-static const jg_debug_options patient = {.slow_ms = 60000};
-
-static intptr_t run_debugged(jg_fn *body, void *arg, const jg_debug_options *options) {
-    const jg_run_options run = {.debug = true};
-    jg_debug_set(options);
-    jg_debug_on_report(hear);
-    intptr_t rc = jg_run_at(body, arg, &run, "first\0first.c:1");
-    jg_debug_on_report(NULL);
-    return rc;
-}
 
 // Stalls.
 
@@ -180,14 +121,6 @@ START_TEST(a_stall_of_a_call_has_its_functions_name) {
     expect_text(find(JG_DEBUG_SLOW)->text, "juggle: the call compute_until_reported holds up");
 }
 END_TEST
-
-static intptr_t quick_body(void *arg) {
-    (void)arg;
-    for (int i = 0; i < 100; i++) {
-        jg_yield();
-    }
-    return jg_sleep(20);
-}
 
 // Many short steps, or a sleep, taken for a stall would make people switch the report off.
 START_TEST(short_steps_and_sleeps_are_no_stall) {
@@ -306,232 +239,6 @@ START_TEST(a_spin_is_named_with_its_place) {
 }
 END_TEST
 
-// Leaks.
-
-static intptr_t wait_for_ever(void *arg) {
-    (void)arg;
-    return jg_sleep_until(JG_NEVER);
-}
-
-static intptr_t leaky_body(void *arg) {
-    jg_stream **out_stream = arg;
-    jg_stream *other;
-    ck_assert_int_eq(jg_stream_pair(out_stream, &other), 0);
-    jg_stream_close(other);
-    jg_detach(jg_spawn_at(wait_for_ever, NULL, NULL, "stray\0stray.c:1"));
-    (void)!jg_spawn_at(quick_body, NULL, NULL, "orphan\0orphan.c:2");
-    return jg_sleep(100);
-}
-
-static intptr_t clean_body(void *arg) {
-    jg_stream *streams[2];
-    (void)arg;
-    ck_assert_int_eq(jg_stream_pair(&streams[0], &streams[1]), 0);
-    jg_stream_close(streams[0]);
-    jg_stream_close(streams[1]);
-    return jg_join(jg_spawn(quick_body, NULL));
-}
-
-static void leak_victim(void *arg) {
-    jg_stream *stream;
-    run_debugged(leaky_body, &stream, &patient);
-    memcpy(arg, heard, sizeof(heard));
-    abort();
-}
-
-// What is left behind is found at the loop's end, by the name of who left it, or never.
-START_TEST(leaks_are_named_at_the_end) {
-    void *copy = mmap(NULL, sizeof(heard), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
-                      0);
-    ck_assert_ptr_ne(copy, MAP_FAILED);
-    fixture_expect_abort(leak_victim, copy, ""); // in a child: it leaks, after all
-    memcpy(heard, copy, sizeof(heard));
-    munmap(copy, sizeof(heard));
-    atomic_store(&heard_count, 3);
-    ck_assert_str_eq(find(JG_DEBUG_TASK_LEAK)->task, "stray");
-    expect_text(find(JG_DEBUG_TASK_LEAK)->text, "waiting for sleep");
-    ck_assert_str_eq(find(JG_DEBUG_HANDLE_LEAK)->task, "orphan");
-    ck_assert_str_eq(find(JG_DEBUG_HANDLE_LEAK)->spawned, "orphan.c:2");
-    ck_assert_str_eq(find(JG_DEBUG_FD_LEAK)->task, "first");
-    expect_text(find(JG_DEBUG_FD_LEAK)->text, "(socket pair, by task first spawned at first.c:1)");
-}
-END_TEST
-
-// Futures.
-
-static jg_future owed[3];
-
-static intptr_t wait_with_limit(void *future) {
-    intptr_t rc = 0;
-    JG_TIMEOUT(1, rc) {
-        rc = jg_future_wait(future);
-    }
-    return rc == -ETIMEDOUT ? 0 : -EPROTO;
-}
-
-static intptr_t impatient_body(void *arg) {
-    return jg_join(jg_spawn_at(wait_with_limit, arg, NULL, "impatient\0impatient.c:4"));
-}
-
-// A future that everybody has given up, and nobody sets, is a promise somebody forgot.
-START_TEST(a_future_that_was_waited_for_and_never_set_is_named) {
-    ck_assert_int_eq(run_debugged(impatient_body, &owed[0], &patient), 0);
-    ck_assert_int_eq(atomic_load(&heard_count), 1);
-    const struct heard *leak = find(JG_DEBUG_FUTURE_LEAK);
-    ck_assert_ptr_nonnull(leak);
-    ck_assert_str_eq(leak->task, "impatient");
-    ck_assert_str_eq(leak->spawned, "impatient.c:4");
-    expect_text(leak->text, "is pending as the loop closes: task impatient (spawned at "
-                            "impatient.c:4) has waited for it\n");
-}
-END_TEST
-
-static intptr_t heap_body(void *arg) {
-    jg_future *future = calloc(1, sizeof(*future));
-    (void)arg;
-    ck_assert_ptr_nonnull(future);
-    intptr_t rc = impatient_body(future);
-    free(future);
-    return rc;
-}
-
-// Its memory is its owner's: debug mode would read what is freed.
-START_TEST(a_leaked_future_may_be_gone) {
-    ck_assert_int_eq(run_debugged(heap_body, NULL, &patient), 0);
-    ck_assert_int_eq(atomic_load(&heard_count), 1);
-    ck_assert_ptr_nonnull(find(JG_DEBUG_FUTURE_LEAK));
-}
-END_TEST
-
-static void note_word(void *arg, intptr_t word) {
-    *(intptr_t *)arg = word;
-}
-
-static intptr_t call_never_body(void *callback) {
-    static intptr_t word;
-    return jg_future_add_done_callback(&owed[0], callback, note_word, &word);
-}
-
-// Whoever asked to be called would wait for ever without being parked anywhere.
-START_TEST(a_callback_that_is_never_called_is_named) {
-    static jg_done_callback callback;
-    ck_assert_int_eq(run_debugged(call_never_body, &callback, &patient), 0);
-    ck_assert_int_eq(atomic_load(&heard_count), 1);
-    ck_assert_str_eq(find(JG_DEBUG_FUTURE_LEAK)->task, "first");
-    expect_text(find(JG_DEBUG_FUTURE_LEAK)->text, " has note_word (");
-    expect_text(find(JG_DEBUG_FUTURE_LEAK)->text, "test_debug.c:");
-}
-END_TEST
-
-static intptr_t first_of_body(void *arg) {
-    jg_future *both[] = {&owed[0], &owed[1]};
-    jg_future *rest[] = {&owed[2]};
-    (void)arg;
-    jg_future_set(&owed[0], 1);
-    ck_assert_int_eq(jg_wait(both, 2, JG_FIRST_COMPLETED, -1), 1);
-    JG_AS_COMPLETED(done, rest, 1, 1) {
-        ck_abort_msg("nobody has set it");
-    }
-    return 0;
-}
-
-// The same for those that a wait for many leaves.
-START_TEST(what_a_wait_for_many_left_is_named) {
-    ck_assert_int_eq(run_debugged(first_of_body, NULL, &patient), 0);
-    ck_assert_int_eq(atomic_load(&heard_count), 2);
-    ck_assert_int_eq(heard[0].kind, JG_DEBUG_FUTURE_LEAK);
-    ck_assert_int_eq(heard[1].kind, JG_DEBUG_FUTURE_LEAK);
-}
-END_TEST
-
-static intptr_t wait_on(void *future) {
-    return jg_future_wait(future);
-}
-
-static intptr_t stay_body(void *arg) {
-    ck_assert_int_eq(impatient_body(arg), 0);
-    jg_detach(jg_spawn_at(wait_on, arg, NULL, "stray\0stray.c:1"));
-    return jg_sleep(1);
-}
-
-// One fault told twice would be looked for twice.
-START_TEST(a_future_that_a_task_still_waits_for_is_the_tasks_leak) {
-    ck_assert_int_eq(run_debugged(stay_body, &owed[0], &patient), 0);
-    ck_assert_int_eq(atomic_load(&heard_count), 1);
-    expect_text(find(JG_DEBUG_TASK_LEAK)->text, "waiting for future");
-}
-END_TEST
-
-static void forget_one(int way) {
-    static jg_done_callback callback;
-    jg_future future = {.done = false};
-    ck_assert_int_eq(impatient_body(&future), 0);
-    ck_assert_int_eq(call_never_body(&callback), 0);
-    ck_assert(jg_future_remove_done_callback(&callback));
-    ck_assert_int_eq(impatient_body(&future), 0);
-    if (way == 0) {
-        ck_assert_int_eq(jg_future_set(&future, 1), 0);
-        ck_assert_int_eq(jg_future_set(&future, 1), -EALREADY);
-    } else if (way == 1) {
-        ck_assert_int_eq(jg_future_fail(&future, -EPROTO), 0);
-        jg_future_result(&future);
-    } else if (way == 2) {
-        ck_assert(jg_future_cancel(&future));
-    }
-    jg_future_fini(&future);
-}
-
-static intptr_t forget_body(void *arg) {
-    static jg_done_callback callback;
-    jg_future called = {.done = false};
-    static intptr_t word;
-    (void)arg;
-    for (int way = 0; way < 4; way++) {
-        forget_one(way);
-    }
-    ck_assert_int_eq(jg_future_add_done_callback(&called, &callback, note_word, &word), 0);
-    ck_assert_int_eq(jg_future_set(&called, 3), 0);
-    jg_sleep(1);
-    ck_assert_int_eq(word, 3);
-    return 0;
-}
-
-// A future that was set late, failed, cancelled or ended is nobody's leak.
-START_TEST(a_future_that_is_settled_or_ended_is_no_leak) {
-    ck_assert_int_eq(run_debugged(forget_body, NULL, &patient), 0);
-    ck_assert_int_eq(atomic_load(&heard_count), 0);
-}
-END_TEST
-
-static intptr_t crowd_body(void *arg) {
-    enum { CROWD = 300 };
-    static jg_future crowd[CROWD];
-    jg_future *all[CROWD];
-    (void)arg;
-    for (int i = 0; i < CROWD; i++) {
-        all[i] = &crowd[i];
-    }
-    ck_assert_int_eq(jg_wait(all, CROWD, JG_ALL_COMPLETED, 1), 0);
-    for (int i = 0; i < CROWD - 2; i++) {
-        jg_future_set(all[i], 1);
-    }
-    return 0;
-}
-
-// Futures dropped by the thousand would fill memory; what is past the limit is passed over.
-START_TEST(past_the_limit_futures_are_not_followed) {
-    ck_assert_int_eq(run_debugged(crowd_body, NULL, &patient), 0);
-    ck_assert_int_eq(atomic_load(&heard_count), 0);
-}
-END_TEST
-
-// A false alarm would teach people to look away.
-START_TEST(what_is_given_back_is_no_leak) {
-    ck_assert_int_eq(run_debugged(clean_body, NULL, &patient), 0);
-    ck_assert_int_eq(atomic_load(&heard_count), 0);
-}
-END_TEST
-
 // The tree.
 
 static char tree[4096];
@@ -615,10 +322,5 @@ FIXTURE_MAIN("api/debug", a_stall_is_reported_while_it_lasts, a_forked_child_has
              a_stall_in_the_kernel_is_not_disturbed, a_stall_of_a_call_has_its_functions_name,
              short_steps_and_sleeps_are_no_stall, a_deadlock_names_the_ring,
              on_a_real_loop_a_deadlock_is_reported_and_waited_on, a_spin_is_named_with_its_place,
-             leaks_are_named_at_the_end, a_future_that_was_waited_for_and_never_set_is_named,
-             a_leaked_future_may_be_gone, a_callback_that_is_never_called_is_named,
-             what_a_wait_for_many_left_is_named,
-             a_future_that_a_task_still_waits_for_is_the_tasks_leak,
-             a_future_that_is_settled_or_ended_is_no_leak, past_the_limit_futures_are_not_followed,
-             what_is_given_back_is_no_leak, the_tree_shows_who_waits_for_whom,
-             a_tree_that_cannot_be_written_is_an_error, the_environment_switches_it_on)
+             the_tree_shows_who_waits_for_whom, a_tree_that_cannot_be_written_is_an_error,
+             the_environment_switches_it_on)

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: MIT
+/* test_future_callback.c – SEMANTICS S50 (d): being called when a future has settled.
+ *
+ * Holds      nothing between tests.
+ * Invariant  each case holds on epoll and on any seed.
+ * Called by  ctest, on epoll and sim.
+ * Why        a callback is code of somebody else: it must run neither in the middle of ours nor never.
+ */
+#include "api/api.h"
+
+struct calls {
+    int count;
+    int order[8];
+    intptr_t words[8];
+    int suspend_rc;
+    jg_done_callback again;
+    jg_future *future;
+};
+
+struct callback {
+    struct calls *calls;
+    int number;
+    jg_done_callback record;
+};
+
+static void note_call(void *arg, intptr_t result) {
+    struct callback *callback = arg;
+    struct calls *calls = callback->calls;
+    calls->suspend_rc = jg_sleep(1);
+    calls->order[calls->count] = callback->number;
+    calls->words[calls->count++] = result;
+}
+
+static intptr_t callbacks_body(void *arg) {
+    (void)arg;
+    jg_future future = {0};
+    struct calls calls = {0};
+    struct callback callbacks[4] = {{0}};
+    for (int i = 0; i < 4; i++) {
+        callbacks[i].calls = &calls;
+        callbacks[i].number = i;
+    }
+    for (int i = 0; i < 3; i++) {
+        ck_assert_int_eq(
+            jg_future_add_done_callback(&future, &callbacks[i].record, note_call, &callbacks[i]),
+            0);
+    }
+    ck_assert_int_eq(
+        jg_future_add_done_callback(&future, &callbacks[1].record, note_call, &callbacks[1]),
+        -EALREADY);
+    ck_assert(jg_future_remove_done_callback(&callbacks[1].record));
+    ck_assert(!jg_future_remove_done_callback(&callbacks[1].record));
+    jg_future_set(&future, 9);
+    ck_assert_int_eq(calls.count, 0); // not inside
+    ck_assert_int_eq(
+        jg_future_add_done_callback(&future, &callbacks[3].record, note_call, &callbacks[3]), 0);
+    ck_assert_int_eq(calls.count, 0); // nor when it is late
+    jg_sleep(1);
+    ck_assert_int_eq(calls.count, 3);
+    ck_assert(calls.order[0] == 0 && calls.order[1] == 2 && calls.order[2] == 3);
+    ck_assert(calls.words[0] == 9 && calls.words[1] == 9 && calls.words[2] == 9);
+    ck_assert_int_eq(calls.suspend_rc, -EDEADLK);
+
+    ck_assert_int_eq(
+        jg_future_add_done_callback(&future, &callbacks[0].record, note_call, &callbacks[0]), 0);
+    ck_assert(jg_future_remove_done_callback(&callbacks[0].record)); // queued already
+    jg_sleep(1);
+    ck_assert_int_eq(calls.count, 3);
+    return 0;
+}
+
+// S50 (d). Code of whoever asked to be told would run in the middle of set, or never, or in any order.
+START_TEST(s50d_callbacks_run_in_the_next_round) {
+    run_body(callbacks_body);
+    jg_future future = {0};
+    jg_done_callback callback = {0};
+    ck_assert_int_eq(jg_future_add_done_callback(&future, &callback, note_call, NULL), -ENXIO);
+}
+END_TEST
+
+static void add_again(void *arg, intptr_t result) {
+    struct calls *calls = arg;
+    calls->words[calls->count++] = result;
+    if (calls->count < 3) {
+        jg_future_add_done_callback(calls->future, &calls->again, add_again, calls);
+    }
+}
+
+static intptr_t reuse_body(void *arg) {
+    (void)arg;
+    jg_future future = {0};
+    struct calls calls = {.future = &future};
+    jg_future_add_done_callback(&future, &calls.again, add_again, &calls);
+    jg_future_cancel(&future);
+    jg_sleep(1);
+    ck_assert_int_eq(calls.count, 3);
+    ck_assert_int_eq(calls.words[2], -ECANCELED);
+    return 0;
+}
+
+// A record could not be used again from inside its own call.
+START_TEST(callback_may_be_added_from_inside) {
+    run_body(reuse_body);
+}
+END_TEST
+
+static intptr_t give(void *arg) {
+    jg_sleep(2);
+    return (intptr_t)arg;
+}
+
+static intptr_t task_callback_body(void *arg) {
+    struct calls *calls = arg;
+    static struct callback gone; // outlives the loop
+    gone = (struct callback){.calls = calls};
+    struct callback own = {.calls = calls, .number = 1};
+    *calls = (struct calls){0};
+    jg_task *task = jg_spawn(give, (void *)4);
+    jg_future_add_done_callback(jg_task_future(task), &own.record, note_call, &own);
+    ck_assert_int_eq(jg_join(task), 4); // its record is gone before the call is made
+    jg_sleep(1);
+    ck_assert(calls->count == 1 && calls->words[0] == 4);
+    jg_future_add_done_callback(jg_task_future(jg_self()), &gone.record, note_call, &gone);
+    return 0;
+}
+
+// A task's end, also that of the first, would not be told to whoever asked for it.
+START_TEST(callback_on_a_task) {
+    struct calls calls;
+    run_body_with(task_callback_body, &calls, "task_callback\0here");
+    ck_assert_int_eq(calls.count, 2);
+    ck_assert_int_eq(calls.words[1], 0);
+}
+END_TEST
+
+FIXTURE_MAIN("api/future_callback", s50d_callbacks_run_in_the_next_round,
+             callback_may_be_added_from_inside, callback_on_a_task)

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: MIT
+/* test_limits.c – where stacks, memory, mappings and descriptors end.
+ *
+ * Holds      nothing between tests.
+ * Invariant  each case holds on epoll and on any seed.
+ * Called by  ctest, on epoll and sim.
+ * Why        SEMANTICS X5, X7; RELIABILITY R8.
+ */
+#define FIXTURE_LIMIT 20
+#include "api/api.h"
+#include "api/limits.h"
+#include "fixtures/guards.h"
+
+#include <signal.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#if defined(JUGGLE_SANITIZE_ADDRESS) || defined(JUGGLE_SANITIZE_THREAD)
+static const bool sanitized = true;
+#else
+static const bool sanitized = false;
+#endif
+
+static intptr_t nothing(void *arg) {
+    (void)arg;
+    return 0;
+}
+
+static intptr_t sleep_long(void *arg) {
+    (void)arg;
+    return jg_sleep(60000);
+}
+
+// X5: stack overflow.
+
+static volatile char sink;
+
+static __attribute__((noinline)) int dig(int depth) {
+    volatile char frame[512];
+    frame[0] = (char)depth;
+    int below = depth < INT32_MAX ? dig(depth + 1) : 0;
+    sink = frame[0]; // used after the call: no tail call
+    return below + 1;
+}
+
+static intptr_t dig_deep(void *arg) {
+    (void)arg;
+    return dig(0);
+}
+
+static intptr_t overflow_body(void *arg) {
+    const jg_spawn_options options = {.name = "mole", .stack_size = (size_t)(intptr_t)arg};
+    return jg_join(jg_spawn_with(dig_deep, NULL, &options));
+}
+
+static void overflow(void *arg) {
+    jg_run(overflow_body, arg);
+}
+
+// A stack overflow would corrupt memory silently, or die without saying whose stack was too small.
+START_TEST(x05_stack_overflow_is_named) {
+    if (sanitized) {
+        fixture_skip("the sanitizer reports faults itself");
+    }
+    fixture_expect_signal(overflow, NULL, SIGSEGV,
+                          "stack overflow in task mole: its stack has 64 KiB");
+    fixture_expect_signal(overflow, (void *)(intptr_t)100000, SIGSEGV,
+                          "stack overflow in task mole: its stack has 128 KiB");
+}
+END_TEST
+
+// X7: limits.
+
+static void count_drop(void *word) {
+    ++*(int *)word;
+}
+
+static int spawn_until_refused(jg_group *group) {
+    for (int spawned = 0; spawned < 10000000; spawned++) {
+        int rc = jg_group_spawn(group, sleep_long, NULL);
+        if (rc < 0) {
+            ck_assert_int_eq(rc, -ENOMEM);
+            return spawned;
+        }
+    }
+    return -1;
+}
+
+static intptr_t limit_body(void *arg) {
+    (void)arg;
+    int rc = 0;
+    int dropped = 0;
+    limit_address_space((size_t)64 << 20);
+    JG_GROUP(group, rc) {
+        int spawned = spawn_until_refused(group);
+        ck_assert_int_gt(spawned, 100);
+        const jg_spawn_options options = {.drop_arg = count_drop};
+        ck_assert_ptr_null(jg_spawn_with(nothing, &dropped, &options));
+        ck_assert_int_eq(jg_join(NULL), -ENOMEM);
+        ck_assert_int_eq(dropped, 1);
+        ck_assert_int_eq(jg_sleep(1), 0); // what runs goes on
+        jg_group_cancel(group);
+    }
+    ck_assert_int_eq(rc, 0);
+    ck_assert_int_eq(jg_join(jg_spawn(nothing, NULL)), 0); // and there is room again
+    const struct rlimit none = {RLIM_INFINITY, RLIM_INFINITY};
+    ck_assert_int_eq(setrlimit(RLIMIT_AS, &none), 0);
+    return 0;
+}
+
+// At the memory limit a spawn would crash or abort, leak, or take the running tasks down.
+START_TEST(x07_spawn_at_the_memory_limit) {
+    if (sanitized) {
+        fixture_skip("a sanitizer's shadow needs all of the address space");
+    }
+    run_once(limit_body, NULL);
+}
+END_TEST
+
+static intptr_t must_not_run(void *arg) {
+    (void)arg;
+    ck_abort_msg("a task ran although its loop could not be made");
+    return 0;
+}
+
+// A loop that cannot be made would crash, or leak a descriptor.
+START_TEST(x07_run_without_descriptors) {
+    struct rlimit before;
+    ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
+    int next = dup(0);
+    close(next);
+    for (int room = 0; room < 2; room++) {
+        const struct rlimit full = {(rlim_t)(next + room), before.rlim_max};
+        ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &full), 0);
+        if (room == 0 || on_backend("epoll")) {
+            ck_assert_int_eq(jg_run(must_not_run, NULL), -EMFILE);
+        }
+    }
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
+    ck_assert_int_eq(jg_run(nothing, NULL), 0);
+}
+END_TEST
+
+// R8: very many tasks.
+
+enum { PARKED = 100000 / (API_SLOWED * API_SLOWED), MAPPINGS_MOST = 1000 };
+
+static intptr_t park_many(void *arg) {
+    jg_loop_stats stats;
+    int failed = 0;
+    (void)arg;
+    JG_GROUP(group) {
+        for (int i = 0; i < PARKED; i++) {
+            failed += jg_group_spawn(group, sleep_long, NULL) < 0;
+        }
+        jg_sleep(1);
+        ck_assert_int_eq(jg_loop_stats_get(&stats), 0);
+        jg_group_cancel(group);
+    }
+    ck_assert_int_eq(failed, 0);
+    ck_assert_uint_gt(stats.live, PARKED);
+    ck_assert_uint_lt(stats.stack_mappings, MAPPINGS_MOST);
+    return 0;
+}
+
+// A hundred thousand waiting tasks would run into the kernel's limit of mappings.
+START_TEST(r08_hundred_thousand_tasks_are_parked) {
+    if (on_backend("sim")) {
+        fixture_skip("choosing one of so many at each step takes minutes");
+    }
+    needs_light_guards();
+    run_once(park_many, NULL);
+}
+END_TEST
+
+FIXTURE_MAIN("api/limits", r08_hundred_thousand_tasks_are_parked, x05_stack_overflow_is_named,
+             x07_spawn_at_the_memory_limit, x07_run_without_descriptors)

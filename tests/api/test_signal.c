@@ -12,6 +12,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -60,9 +61,21 @@ START_TEST(signals_are_taken_one_by_one) {
 }
 END_TEST
 
-static void *raise_later(void *arg) {
-    const struct timespec moment = {0, 2 * JG_MS};
-    nanosleep(&moment, NULL); // so that most often somebody waits; either way is right
+/* Returns when the first thread is asleep in the kernel, as who waits is. */
+static void await_first_thread_asleep(void) {
+    char path[64];
+    char state = 'R';
+    snprintf(path, sizeof(path), "/proc/self/task/%d/stat", (int)getpid());
+    while (state != 'S') {
+        FILE *file = fopen(path, "r");
+        ck_assert_ptr_nonnull(file);
+        ck_assert_int_eq(fscanf(file, "%*d %*s %c", &state), 1);
+        fclose(file);
+    }
+}
+
+static void *raise_when_asleep(void *arg) {
+    await_first_thread_asleep();
     raise_in_process((int)(intptr_t)arg);
     return NULL;
 }
@@ -73,7 +86,8 @@ static intptr_t wait_body(void *arg) {
         pthread_t thread;
         jg_signals keep; // from before the thread raises it, or it might come too early
         ck_assert_int_eq(jg_signals_open(&keep, both), 0);
-        ck_assert_int_eq(pthread_create(&thread, NULL, raise_later, (void *)(intptr_t)SIGUSR1), 0);
+        ck_assert_int_eq(
+            pthread_create(&thread, NULL, raise_when_asleep, (void *)(intptr_t)SIGUSR1), 0);
         ck_assert_int_eq(jg_signals_next(&keep), SIGUSR1);
         ck_assert_int_eq(pthread_join(thread, NULL), 0);
         jg_signals_close(&keep);

@@ -128,10 +128,12 @@ static intptr_t run_loop(void *arg) {
 
 /* Every loop needs a thread: one may wait for another. */
 static int start_one(jg_executor *pool, struct many_loop *loop) {
+    jg_executor_stats before;
+    jg_executor_stats after;
+    jg_executor_stats_get(pool, &before);
     int rc = jg_executor_submit(pool, &loop->job, run_loop, loop);
-    jg_executor_stats stats;
-    jg_executor_stats_get(pool, &stats);
-    if (rc == 0 && stats.threads <= loop->index && jg_job_cancel(&loop->job)) {
+    jg_executor_stats_get(pool, &after);
+    if (rc == 0 && after.threads == before.threads && jg_job_cancel(&loop->job)) {
         return -EAGAIN; // it would have waited for the thread of another
     }
     return rc;

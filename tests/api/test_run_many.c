@@ -47,6 +47,26 @@ START_TEST(every_loop_runs) {
 }
 END_TEST
 
+static intptr_t end_at_once(void *arg) {
+    (void)arg;
+    return 0;
+}
+
+static intptr_t brief_body(void *arg) {
+    const jg_run_many_options options = options_for_backend();
+    (void)arg;
+    for (int i = 0; i < 200 / API_SLOWED; i++) {
+        ck_assert_int_eq(jg_run_many(4, end_at_once, NULL, 0, &options), 0);
+    }
+    return 0;
+}
+
+// A loop that has ended lends its thread to the next: that would count as a shortage of threads.
+START_TEST(loops_may_end_while_others_start) {
+    run_once(brief_body, NULL);
+}
+END_TEST
+
 static intptr_t fail_or_sleep(void *arg) {
     const int *n = arg;
     return *n == 2 ? jg_fail(-EPROTO, "loop %d", *n) : jg_sleep_until(JG_NEVER);
@@ -282,5 +302,6 @@ START_TEST(close_ends_both_sides) {
 }
 END_TEST
 
-FIXTURE_MAIN("api/run_many", every_loop_runs, failure_stops_the_others, cancel_reaches_every_loop,
-             everything_sent_is_received_once, cancel_loses_nothing, close_ends_both_sides)
+FIXTURE_MAIN("api/run_many", every_loop_runs, loops_may_end_while_others_start,
+             failure_stops_the_others, cancel_reaches_every_loop, everything_sent_is_received_once,
+             cancel_loses_nothing, close_ends_both_sides)

@@ -387,6 +387,7 @@ END_TEST
 // Debug mode's own thread.
 
 static atomic_int reports;
+static atomic_int begun;
 
 static void count_report(const jg_debug_report *report) {
     (void)report;
@@ -400,6 +401,7 @@ static intptr_t hold_up_until_reported(void *arg) {
 }
 
 static void *hold_up_loops(void *over) {
+    atomic_store(&begun, 1);
     do {
         jg_run(hold_up_until_reported, NULL);
     } while (atomic_load((atomic_int *)over) == 0);
@@ -420,8 +422,12 @@ static int fork_from_the_first_moment(void *arg) {
     jg_debug_set(&options);
     jg_debug_on_report(count_report);
     int failed = pthread_create(&thread, NULL, hold_up_loops, &over);
-    for (int i = 0; failed == 0 && i < 5; i++) {
-        failed = wait_status(fork_child(hold_up_in_child, arg));
+    while (failed == 0 && atomic_load(&begun) == 0) {}
+    for (int i = 0; i < *(int *)arg * 500; i++) {
+        atomic_load(&begun); // in each process a little later
+    }
+    for (int i = 0; failed == 0 && i < 2; i++) {
+        failed = wait_status(fork_child(hold_up_in_child, NULL));
     }
     atomic_store(&over, 1);
     pthread_join(thread, NULL);
@@ -433,8 +439,8 @@ START_TEST(r11_child_has_a_watchdog_of_its_own) {
 #if defined(JUGGLE_SANITIZE_THREAD)
     fixture_skip("ThreadSanitizer allows no thread in a child of a process with threads");
 #endif
-    for (int i = 0; i < 20; i++) {
-        ck_assert_int_eq(wait_status(fork_child(fork_from_the_first_moment, NULL)), 0);
+    for (int i = 0; i < 100; i++) {
+        ck_assert_int_eq(wait_status(fork_child(fork_from_the_first_moment, &i)), 0);
     }
 }
 END_TEST

@@ -64,8 +64,9 @@ typedef struct jg_sim_options {
     uint64_t cancel_point;  /* where the first task is cancelled: points are counted from 1, two per
                                step, before and after it; 0: nowhere */
     int64_t clock_limit_ms; /* virtual time after which the run is called off; 0: none */
-    uint64_t step_limit;    /* steps after which it is; 0: one million */
-    unsigned real_limit_s;  /* seconds of real time that jg_sim_explore gives one run; 0: ten */
+    uint64_t
+        step_limit; /* steps, or rounds of calls without one, after which it is; 0: one million */
+    unsigned real_limit_s; /* seconds of real time that jg_sim_explore gives one run; 0: ten */
     FILE *trace; /* gets a line for who runs, what completes, what is waited for; borrowed */
 } jg_sim_options;
 

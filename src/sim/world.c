@@ -88,6 +88,20 @@ static void mind_limits(struct sim_world *world, struct task_loop *loop) {
     }
 }
 
+/* Calls that queue calls, or timers that arm timers, need no step of a task to go on for ever. */
+static void mind_idle_turn(struct sim_world *world, struct task_loop *loop) {
+    if (++world->idle_turns <= world->step_limit) {
+        return;
+    }
+    if (world->code != 0) {
+        check_misuse("the simulated run was called off (%s), and its calls go on", world->why);
+    }
+    world->idle_turns = 0;
+    snprintf(world->why, sizeof(world->why), "called off after %llu rounds of calls without a step",
+             (unsigned long long)world->step_limit);
+    call_off(world, loop, -ETIME);
+}
+
 // Watching.
 
 static void pass_point(struct sim_world *world, struct task_loop *loop, uint64_t point) {
@@ -99,6 +113,7 @@ static void pass_point(struct sim_world *world, struct task_loop *loop, uint64_t
 
 static void begin_step(struct sim_world *world, struct task_loop *loop, const struct coro *next) {
     world->steps++;
+    world->idle_turns = 0;
     world->digest = (world->digest ^ (uint64_t)sim_net_of(&loop->loop)->now_ns) * FNV_PRIME;
     world->digest = (world->digest ^ strlen(next->name)) * FNV_PRIME;
     mind_limits(world, loop);
@@ -116,6 +131,8 @@ static void on_step(struct sim_weather *weather, struct loop *loop, struct coro 
         world->stepping = false;
         trace_step_over(&world->trace, tasks);
         pass_point(world, tasks, world->steps * 2);
+    } else {
+        mind_idle_turn(world, tasks);
     }
 }
 

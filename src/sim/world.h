@@ -36,6 +36,7 @@ struct sim_world {
     struct sim_weather weather; // first
     uint64_t steps;             // begun
     bool stepping;              // one is under way
+    uint64_t idle_turns;        // of the loop since the last step: calls at most
     uint64_t step_limit;
     uint64_t cancel_point;  // two per step
     int64_t clock_limit_ns; // on the loop's clock; JG_NEVER: none

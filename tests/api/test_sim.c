@@ -86,6 +86,27 @@ START_TEST(limits_call_a_run_off) {
 }
 END_TEST
 
+static intptr_t call_again(void *call) {
+    int rc = jg_call_soon(call, call_again, call);
+    ck_assert(rc == 0 || rc == -ESHUTDOWN);
+    return 0;
+}
+
+static intptr_t wait_while_calls_go_on(void *call) {
+    ck_assert_int_eq(jg_call_soon(call, call_again, call), 0);
+    return jg_sleep(60000);
+}
+
+// A call that queues itself again was caught by the explorer's real time alone, and not named.
+START_TEST(limits_count_rounds_of_calls) {
+    jg_call call = {0};
+    const jg_sim_options steps = {.seed = 1, .step_limit = 500};
+    ck_assert_int_eq(jg_sim_run(wait_while_calls_go_on, &call, &steps), -ETIME);
+    ck_assert_str_eq(jg_error_detail(-ETIME),
+                     "called off after 500 rounds of calls without a step");
+}
+END_TEST
+
 static intptr_t count_calls(void *arg) {
     for (int i = 0; i < 3; i++) {
         if (jg_yield() < 0) {
@@ -405,7 +426,8 @@ START_TEST(planned_faults) {
 END_TEST
 
 FIXTURE_MAIN("api/sim", clock_jumps, deadlock_is_a_result, deadlock_behind_a_shield_ends_by_name,
-             limits_call_a_run_off, cancel_comes_at_its_point, misuse_is_refused, seed_decides,
-             clock_can_be_advanced, time_has_an_end, trace_tells_who_did_what, hosts_have_names,
-             latency_is_as_asked, calm_world_is_the_same_for_every_seed, calm_latency_is_exact,
-             r16_one_byte_at_a_time, chances_of_failure, planned_faults)
+             limits_call_a_run_off, limits_count_rounds_of_calls, cancel_comes_at_its_point,
+             misuse_is_refused, seed_decides, clock_can_be_advanced, time_has_an_end,
+             trace_tells_who_did_what, hosts_have_names, latency_is_as_asked,
+             calm_world_is_the_same_for_every_seed, calm_latency_is_exact, r16_one_byte_at_a_time,
+             chances_of_failure, planned_faults)

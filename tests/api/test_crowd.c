@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-/* test_crowd.c – hazard X10: a crowd that waits for one thing is cancelled at once.
+/* test_crowd.c – hazard X10: a crowd that sleeps, or waits for one thing, is cancelled at once.
  *
  * Holds      nothing between tests.
- * Invariant  leaving a queue takes the same time wherever one stands in it.
+ * Invariant  leaving a queue takes the same time wherever one stands in it, and the heap of timers nearly.
  * Called by  ctest, on epoll: the simulation counts the ready tasks at every step.
  * Why        a queue that is searched makes a cancel quadratic: at 100,000 waiters, minutes.
  * Quirks     a crowd of a tenth is timed beside it, as CPU; the bound lies between ten times and a hundred.
@@ -23,10 +23,25 @@ struct crowd {
     jg_barrier barrier;
     jg_queue queue;
     jg_chan chan;
+    jg_event event;
+    jg_future future;
     jg_fn *wait;
     int waiting;
     int cancelled;
 };
+
+static intptr_t wait_time(void *arg) {
+    (void)arg;
+    return jg_sleep(600000);
+}
+
+static intptr_t wait_event(void *arg) {
+    return jg_event_wait(&((struct crowd *)arg)->event);
+}
+
+static intptr_t wait_future(void *arg) {
+    return jg_future_wait(&((struct crowd *)arg)->future);
+}
 
 static intptr_t wait_lock(void *arg) {
     return jg_lock_acquire(&((struct crowd *)arg)->lock);
@@ -101,8 +116,8 @@ static int64_t cancel_crowd(jg_fn *wait, int count) {
 }
 
 static intptr_t crowd_body(void *arg) {
-    static jg_fn *const waits[] = {wait_lock,    wait_cond,  wait_sem,
-                                   wait_barrier, wait_queue, wait_select};
+    static jg_fn *const waits[] = {wait_time, wait_event,   wait_future, wait_lock,  wait_cond,
+                                   wait_sem,  wait_barrier, wait_queue,  wait_select};
     (void)arg;
     for (size_t i = 0; i < sizeof(waits) / sizeof(waits[0]); i++) {
         cancel_crowd(waits[i], TENTH); // the stacks are made, and warm

@@ -129,21 +129,30 @@ static void spread(jg_scope *top) {
     loop->spreading = false;
 }
 
+/* Whether the code the task is in sees nothing of this scope of it. */
+static bool shielded_from(const jg_scope *scope) {
+    for (const jg_scope *inner = scope->task->innermost; inner != scope; inner = inner->parent) {
+        if (inner->shield) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Brings a new reason to stop into a scope. Under the edge rule each is delivered once, also where the
- * scope was effective before and the tree does not change; behind a shield, when that is left. */
+ * scope was effective before and the tree does not change; behind a shield, when that is left. Those of
+ * one tick are one. */
 static void spread_reason(jg_scope *scope, bool was_effective) {
     struct jg_task *task = scope->task;
     spread(scope);
     if (!was_effective || !task->coro.edge) {
         return;
     }
-    task->coro.delivered = false;
-    for (const jg_scope *inner = task->innermost; inner != scope; inner = inner->parent) {
-        if (inner->shield) {
-            return;
-        }
+    if (shielded_from(scope)) {
+        task->coro.delivered = false;
+    } else if (!sched_told(&task->coro)) {
+        hit(task);
     }
-    hit(task);
 }
 
 static void deadline_strikes(jg_timer *timer) {

@@ -149,6 +149,43 @@ START_TEST(s04_edge_cancel_reaches_inner_scopes) {
 }
 END_TEST
 
+static intptr_t see_both_as_one(void *arg) {
+    ck_assert_int_eq(jg_sleep(10000), -ECANCELED);
+    ck_assert_int_eq(jg_cancelling(jg_self()), 2);
+    ck_assert_int_eq(jg_yield(), 0);
+    *(bool *)arg = true;
+    int rc = 0;
+    while (rc == 0) {
+        rc = jg_yield();
+    }
+    ck_assert_int_eq(rc, -ECANCELED); // a third, later, is another one
+    ck_assert_int_eq(jg_cancelling(jg_self()), 3);
+    ck_assert_int_eq(jg_sleep(1), 0);
+    return 1;
+}
+
+static intptr_t s03_edge_body(void *arg) {
+    (void)arg;
+    bool seen = false;
+    jg_task *task = jg_spawn_with(see_both_as_one, &seen, (&(jg_spawn_options){.edge = true}));
+    jg_sleep(1);
+    ck_assert(jg_cancel(task));
+    ck_assert(jg_cancel(task));
+    while (!seen) {
+        jg_yield();
+    }
+    ck_assert(jg_cancel(task));
+    ck_assert_int_eq(jg_join(task), 1);
+    return 0;
+}
+
+// Under the edge rule two cancels in one tick would be delivered twice, or a later one not at all.
+START_TEST(s03_edge_sees_two_cancels_as_one) {
+    needs_loop();
+    run_body(s03_edge_body);
+}
+END_TEST
+
 static intptr_t asked_body(void *arg) {
     jg_scope outer;
     jg_scope inner;
@@ -331,6 +368,7 @@ END_TEST
 
 FIXTURE_MAIN("api/nested", s34_gathered_twice_cancelled_once, s34_words_in_spite_of_a_cancel,
              s35_failure_of_a_task_that_is_gone, s04_edge_cancel_reaches_inner_scopes,
-             s18_outer_cancel_passes_through, s43_failing_with_eproto_keeps_its_reason,
-             s40_body_that_gives_up, s50k_a_closing_loop_still_takes_a_groups_tasks,
+             s03_edge_sees_two_cancels_as_one, s18_outer_cancel_passes_through,
+             s43_failing_with_eproto_keeps_its_reason, s40_body_that_gives_up,
+             s50k_a_closing_loop_still_takes_a_groups_tasks,
              s50d_callback_whose_call_is_queued_is_taken, limits_reach_jobs_in_the_queue)

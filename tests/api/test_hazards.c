@@ -1,26 +1,20 @@
 // SPDX-License-Identifier: MIT
-/* test_hazards.c – what only C can get wrong: errno, stacks, cancels ignored, loops torn down.
+/* test_hazards.c – what only C can get wrong: errno, buffers, cancels ignored, loops torn down.
  *
  * Holds      nothing between tests.
  * Invariant  each case holds on epoll and on any seed.
  * Called by  ctest, on epoll and sim.
- * Why        SEMANTICS X1, X4, X5, X9, X11; RELIABILITY R10, R12.
+ * Why        SEMANTICS X1, X4, X9, X11; RELIABILITY R10, R12.
  */
 #define FIXTURE_LIMIT 20
 #include "api/api.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <fenv.h>
 #include <signal.h>
-#include <stdio.h>
 #include <sys/mman.h>
 #include <unistd.h>
-
-#if defined(JUGGLE_SANITIZE_ADDRESS) || defined(JUGGLE_SANITIZE_THREAD)
-static const bool sanitized = true;
-#else
-static const bool sanitized = false;
-#endif
 
 // X1: errno.
 
@@ -160,49 +154,6 @@ static intptr_t r10_body(void *arg) {
 // One task's arithmetic or errno would leak into another's, once in a million switches.
 START_TEST(r10_processor_state_over_a_million_switches) {
     run_once(r10_body, NULL);
-}
-END_TEST
-
-// X5: stack overflow.
-
-static volatile char sink;
-
-static __attribute__((noinline)) int dig(int depth) {
-    volatile char frame[512];
-    frame[0] = (char)depth;
-    int below = depth < INT32_MAX ? dig(depth + 1) : 0;
-    sink = frame[0]; // used after the call: no tail call
-    return below + 1;
-}
-
-static intptr_t dig_deep(void *arg) {
-    (void)arg;
-    return dig(0);
-}
-
-static intptr_t overflow_body(void *arg) {
-    const jg_spawn_options options = {.name = "mole", .stack_size = (size_t)(intptr_t)arg};
-    return jg_join(jg_spawn_with(dig_deep, NULL, &options));
-}
-
-static void overflow(void *arg) {
-    jg_run(overflow_body, arg);
-}
-
-static void overflow_first(void *arg) {
-    jg_run(dig_deep, arg);
-}
-
-// A stack overflow would corrupt memory silently, or die without saying whose stack was too small.
-START_TEST(x05_stack_overflow_is_named) {
-    if (sanitized) {
-        fixture_skip("the sanitizer reports faults itself");
-    }
-    fixture_expect_signal(overflow, NULL, SIGSEGV,
-                          "stack overflow in task mole: its stack has 64 KiB");
-    fixture_expect_signal(overflow, (void *)(intptr_t)100000, SIGSEGV,
-                          "stack overflow in task mole: its stack has 128 KiB");
-    fixture_expect_signal(overflow_first, NULL, SIGSEGV, "stack overflow in task dig_deep");
 }
 END_TEST
 
@@ -403,5 +354,5 @@ END_TEST
 
 FIXTURE_MAIN("api/hazards", x01_errno_is_per_task, x04_cancelled_read_leaves_the_buffer,
              x09_signal_mask_is_the_threads, r10_processor_state_over_a_million_switches,
-             x05_stack_overflow_is_named, x11_spin_on_a_cancel_is_named_once,
-             x11_clean_up_is_no_spin, r12_loop_ends_with_everything_under_way)
+             x11_spin_on_a_cancel_is_named_once, x11_clean_up_is_no_spin,
+             r12_loop_ends_with_everything_under_way)

@@ -1,16 +1,21 @@
 // SPDX-License-Identifier: MIT
-/* test_limits.c – what a program does where memory, mappings or descriptors end.
+/* test_limits.c – where stacks, memory, mappings and descriptors end.
  *
  * Holds      nothing between tests.
- * Invariant  what is refused leaves nothing, and what runs goes on.
+ * Invariant  each case holds on epoll and on any seed.
  * Called by  ctest, on epoll and sim.
- * Why        SEMANTICS X7; RELIABILITY R8.
+ * Why        SEMANTICS X5, X7; RELIABILITY R8.
  */
 #define FIXTURE_LIMIT 20
 #include "api/api.h"
 #include "api/limits.h"
 #include "fixtures/guards.h"
 #include "fixtures/refuse.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #if defined(JUGGLE_SANITIZE_ADDRESS) || defined(JUGGLE_SANITIZE_THREAD)
 static const bool sanitized = true;
@@ -27,6 +32,49 @@ static intptr_t sleep_long(void *arg) {
     (void)arg;
     return jg_sleep(60000);
 }
+
+// X5: stack overflow.
+
+static volatile char sink;
+
+static __attribute__((noinline)) int dig(int depth) {
+    volatile char frame[512];
+    frame[0] = (char)depth;
+    int below = depth < INT32_MAX ? dig(depth + 1) : 0;
+    sink = frame[0]; // used after the call: no tail call
+    return below + 1;
+}
+
+static intptr_t dig_deep(void *arg) {
+    (void)arg;
+    return dig(0);
+}
+
+static intptr_t overflow_body(void *arg) {
+    const jg_spawn_options options = {.name = "mole", .stack_size = (size_t)(intptr_t)arg};
+    return jg_join(jg_spawn_with(dig_deep, NULL, &options));
+}
+
+static void overflow(void *arg) {
+    jg_run(overflow_body, arg);
+}
+
+static void overflow_first(void *arg) {
+    jg_run(dig_deep, arg);
+}
+
+// A stack overflow would corrupt memory silently, or die without saying whose stack was too small.
+START_TEST(x05_stack_overflow_is_named) {
+    if (sanitized) {
+        fixture_skip("the sanitizer reports faults itself");
+    }
+    fixture_expect_signal(overflow, NULL, SIGSEGV,
+                          "stack overflow in task mole: its stack has 64 KiB");
+    fixture_expect_signal(overflow, (void *)(intptr_t)100000, SIGSEGV,
+                          "stack overflow in task mole: its stack has 128 KiB");
+    fixture_expect_signal(overflow_first, NULL, SIGSEGV, "stack overflow in task dig_deep");
+}
+END_TEST
 
 // X7: limits.
 
@@ -177,5 +225,6 @@ START_TEST(r08_hundred_thousand_tasks_are_parked) {
 }
 END_TEST
 
-FIXTURE_MAIN("api/limits", x07_spawn_at_the_memory_limit, x07_spawn_at_the_mapping_limit,
-             x07_run_without_descriptors, r08_hundred_thousand_tasks_are_parked)
+FIXTURE_MAIN("api/limits", r08_hundred_thousand_tasks_are_parked, x05_stack_overflow_is_named,
+             x07_spawn_at_the_memory_limit, x07_spawn_at_the_mapping_limit,
+             x07_run_without_descriptors)

@@ -109,7 +109,8 @@ JG_API void jg_executor_shutdown(jg_executor *executor);
  *
  * Returns  0. -ECHILD in a forked copy, -EDEADLK where suspending is not possible and in a job of its
  *          own: these two leave it as it is.
- * Owns     takes the executor: to close it while another close waits is a named abort. Jobs whose future is not done yet still hold their records. */
+ * Owns     takes the executor: to close it while another close waits is a named abort. Jobs whose future
+ *          is not done yet still hold their records. */
 JG_API JG_SUSPENDS int jg_executor_close(jg_executor *executor);
 
 /* What an executor does at the moment; for monitoring. */

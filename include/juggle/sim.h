@@ -65,7 +65,8 @@ typedef struct jg_sim_options {
                                step, before and after it; 0: nowhere */
     int64_t clock_limit_ms; /* virtual time after which the run is called off; 0: none */
     uint64_t
-        step_limit; /* steps, or rounds of calls without one, after which it is; 0: one million */
+        step_limit; /* steps, or rounds of calls without one, after which it is called off; 0: one
+                            million */
     unsigned real_limit_s; /* seconds of real time that jg_sim_explore gives one run; 0: ten */
     FILE *trace; /* gets a line for who runs, what completes, what is waited for; borrowed */
 } jg_sim_options;

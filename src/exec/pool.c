@@ -90,11 +90,22 @@ __attribute__((constructor)) static void watch_forks(void) {
     pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
 }
 
+/* glibc runs a pthread_once again in a child that was forked inside it: a pool may be there already. */
+static bool is_watched(const struct jg_executor *pool) {
+    const struct jg_executor *other = statics;
+    while (other != NULL && other != pool) {
+        other = other->next_static;
+    }
+    return other != NULL;
+}
+
 void pool_watch_forks(struct jg_executor *pool) {
     pthread_mutex_lock(&statics_lock);
-    pool->generation = pool_generation();
-    pool->next_static = statics;
-    statics = pool;
+    if (!is_watched(pool)) {
+        pool->generation = pool_generation();
+        pool->next_static = statics;
+        statics = pool;
+    }
     pthread_mutex_unlock(&statics_lock);
 }
 
@@ -290,10 +301,10 @@ static bool run_one(struct pool_thread *thread) {
     pthread_mutex_unlock(&pool->lock);
     if (job == NULL) {
         drop(outcome, drop_result);
-        mind_fork_of_thread(thread, 0);
     } else if (goes_home) {
         job_send_home(job);
     }
+    mind_fork_of_thread(thread, 0);
     return more;
 }
 

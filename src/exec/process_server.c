@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "exec/wire.h"
+#include "task/task.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -140,11 +141,11 @@ static int serve_one(jg_worker_output *out) {
         jg_error_clear();
         pid_t self = getpid();
         intptr_t word = request.fn(in, request.size, out);
+        if (getpid() != self) {
+            task_end_forked(word); // a child the function forked: the answer is its parent's
+        }
         fflush(stdout);
         fflush(stderr);
-        if (getpid() != self) {
-            _exit(0); // a child the function forked: the answer is its parent's
-        }
         rc = send_end(out, word);
     }
     mem_free(in);

@@ -12,6 +12,7 @@
  */
 #include "exec/child.h"
 #include "exec/worker.h"
+#include "task/task.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -83,9 +84,10 @@ static void run_child(void *arg) {
     task_current()->coro.name = "jg-worker";
     pid_t self = getpid();
     intptr_t word = worker->fn(worker->arg);
-    if (getpid() == self) { // else a child the function forked: the word is its parent's to give
-        hand_back(worker->slot, word);
+    if (getpid() != self) {
+        task_end_forked(word); // a child the function forked: the word is its parent's to give
     }
+    hand_back(worker->slot, word);
     fflush(stdout);
     fflush(stderr);
     _exit(0);

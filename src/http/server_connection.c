@@ -154,6 +154,7 @@ static bool run_handler(struct server_connection *c, struct jg_http_exchange *x)
     c->busy = true;
     jg_error_clear(); // of an earlier request: not this one's cause
     int rc = server->handler(x, server->arg);
+    mind_fork(sched_current(), rc);
     if (unlikely(rc < 0)) {
         handler_failed(x, rc);
         return false;

@@ -96,6 +96,7 @@ static intptr_t handle(void *arg) {
     struct connection *connection = arg;
     struct serving *serving = connection->serving;
     intptr_t word = serving->handler(connection->stream, serving->arg);
+    mind_fork(sched_current(), word);
     if (jg_failed(word) && word != -ECANCELED) {
         error_report(error_take_for(task_current(), word));
     }

@@ -97,7 +97,8 @@ static void report(const struct owed *owed) {
 void futures_end(struct futures *futures) {
     while (!list_empty(&futures->owed)) {
         struct owed *owed = container_of(futures->owed.next, struct owed, all);
-        report(owed);
-        drop(futures, owed);
+        struct owed told = *owed;
+        drop(futures, owed); // first: who hears of it may settle it
+        report(&told);
     }
 }

@@ -95,8 +95,8 @@ static void look(struct watchdog *watchdog) {
 // The thread.
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; // of all below
-static pthread_cond_t sooner;                            // somebody wants a look before look_ns
-static pthread_cond_t let_go;                            // a watchdog is no longer looked at
+static pthread_cond_t sooner = PTHREAD_COND_INITIALIZER; // somebody wants a look before look_ns
+static pthread_cond_t let_go = PTHREAD_COND_INITIALIZER; // a watchdog is no longer looked at
 static struct list watchdogs = {&watchdogs, &watchdogs};
 static int64_t look_ns = JG_NEVER; // when the thread looks next
 static bool has_thread;
@@ -126,20 +126,11 @@ static void *run(void *arg) {
         const struct timespec until = {look_ns / JG_S, look_ns % JG_S};
         if (look_ns == JG_NEVER) {
             pthread_cond_wait(&sooner, &lock);
-        } else if (pthread_cond_timedwait(&sooner, &lock, &until) == ETIMEDOUT) {
+        } else if (pthread_cond_clockwait(&sooner, &lock, CLOCK_MONOTONIC, &until) == ETIMEDOUT) {
             look_at_all();
         }
     }
     return arg;
-}
-
-static void init_conditions(void) {
-    pthread_condattr_t monotonic;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&sooner, &monotonic);
-    pthread_cond_init(&let_go, &monotonic);
-    pthread_condattr_destroy(&monotonic);
 }
 
 static void before_fork(void) {
@@ -152,7 +143,8 @@ static void after_fork(void) {
 
 /* The thread and the loops stayed with the parent. */
 static void in_child(void) {
-    init_conditions();
+    sooner = (pthread_cond_t)PTHREAD_COND_INITIALIZER;
+    let_go = (pthread_cond_t)PTHREAD_COND_INITIALIZER;
     list_init(&watchdogs);
     look_ns = JG_NEVER;
     has_thread = false;
@@ -161,7 +153,6 @@ static void in_child(void) {
 
 /* As early as the library: a fork that has begun runs no handler that comes later. */
 __attribute__((constructor)) static void prepare(void) {
-    init_conditions();
     pthread_atfork(before_fork, after_fork, in_child);
 }
 

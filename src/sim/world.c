@@ -73,6 +73,13 @@ static void on_stuck(struct loop *loop) {
     call_off(world, tasks, -EDEADLK);
 }
 
+static void mind_clock(struct sim_world *world, struct task_loop *loop) {
+    if (sim_net_of(&loop->loop)->now_ns > world->clock_limit_ns) {
+        snprintf(world->why, sizeof(world->why), "called off at the limit of the clock");
+        call_off(world, loop, -ETIME);
+    }
+}
+
 static void mind_limits(struct sim_world *world, struct task_loop *loop) {
     if (world->code != 0) {
         if (world->steps > world->called_off_at + SPARE_STEPS) {
@@ -82,14 +89,16 @@ static void mind_limits(struct sim_world *world, struct task_loop *loop) {
         snprintf(world->why, sizeof(world->why), "called off after %llu steps",
                  (unsigned long long)world->step_limit);
         call_off(world, loop, -ETIME);
-    } else if (sim_net_of(&loop->loop)->now_ns > world->clock_limit_ns) {
-        snprintf(world->why, sizeof(world->why), "called off at the limit of the clock");
-        call_off(world, loop, -ETIME);
+    } else {
+        mind_clock(world, loop);
     }
 }
 
 /* Calls that queue calls, or timers that arm timers, need no step of a task to go on for ever. */
 static void mind_idle_turn(struct sim_world *world, struct task_loop *loop) {
+    if (world->code == 0) {
+        mind_clock(world, loop);
+    }
     if (++world->idle_turns <= world->step_limit) {
         return;
     }

@@ -12,7 +12,6 @@
 
 #include <juggle/loop.h>
 #include <string.h>
-#include <unistd.h>
 
 static void settle_call(struct jg_task *self, intptr_t word) {
     mind_fork(&self->coro, word);

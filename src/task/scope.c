@@ -84,14 +84,25 @@ static jg_scope *next_below(const jg_scope *top, jg_scope *scope, bool descend) 
     return NULL;
 }
 
+/* Whether the code the task is in sees nothing of this scope of it. */
+static bool shielded_from(const jg_scope *scope) {
+    for (const jg_scope *inner = scope->task->innermost; inner != scope; inner = inner->parent) {
+        if (inner->shield) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void spread_one(jg_scope *top) {
     bool changed = true;
     for (jg_scope *scope = top; scope != NULL; scope = next_below(top, scope, changed)) {
         bool effective = should_be_effective(scope);
         changed = effective != scope->effective;
         scope->effective = effective;
-        if (changed && effective) {
-            scope->task->coro.delivered = false; // also when a shield keeps it away for now
+        // Also when a shield keeps it away for now; not when the same refusal will tell of it.
+        if (changed && effective && (!sched_told(&scope->task->coro) || shielded_from(scope))) {
+            scope->task->coro.delivered = false;
         }
         if (scope != scope->task->innermost) {
             continue;
@@ -127,16 +138,6 @@ static void spread(jg_scope *top) {
         spread_one(scope);
     }
     loop->spreading = false;
-}
-
-/* Whether the code the task is in sees nothing of this scope of it. */
-static bool shielded_from(const jg_scope *scope) {
-    for (const jg_scope *inner = scope->task->innermost; inner != scope; inner = inner->parent) {
-        if (inner->shield) {
-            return true;
-        }
-    }
-    return false;
 }
 
 /* Brings a new reason to stop into a scope. Under the edge rule each is delivered once, also where the

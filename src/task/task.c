@@ -164,11 +164,15 @@ static int admit(const struct coro *spawner, const jg_spawn_options *options,
         return -ECHILD; // the loop that would run it stayed with the parent
     }
     const jg_group *group = options->group;
+    bool closing = ((const struct task_loop *)(const void *)loop)->closing && group == NULL;
+    if (closing ||
+        (group != NULL && group->closed)) { // who opened it may be gone: nothing else is read
+        return -ECANCELED;
+    }
     if (group != NULL && unlikely(group->scope.task->coro.loop != loop)) {
         check_misuse("a task is spawned into a group of another loop or thread");
     }
-    bool closing = ((const struct task_loop *)(const void *)loop)->closing && group == NULL;
-    if (closing || (group != NULL && (group->aborting || group->closed))) {
+    if (group != NULL && group->aborting) {
         return -ECANCELED;
     }
     *out_stack_size = loop->stack_size;

@@ -179,6 +179,38 @@ static intptr_t s03_edge_body(void *arg) {
     return 0;
 }
 
+static intptr_t see_both_scopes_as_one(void *arg) {
+    jg_scope *scopes = arg;
+    jg_scope_open(&scopes[0], JG_NEVER, false);
+    jg_scope_open(&scopes[1], JG_NEVER, false);
+    ck_assert_int_eq(jg_sleep(10000), -ECANCELED);
+    ck_assert_int_eq(jg_scope_close(&scopes[1], -ECANCELED), -ECANCELED); // the outer one asks, too
+    ck_assert_int_eq(jg_yield(), 0); // and the same refusal has told of it
+    ck_assert_int_eq(jg_scope_close(&scopes[0], -ECANCELED), 0);
+    return 1;
+}
+
+static intptr_t s03_scopes_body(void *arg) {
+    for (int inner_first = 0; inner_first < 2; inner_first++) {
+        jg_scope scopes[2];
+        jg_task *task = jg_spawn_with(see_both_scopes_as_one, scopes,
+                                      (&(jg_spawn_options){.edge = true}));
+        jg_sleep(1);
+        jg_scope_cancel(&scopes[inner_first]);
+        jg_scope_cancel(&scopes[1 - inner_first]);
+        ck_assert_int_eq(jg_join(task), 1);
+    }
+    (void)arg;
+    return 0;
+}
+
+// Which of two scopes is cancelled first in a tick would decide how often the task sees it.
+START_TEST(s03_edge_sees_two_scopes_as_one) {
+    needs_loop();
+    run_body(s03_scopes_body);
+}
+END_TEST
+
 // Under the edge rule two cancels in one tick would be delivered twice, or a later one not at all.
 START_TEST(s03_edge_sees_two_cancels_as_one) {
     needs_loop();
@@ -368,7 +400,7 @@ END_TEST
 
 FIXTURE_MAIN("api/nested", s34_gathered_twice_cancelled_once, s34_words_in_spite_of_a_cancel,
              s35_failure_of_a_task_that_is_gone, s04_edge_cancel_reaches_inner_scopes,
-             s03_edge_sees_two_cancels_as_one, s18_outer_cancel_passes_through,
-             s43_failing_with_eproto_keeps_its_reason, s40_body_that_gives_up,
-             s50k_a_closing_loop_still_takes_a_groups_tasks,
+             s03_edge_sees_two_cancels_as_one, s03_edge_sees_two_scopes_as_one,
+             s18_outer_cancel_passes_through, s43_failing_with_eproto_keeps_its_reason,
+             s40_body_that_gives_up, s50k_a_closing_loop_still_takes_a_groups_tasks,
              s50d_callback_whose_call_is_queued_is_taken, limits_reach_jobs_in_the_queue)

@@ -29,6 +29,8 @@ target_compile_options(juggle_flags INTERFACE
 # Hardening. The stack clash flag is needed, not only wanted: a frame larger than a page would step
 # over the guard of a coroutine stack.
 target_compile_options(juggle_flags INTERFACE -fstack-clash-protection -fstack-protector-strong)
+# Reports name places as the project does, not as the machine that built it.
+target_compile_options(juggle_flags INTERFACE -fmacro-prefix-map=${PROJECT_SOURCE_DIR}/=)
 if(CMAKE_SYSTEM_PROCESSOR STREQUAL x86_64)
     target_compile_options(juggle_flags INTERFACE -fcf-protection=branch)
 endif()

@@ -7,6 +7,8 @@
  *
  * Inside, whatever struck, a suspend fails with −ECANCELED. The scope whose own deadline it was
  * turns that into −ETIMEDOUT as it closes; every scope further in just passes it on.
+ *
+ * To cancel or reschedule a scope from another thread than its task's is a named abort.
  */
 #ifndef JUGGLE_SCOPE_H
 #define JUGGLE_SCOPE_H
@@ -60,7 +62,8 @@ JG_API intptr_t jg_scope_close(jg_scope *scope, intptr_t result);
 /* Cancels all that runs inside, in this task and in groups opened in it. Loop thread, any task. */
 JG_API void jg_scope_cancel(jg_scope *scope);
 
-/* Moves the deadline; JG_NEVER takes it away. Returns 0; -EINVAL once it has struck. */
+/* Moves the deadline; JG_NEVER takes it away. Returns 0; -EINVAL once it has struck. Loop thread, any
+ * task. */
 JG_API int jg_scope_reschedule(jg_scope *scope, int64_t deadline_ns);
 
 /* Whether the deadline struck while the code inside waited, or was refused a wait. */

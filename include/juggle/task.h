@@ -5,6 +5,8 @@
  * Invariant  a task runs on one thread, that of the loop it was spawned in, for all its life.
  * Why        cancelling is level-triggered: C callers ignore return codes, so while a cancel stands
  *            every suspend fails with −ECANCELED, not only the first.
+ * Threads    tasks of one loop only: to join, detach, cancel or uncancel a task from another thread is a
+ *            named abort. jg_post reaches its loop.
  */
 #ifndef JUGGLE_TASK_H
 #define JUGGLE_TASK_H

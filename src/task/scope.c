@@ -285,23 +285,23 @@ intptr_t jg_scope_close(jg_scope *scope, intptr_t result) {
 }
 
 /* The tree is its loop's, or without one its thread's: nobody else may touch it. */
-static void check_thread(const jg_scope *scope) {
+static void check_thread(const jg_scope *scope, const char *what) {
     const struct coro *owner = &scope->task->coro;
     const struct sched *loop = (const struct sched *)(const void *)owner->loop;
     bool here = loop != NULL ? loop == sched_here : owner == sched_stand_in();
     if (unlikely(!here)) {
-        check_misuse("task %s is cancelled on another thread than that of its loop", owner->name);
+        check_misuse("%s %s on another thread than that of its loop", what, owner->name);
     }
 }
 
 void scope_request(jg_scope *scope) {
-    check_thread(scope);
+    check_thread(scope, "cancel of task");
     scope->requests++;
     spread_reason(scope, scope->effective);
 }
 
 int scope_withdraw(jg_scope *scope) {
-    check_thread(scope);
+    check_thread(scope, "uncancel of task");
     if (scope->requests > 0 && --scope->requests == 0) {
         spread(scope);
     }
@@ -314,6 +314,7 @@ void jg_scope_cancel(jg_scope *scope) {
 
 int jg_scope_reschedule(jg_scope *scope, int64_t deadline_ns) {
     struct jg_task *task = scope->task;
+    check_thread(scope, "reschedule in task");
     if (jg_scope_expired(scope)) {
         return -EINVAL;
     }

@@ -237,10 +237,15 @@ jg_task *jg_spawn_at(jg_fn *fn, void *arg, const jg_spawn_options *options, cons
     return task_start(fn, arg, options, site, true);
 }
 
-/* A handle that is used after it was given up: found while its place is not taken again. */
-static void check_held(const struct jg_task *task, const char *call) {
+/* A handle that is used after it was given up, found while its place is not taken again; or where it is
+ * not: the record and the stack are the loop's. */
+static void check_held(const struct jg_task *self, const struct jg_task *task, const char *call) {
     if (!task->held || task->joining) {
         check_misuse("%s of a task that was joined or detached before", call);
+    }
+    if (task->coro.loop != self->coro.loop) {
+        check_misuse("%s of task %s on another thread than that of its loop", call,
+                     task->coro.name);
     }
 }
 
@@ -268,7 +273,7 @@ intptr_t jg_join(jg_task *task) {
     if (task == self) {
         return -EDEADLK;
     }
-    check_held(task, "join");
+    check_held(self, task, "join");
     intptr_t result = task->future.result;
     if (!task->future.done) {
         task->joining = true;
@@ -290,7 +295,7 @@ void jg_detach(jg_task *task) {
     if (task == NULL) {
         return;
     }
-    check_held(task, "detach");
+    check_held(task_current(), task, "detach");
     task->held = false;
     if (task->future.done) {
         settle_unheld(task);

@@ -9,31 +9,90 @@
 #define FIXTURE_LIMIT 30
 #include "api/executor_gate.h"
 
+/* What another thread does to a task of ours, outside of a loop or in one of its own. */
+struct use {
+    jg_fn *fn;
+    jg_fn *task_fn; // what our task does
+    bool in_loop;
+};
+
 static intptr_t cancel_it(void *task) {
     return jg_cancel(task);
 }
 
-static intptr_t cancel_in_loop(void *task) {
-    return jg_run(cancel_it, task);
+static intptr_t uncancel_it(void *task) {
+    return jg_uncancel(task);
 }
 
-static intptr_t cancel_body(void *fn) {
-    jg_task *task = jg_spawn(sleep_long, NULL);
-    jg_yield();
-    return jg_worker_join(start(JG_WORKER_THREAD, *(jg_fn **)fn, task));
+static intptr_t join_it(void *task) {
+    return jg_join(task);
 }
 
-static void run_cancel(void *fn) {
-    jg_run(cancel_body, fn);
+static intptr_t detach_it(void *task) {
+    jg_detach(task);
+    return 0;
+}
+
+static intptr_t use_in_loop(void *arg) {
+    void **fn_and_task = arg;
+    return jg_run(*(jg_fn **)fn_and_task[0], fn_and_task[1]);
+}
+
+static intptr_t use_body(void *arg) {
+    static const jg_spawn_options named = {.name = "ours"};
+    struct use *use = arg;
+    jg_task *task = jg_spawn_with(use->task_fn, NULL, &named);
+    void *fn_and_task[] = {&use->fn, task};
+    jg_sleep(1); // by then it has begun, or is over
+    return jg_worker_join(use->in_loop ? start(JG_WORKER_THREAD, use_in_loop, fn_and_task)
+                                       : start(JG_WORKER_THREAD, use->fn, task));
+}
+
+static void run_use(void *use) {
+    jg_run(use_body, use);
+}
+
+static void expect_misuse(jg_fn *fn, jg_fn *task_fn, const char *what) {
+    char text[100];
+    snprintf(text, sizeof(text), "%s on another thread than that of its loop", what);
+    for (int in_loop = 0; in_loop < 2; in_loop++) {
+        struct use use = {fn, task_fn, in_loop};
+        fixture_expect_abort(run_use, &use, text);
+    }
 }
 
 // A cancel from another thread would change the tree of scopes under the feet of its loop.
 START_TEST(cancel_from_another_thread_is_named) {
-    static jg_fn *without = cancel_it;
-    static jg_fn *within = cancel_in_loop;
-    static const char text[] = "is cancelled on another thread than that of its loop";
-    fixture_expect_abort(run_cancel, &without, text);
-    fixture_expect_abort(run_cancel, &within, text);
+    expect_misuse(cancel_it, sleep_long, "cancel of task ours");
+    expect_misuse(uncancel_it, sleep_long, "uncancel of task ours");
+}
+END_TEST
+
+// The stack of an ended task would go to two threads; of one that lives, neither would hear of the other.
+START_TEST(join_and_detach_from_another_thread_are_named) {
+    expect_misuse(join_it, sleep_long, "join of task ours");
+    expect_misuse(join_it, square, "join of task ours");
+    expect_misuse(detach_it, sleep_long, "detach of task ours");
+    expect_misuse(detach_it, square, "detach of task ours");
+}
+END_TEST
+
+static jg_scope limited;
+
+static intptr_t sleep_in_scope(void *arg) {
+    (void)arg;
+    jg_scope_open(&limited, jg_now() + 60 * JG_S, false);
+    return jg_scope_close(&limited, jg_sleep_until(JG_NEVER));
+}
+
+static intptr_t reschedule_it(void *task) {
+    (void)task;
+    return jg_scope_reschedule(&limited, jg_now());
+}
+
+// The timers of a loop would be sorted by two threads at once.
+START_TEST(reschedule_from_another_thread_is_named) {
+    expect_misuse(reschedule_it, sleep_in_scope, "reschedule in task ours");
 }
 END_TEST
 
@@ -174,6 +233,7 @@ START_TEST(lookup_without_descriptors_is_emfile) {
 END_TEST
 
 FIXTURE_MAIN("api/elsewhere", cancel_from_another_thread_is_named,
+             join_and_detach_from_another_thread_are_named, reschedule_from_another_thread_is_named,
              spawn_into_a_group_of_another_loop_is_named, second_close_of_an_executor_is_named,
              second_close_of_a_process_pool_is_named, fill_of_nothing_does_not_wait,
              lookup_without_descriptors_is_emfile)

@@ -3,7 +3,7 @@
  *
  * Holds      the list of listeners, in struct sim_net.
  * Invariant  no two listeners answer at the same address; the list is in the order of listening.
- * Called by  sim.c and sim_net.c.
+ * Called by  sim.c and sim_socket.c.
  * Why        only the loopback exists: another host is unreachable, as it should be in a test.
  * Quirks     a Unix path that nobody listens on is -ENOENT, an abstract name -ECONNREFUSED, as in the
  *            kernel; the file system is not asked.

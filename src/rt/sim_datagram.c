@@ -3,7 +3,7 @@
  *
  * Holds      struct sim_datagram, one on its way or not taken yet, on the heap.
  * Invariant  a datagram arrives whole, once, or not at all. How it fares is the seed's choice.
- * Called by  sim.c, sim_net.c.
+ * Called by  sim.c, sim_socket.c.
  * Why        on a real loopback hardly any is lost, so a program that cannot bear it seems to work.
  * Quirks     a full receiver drops what comes. That nobody is there is told to a connected sender, and
  *            later, as the kernel does with ICMP.

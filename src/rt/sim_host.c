@@ -3,7 +3,7 @@
  *
  * Holds      the list of hosts that were named, in struct sim_net.
  * Invariant  a host's address is 127.1 and its number; a name keeps its address for the loop's life.
- * Called by  sim.c, sim_net.c, and sim/, which is what users see of it.
+ * Called by  sim.c, sim_net.c, sim_socket.c, and sim/, which is what users see of it.
  * Why        a name needs no resolver and no file: the first mention makes the host.
  * Quirks     names below .invalid never resolve, as RFC 6761 has it: so a test can have one that
  *            does not. Whoever connects by number talks to `here`, this machine.

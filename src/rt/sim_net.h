@@ -5,7 +5,7 @@
  * Invariant  both events of a socket are always in the heap, at JG_NEVER while nothing is to come:
  *            so nothing that happens to a connection can fail for want of memory.
  * Called by  sim.c, which owns the operations (nothing here completes one), and the files that know a
- *            part of the network: sim_host.c, sim_address.c, sim_datagram.c; sim/, for its users.
+ *            part of the network: sim_socket.c, sim_host.c, sim_address.c, sim_datagram.c; sim/, for its users.
  * Why        what a network does apart from what a backend does. Every choice (how long, how much)
  *            comes from loop_random: a seed replays exactly.
  */
@@ -20,6 +20,9 @@
 /* Simulated descriptors start here, where no real one is. */
 #define SIM_FD_FIRST (1 << 20)
 #define SIM_FD_COUNT (1 << 20)
+
+/* What is due within one step is due at once, as races need. */
+static const int64_t SIM_STEP_NS = 50000;
 
 enum sim_state {
     SIM_FRESH,
@@ -126,6 +129,11 @@ void sim_net_poke_after(struct sim_net *net, struct sim_side *side, int64_t dela
 /* Takes the side's event out of the way, before it is handled. */
 void sim_net_calm(struct sim_net *net, struct sim_side *side);
 
+/* Whether the next thing that could go wrong does, about once in `odds`. */
+bool sim_net_chance(struct sim_net *net, unsigned odds);
+
+/* sim_socket.c: what a socket does. */
+
 /* Returns the socket of a number, or NULL. */
 struct sim_socket *sim_net_find(const struct sim_net *net, int fd);
 
@@ -167,9 +175,6 @@ bool sim_socket_writable(const struct sim_socket *socket);
 intptr_t sim_socket_reach(struct sim_socket *socket, struct op *op);
 
 int sim_socket_shutdown(struct sim_socket *socket);
-
-/* Whether the next thing that could go wrong does, about once in `odds`. */
-bool sim_net_chance(struct sim_net *net, unsigned odds);
 
 /* sim_datagram.c: datagrams. Those of an op return its result, or -EAGAIN. */
 intptr_t sim_datagram_send(struct sim_socket *socket, struct op *op);

@@ -4,7 +4,7 @@
  * Holds      a ring that grows up to SIM_WINDOW bytes; the oldest `arrived` of its bytes are there,
  *            the rest is still travelling.
  * Invariant  arrived <= size <= cap <= SIM_WINDOW; bytes come out in the order they went in.
- * Called by  sim_net.c.
+ * Called by  sim_socket.c.
  * Why        window and travel in one place: a sender waits when the ring is full, a receiver when
  *            nothing has arrived.
  */

@@ -4,7 +4,7 @@
  * Holds      struct sim_weather: delays, slices, chances of failure, planned faults, two hooks.
  * Invariant  all zero is the usual weather; what is zero draws no random number, so a seed means the
  *            same run whether or not the other knobs exist.
- * Called by  sim.c and sim_net.c read it; loop.c calls on_step; sim/ fills it in.
+ * Called by  sim.c, sim_net.c and sim_socket.c read it; loop.c calls on_step; sim/ fills it in.
  * Why        one struct to hand through jg_run, instead of a setter per knob.
  */
 #ifndef RT_SIM_WEATHER_H

@@ -17,6 +17,7 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -113,7 +114,7 @@ static void await_asked(int count) {
         if (jg_running()) {
             jg_sleep(1);
         } else {
-            usleep(1000);
+            sched_yield();
         }
     }
 }
@@ -124,7 +125,7 @@ static void finish_lookups(int begun) {
     await_asked(begun);
     open_gate();
     while (count_lookup_threads() > 0) {
-        usleep(1000);
+        sched_yield();
     }
 }
 

@@ -343,11 +343,11 @@ static intptr_t run_gated(void *arg) {
     return rc;
 }
 
-static intptr_t await_default_body(void *arg) {
-    (void)arg;
+/* Cancels a task whose job runs, and lets the job end only then. */
+static intptr_t cancel_running(const jg_spawn_options *options) {
     reset_gate();
     jg_executor *pool = open_pool(1, 0);
-    jg_task *task = jg_spawn(run_gated, pool);
+    jg_task *task = jg_spawn_with(run_gated, pool, options);
     await_running(1);
     jg_cancel(task);
     jg_task *opener = jg_spawn(open_later, task);
@@ -355,6 +355,11 @@ static intptr_t await_default_body(void *arg) {
     ck_assert_int_eq(jg_join(opener), 0);
     ck_assert_int_eq(jg_executor_close(pool), 0);
     return 0;
+}
+
+static intptr_t await_default_body(void *arg) {
+    (void)arg;
+    return cancel_running(&(const jg_spawn_options){.edge = false});
 }
 
 // S50 (l). A cancelled wait would leave a function running whose argument lies on the waiter's stack.
@@ -366,17 +371,7 @@ END_TEST
 
 static intptr_t edge_body(void *arg) {
     (void)arg;
-    reset_gate();
-    jg_executor *pool = open_pool(1, 0);
-    const jg_spawn_options edge = {.edge = true};
-    jg_task *task = jg_spawn_with(run_gated, pool, &edge);
-    await_running(1);
-    jg_cancel(task);
-    jg_task *opener = jg_spawn(open_later, task);
-    ck_assert_int_eq(jg_join(task), 7);
-    ck_assert_int_eq(jg_join(opener), 0);
-    ck_assert_int_eq(jg_executor_close(pool), 0);
-    return 0;
+    return cancel_running(&(const jg_spawn_options){.edge = true});
 }
 
 // Under asyncio's edge rule the cancel would be used up by a wait that nobody saw refused.

@@ -12,6 +12,10 @@
 
 // Connections that die. R30.
 
+/* A server that answers once, and closes the connection at the next request. */
+static const struct peer_reply hangs_up[] = {
+    {.bytes = HELLO}, {.bytes = NULL, .after = PEER_CLOSE}, {.bytes = HELLO}};
+
 static void retried_body(struct peer *peer) {
     const char *method = peer->arg;
     jg_http_client *client = client_open(NULL);
@@ -27,11 +31,9 @@ static void retried_body(struct peer *peer) {
 
 // Every keep-alive client would see errors whenever a server closes an idle connection.
 START_TEST(dead_kept_connection_is_replaced_once) {
-    static const struct peer_reply replies[] = {
-        {.bytes = HELLO}, {.bytes = NULL, .after = PEER_CLOSE}, {.bytes = HELLO}};
     static const char *const methods[] = {"GET", "PUT", "DELETE", "OPTIONS", "TRACE"};
     for (size_t i = 0; i < COUNT_OF(methods); i++) {
-        peer_run(replies, 3, retried_body, (void *)(uintptr_t)methods[i]);
+        peer_run(hangs_up, 3, retried_body, (void *)(uintptr_t)methods[i]);
     }
 }
 END_TEST
@@ -49,9 +51,7 @@ static void not_retried_body(struct peer *peer) {
 
 // A POST would be executed twice.
 START_TEST(post_is_never_repeated) {
-    static const struct peer_reply replies[] = {
-        {.bytes = HELLO}, {.bytes = NULL, .after = PEER_CLOSE}, {.bytes = HELLO}};
-    peer_run(replies, 3, not_retried_body, NULL);
+    peer_run(hangs_up, 3, not_retried_body, NULL);
 }
 END_TEST
 
@@ -67,9 +67,7 @@ static void once_only_body(struct peer *peer) {
 
 // A server that closes every connection would be asked for ever.
 START_TEST(retry_happens_once_and_only_for_a_kept_connection) {
-    static const struct peer_reply replies[] = {{.bytes = HELLO},
-                                                {.bytes = NULL, .after = PEER_CLOSE}};
-    peer_run(replies, 2, once_only_body, NULL);
+    peer_run(hangs_up, 2, once_only_body, NULL); // the last reply is repeated
 }
 END_TEST
 

@@ -351,33 +351,6 @@ START_TEST(spawn_without_a_loop) {
 }
 END_TEST
 
-static intptr_t x01_child(void *arg) {
-    errno = (int)(intptr_t)arg;
-    jg_yield();
-    int kept = errno;
-    errno = (int)(intptr_t)arg;
-    jg_sleep(1);
-    return kept == (int)(intptr_t)arg && errno == kept ? 0 : -EINVAL;
-}
-
-static intptr_t x01_body(void *arg) {
-    (void)arg;
-    int rc = 0;
-    JG_GROUP(group, rc) {
-        for (intptr_t i = 1; i < 20; i++) {
-            jg_group_spawn(group, x01_child, (void *)i);
-        }
-    }
-    ck_assert_int_eq(rc, 0);
-    return 0;
-}
-
-// A task would read another's errno after a call of its own that has nothing to do with it.
-START_TEST(x01_errno_is_kept_per_task) {
-    run_body(x01_body);
-}
-END_TEST
-
 static intptr_t x09_child(void *arg) {
     int mode = (int)(intptr_t)arg;
     volatile double third = 3;
@@ -493,6 +466,5 @@ FIXTURE_MAIN("api/run", s50b_equal_deadlines_all_wake, s50d_future_is_set_once,
              s50e_forgotten_handles_are_settled_at_the_end, s50g_yield_alternates,
              s50h_waiting_for_oneself, s50j_eager_start, s50k_strays_are_cancelled_and_awaited,
              run_inside_run_is_refused, a_seed_that_is_no_number_is_refused,
-             empty_variables_are_as_unset, spawn_without_a_loop, x01_errno_is_kept_per_task,
-             x09_rounding_mode_is_per_task, x10_many_sleepers_cancelled_at_once,
-             x12_buffered_output_survives)
+             empty_variables_are_as_unset, spawn_without_a_loop, x09_rounding_mode_is_per_task,
+             x10_many_sleepers_cancelled_at_once, x12_buffered_output_survives)

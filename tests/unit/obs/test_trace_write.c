@@ -89,6 +89,14 @@ static const char *read_file(const char *name) {
     return text;
 }
 
+/* The file made of a trace. */
+static const char *written(const struct trace *trace) {
+    ck_assert_int_eq(trace_write(new_file(), trace, 1, "sim", END_NS), 0);
+    read_file(path);
+    unlink(path);
+    return text;
+}
+
 // What Perfetto and the command draw from, in one trace: a start, a wait, a wake, a cancel, an end, names
 // that need escapes, and nanoseconds that microseconds must not lose. The pictures made of it are kept beside
 // the expected file; see tests/e2e/cli_trace.py.
@@ -105,23 +113,19 @@ END_TEST
 
 // A quote or a control character of a name would end the file for whoever reads it.
 START_TEST(names_are_escaped) {
-    ck_assert_int_eq(trace_write(new_file(), &small, 1, "sim", END_NS), 0);
-    read_file(path);
-    unlink(path);
-    ck_assert_ptr_nonnull(strstr(text, "\"name\":\"guest\\u0009\\\"2\\\" \\\\ <&> \xc3\xa9\""));
-    ck_assert_ptr_nonnull(strstr(text, "\"spawned\":\"b\\\\c.c:2\""));
-    ck_assert_ptr_nonnull(strstr(text, "\"which\":\"fd \\\"7\\\"\""));
+    const char *file = written(&small);
+    ck_assert_ptr_nonnull(strstr(file, "\"name\":\"guest\\u0009\\\"2\\\" \\\\ <&> \xc3\xa9\""));
+    ck_assert_ptr_nonnull(strstr(file, "\"spawned\":\"b\\\\c.c:2\""));
+    ck_assert_ptr_nonnull(strstr(file, "\"which\":\"fd \\\"7\\\"\""));
 }
 END_TEST
 
 // Times of whole microseconds would make runs of no length.
 START_TEST(times_are_microseconds_with_the_nanoseconds) {
-    ck_assert_int_eq(trace_write(new_file(), &small, 1, "sim", END_NS), 0);
-    read_file(path);
-    unlink(path);
-    ck_assert_ptr_nonnull(strstr(text, "\"ts\":2.000,\"dur\":1.001,"));
-    ck_assert_ptr_nonnull(strstr(text, "\"ts\":2001.000,\"dur\":0.001,"));
-    ck_assert_ptr_nonnull(strstr(text, "\"ts\":3.001,\"dur\":1996.999,"));
+    const char *file = written(&small);
+    ck_assert_ptr_nonnull(strstr(file, "\"ts\":2.000,\"dur\":1.001,"));
+    ck_assert_ptr_nonnull(strstr(file, "\"ts\":2001.000,\"dur\":0.001,"));
+    ck_assert_ptr_nonnull(strstr(file, "\"ts\":3.001,\"dur\":1996.999,"));
 }
 END_TEST
 
@@ -131,10 +135,7 @@ START_TEST(what_goes_on_lasts_until_the_end) {
     struct trace trace = small;
     trace.first = &cut;
     cut.count = 9;
-    ck_assert_int_eq(trace_write(new_file(), &trace, 1, "sim", END_NS), 0);
-    read_file(path);
-    unlink(path);
-    ck_assert_ptr_nonnull(strstr(text,
+    ck_assert_ptr_nonnull(strstr(written(&trace),
                                  "\"name\":\"read\",\"cat\":\"wait\",\"ts\":4.000,\"dur\":"
                                  "2996.000,\"args\":{\"step\":3,\"which\":\"fd \\\"7\\\"\"}}"));
 }

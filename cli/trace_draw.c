@@ -211,7 +211,7 @@ static void put_tooltip(const struct plot *plot, const struct trace_span *span) 
           out);
     if (span->kind == TRACE_WAIT) {
         trace_put_text(span->name, out);
-        fputc(' ', out);
+        fputs(span->which[0] != '\0' ? " " : "", out);
         trace_put_text(span->which, out);
     }
     fputs(", ", out);

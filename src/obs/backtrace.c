@@ -130,17 +130,17 @@ void backtrace_here(struct backtrace *out_trace) {
 
 static bool await_answer(void) {
     struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
+    clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_nsec += ANSWER_WITHIN_MS * JG_MS;
     until.tv_sec += until.tv_nsec / JG_S;
     until.tv_nsec %= JG_S;
-    while (sem_timedwait(&answered, &until) != 0) {
+    while (sem_clockwait(&answered, CLOCK_MONOTONIC, &until) != 0) {
         int expected = ASKED;
         if (errno != EINTR && atomic_compare_exchange_strong(&question, &expected, NOBODY_ASKS)) {
             return false; // taken back: a handler that comes later finds no question
         }
     }
-    return true;
+    return atomic_load(&question) == ANSWERED;
 }
 
 static void ask(struct backtrace *out_trace, pthread_t thread) {

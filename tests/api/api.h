@@ -18,12 +18,18 @@
 #include <string.h>
 
 #if defined(JUGGLE_SANITIZE_ADDRESS) || defined(JUGGLE_SANITIZE_THREAD)
-enum { API_SEEDS = 5, API_SLOWED = 10 };
+enum { API_SANITIZED = 1, API_SEEDS = 5, API_SLOWED = 10 };
 #elif defined(JUGGLE_COVERAGE)
-enum { API_SEEDS = 25, API_SLOWED = 10 }; // each process writes down what it counted
+enum {
+    API_SANITIZED = 0,
+    API_SEEDS = 25,
+    API_SLOWED = 10
+}; // each process writes down what it counted
 #else
-enum { API_SEEDS = 25, API_SLOWED = 1 };
+enum { API_SANITIZED = 0, API_SEEDS = 25, API_SLOWED = 1 };
 #endif
+
+__attribute__((unused)) static const bool sanitized = API_SANITIZED;
 
 static inline bool on_backend(const char *name) {
     const char *under_test = fixture_backend();

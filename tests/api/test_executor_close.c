@@ -10,7 +10,7 @@
 // Backends: epoll sim blocking
 #define FIXTURE_LIMIT 30
 #include "api/executor_gate.h"
-#include "api/limits.h"
+#include "fixtures/limits.h"
 
 static intptr_t close_waits_body(void *arg) {
     (void)arg;

@@ -9,11 +9,11 @@
 // Backends: epoll sim blocking
 #define FIXTURE_LIMIT 20
 #include "api/api.h"
+#include "fixtures/limits.h"
 
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -289,21 +289,16 @@ START_TEST(many_tasks_use_one_file) {
 END_TEST
 
 static intptr_t shortage_body(void *arg) {
-    struct rlimit before;
     jg_file *file = NULL;
     char *data;
     size_t size;
     const char *path = in_directory("none");
     (void)arg;
-    int first = dup(0);
-    close(first);
-    getrlimit(RLIMIT_NOFILE, &before);
-    const struct rlimit none = {(rlim_t)first, before.rlim_max};
-    setrlimit(RLIMIT_NOFILE, &none);
+    rlim_t before = leave_descriptors(0);
     int opened = jg_file_open("/dev/null", O_RDONLY, 0, &file);
     int loaded = jg_file_load("/dev/null", 0, &data, &size);
     int stored = jg_file_store(path, "x", 1);
-    setrlimit(RLIMIT_NOFILE, &before);
+    set_descriptors(before);
     ck_assert_int_eq(opened, -EMFILE);
     ck_assert_int_eq(loaded, -EMFILE);
     ck_assert_int_eq(stored, -EMFILE);

@@ -9,8 +9,8 @@
  */
 // Backends: epoll
 #include "fixtures/http_raw.h"
+#include "fixtures/limits.h"
 
-#include <sys/resource.h>
 #include <unistd.h>
 
 #if defined(JUGGLE_SANITIZE_THREAD)
@@ -32,10 +32,7 @@ static int fillers[FILLERS];
 
 /* Takes every descriptor there is, up to a limit that is near. */
 static void use_up_fds(void) {
-    struct rlimit limit;
-    ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
-    limit.rlim_cur = FILLERS;
-    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    set_descriptors(FILLERS);
     for (int i = 0; i < FILLERS; i++) {
         fillers[i] = dup(STDIN_FILENO);
     }
@@ -82,10 +79,7 @@ static intptr_t shortage_body(void *arg) {
 
 // A server out of descriptors would spin, or never accept again.
 START_TEST(running_out_of_descriptors) {
-    struct rlimit before;
-    ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
     raw_run(shortage_body);
-    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
 }
 END_TEST
 

@@ -8,20 +8,14 @@
  */
 #define FIXTURE_LIMIT 20
 #include "api/api.h"
-#include "api/limits.h"
 #include "fixtures/guards.h"
+#include "fixtures/limits.h"
 #include "fixtures/refuse.h"
 
 #include <signal.h>
 #include <stdio.h>
 #include <sys/resource.h>
 #include <unistd.h>
-
-#if defined(JUGGLE_SANITIZE_ADDRESS) || defined(JUGGLE_SANITIZE_THREAD)
-static const bool sanitized = true;
-#else
-static const bool sanitized = false;
-#endif
 
 static intptr_t nothing(void *arg) {
     (void)arg;
@@ -177,18 +171,13 @@ static intptr_t must_not_run(void *arg) {
 
 // A loop that cannot be made would crash, or leak a descriptor.
 START_TEST(x07_run_without_descriptors) {
-    struct rlimit before;
-    ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
-    int next = dup(0);
-    close(next);
-    for (int room = 0; room < 2; room++) {
-        const struct rlimit full = {(rlim_t)(next + room), before.rlim_max};
-        ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &full), 0);
-        if (room == 0 || on_backend("epoll")) {
+    for (int more = 0; more < 2; more++) {
+        rlim_t before = leave_descriptors(more);
+        if (more == 0 || on_backend("epoll")) {
             ck_assert_int_eq(jg_run(must_not_run, NULL), -EMFILE);
         }
+        set_descriptors(before);
     }
-    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
     ck_assert_int_eq(jg_run(nothing, NULL), 0);
 }
 END_TEST

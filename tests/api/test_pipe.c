@@ -8,10 +8,10 @@
  */
 // Backends: epoll sim blocking
 #include "api/api.h"
+#include "fixtures/limits.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <termios.h>
 #include <unistd.h>
@@ -111,17 +111,12 @@ START_TEST(a_reader_that_leaves_is_a_broken_pipe) {
 END_TEST
 
 static intptr_t shortage_body(void *arg) {
-    struct rlimit before;
     jg_stream *ends[2] = {NULL, NULL};
     (void)arg;
-    int first = dup(0);
-    close(first);
-    getrlimit(RLIMIT_NOFILE, &before);
-    for (int room = 0; room < 2; room++) {
-        const struct rlimit none = {(rlim_t)(first + room), before.rlim_max};
-        setrlimit(RLIMIT_NOFILE, &none);
+    for (int more = 0; more < 2; more++) {
+        rlim_t before = leave_descriptors(more);
         int rc = jg_pipe(&ends[0], &ends[1]);
-        setrlimit(RLIMIT_NOFILE, &before);
+        set_descriptors(before);
         ck_assert_int_eq(rc, on_backend("sim") ? 0 : -EMFILE);
         jg_stream_close(ends[0]);
         jg_stream_close(ends[1]);

@@ -9,10 +9,10 @@
 // Backends: epoll sim blocking
 #define FIXTURE_LIMIT 30
 #include "api/api.h"
+#include "fixtures/limits.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 static jg_address loopback(int port) {
@@ -338,16 +338,11 @@ START_TEST(a_waiting_receive_is_cancelled_and_closed) {
 END_TEST
 
 static intptr_t shortage_body(void *arg) {
-    struct rlimit before;
     jg_udp *udp = NULL;
     (void)arg;
-    int first = dup(0);
-    close(first);
-    getrlimit(RLIMIT_NOFILE, &before);
-    const struct rlimit none = {(rlim_t)first, before.rlim_max};
-    setrlimit(RLIMIT_NOFILE, &none);
+    rlim_t before = leave_descriptors(0);
     int rc = jg_udp_open(NULL, NULL, &udp);
-    setrlimit(RLIMIT_NOFILE, &before);
+    set_descriptors(before);
     ck_assert_int_eq(rc, on_backend("sim") ? 0 : -EMFILE);
     jg_udp_close(udp);
     return 0;

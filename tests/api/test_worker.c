@@ -9,6 +9,7 @@
 // Backends: epoll sim blocking
 #define FIXTURE_LIMIT 30
 #include "api/worker_steps.h"
+#include "fixtures/limits.h"
 
 static intptr_t words_body(void *arg) {
     (void)arg;
@@ -428,16 +429,11 @@ END_TEST
 static intptr_t join_without_descriptors(void *arg) {
     (void)arg;
     atomic_int *flag = shared_page();
-    struct rlimit before;
-    getrlimit(RLIMIT_NOFILE, &before);
     jg_worker *worker = start(JG_WORKER_PROCESS, wait_for_flag, flag);
-    int highest = dup(0);
-    close(highest);
-    const struct rlimit full = {(rlim_t)highest, before.rlim_max};
-    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &full), 0);
+    rlim_t before = leave_descriptors(0);
     jg_task *task = jg_spawn(raise_flag, flag);
     ck_assert_int_eq(jg_worker_join(worker), 7);
-    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
+    set_descriptors(before);
     ck_assert_int_eq(jg_join(task), 0);
     munmap(flag, 4096);
     return 0;

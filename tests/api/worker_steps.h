@@ -24,12 +24,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#if defined(JUGGLE_SANITIZE_ADDRESS) || defined(JUGGLE_SANITIZE_THREAD)
-__attribute__((unused)) static const bool sanitized = true;
-#else
-__attribute__((unused)) static const bool sanitized = false;
-#endif
-
 #if defined(JUGGLE_SANITIZE_THREAD)
 /* TSan misses that a lock taken before a fork is let go of in the child, and that threads stay behind;
  * and each child would wait a second at its end for other threads to race. */

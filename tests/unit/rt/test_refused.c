@@ -3,6 +3,7 @@
  * know, one it breaks off.
  */
 // Backends: epoll blocking
+#include "fixtures/limits.h"
 #include "fixtures/refuse.h"
 #include "wire.h"
 #include "world.h"
@@ -12,35 +13,23 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <sys/resource.h>
 #include <sys/time.h>
 #include <unistd.h>
 
 // No descriptors.
-
-/* From now on no new descriptor is to be had. Returns the limit before. */
-static struct rlimit use_up_descriptors(void) {
-    struct rlimit before;
-    ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
-    int next = dup(STDIN_FILENO); // the lowest free number
-    close(next);
-    const struct rlimit low = {(rlim_t)next, before.rlim_max};
-    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &low), 0);
-    return before;
-}
 
 static void full_body(void *arg) {
     struct op_address address = wire_inet(0);
     int fds[2] = {-7, -7};
     (void)arg;
     struct backend *backend = backend_current();
-    struct rlimit before = use_up_descriptors();
+    rlim_t before = leave_descriptors(0);
     expect(ops()->socket_open(backend, AF_INET) == -EMFILE);
     expect(ops()->socket_pair(backend, fds) == -EMFILE);
     expect(fds[0] == -7 && fds[1] == -7);
     expect(ops()->listen(backend, &address, 1) == -EMFILE);
     expect(ops()->datagram_open(backend, &address, false) == -EMFILE);
-    expect(setrlimit(RLIMIT_NOFILE, &before) == 0);
+    set_descriptors(before);
     wire_pair(fds);
     wire_close_pair(fds);
 }

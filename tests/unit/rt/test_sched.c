@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* test_sched.c – park, wake, interrupt; the order tasks run in; fairness; refusals.
  */
+#include "fixtures/limits.h"
 #include "wire.h"
 #include "world.h"
 
@@ -8,7 +9,6 @@
 
 #include <errno.h>
 #include <stdatomic.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -426,23 +426,18 @@ static void check_refused(const struct loop_options *options, int code) {
 START_TEST(a_loop_that_cannot_open_leaves_nothing) {
     const struct loop_options epoll = {.stack_size = WORLD_STACK};
     const struct loop_options sim = {.stack_size = WORLD_STACK, .sim = true};
-    struct rlimit limit;
     mem_fail_nth(1, 1);
     check_refused(&epoll, -ENOMEM);
     check_refused(&sim, -ENOMEM);
     mem_fail_nth(0, 0);
-    ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
-    int next = dup(STDIN_FILENO); // the lowest free number
-    close(next);
     for (int allowed = 0; allowed < 2; allowed++) {
-        const struct rlimit low = {(rlim_t)(next + allowed), limit.rlim_max};
-        ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &low), 0);
+        rlim_t before = leave_descriptors(allowed);
         check_refused(&epoll, -EMFILE);
         if (allowed == 0) {
             check_refused(&sim, -EMFILE);
         }
+        set_descriptors(before);
     }
-    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
 }
 END_TEST
 

@@ -2,11 +2,11 @@
 /* test_embed.c – a loop inside another one, and timed calls, when memory and descriptors run out.
  */
 #include "fixtures/fixture.h"
+#include "fixtures/limits.h"
 
 #include "base/mem.h"
 
 #include <juggle.h>
-#include <sys/resource.h>
 
 static intptr_t nothing(void *arg) {
     (void)arg;
@@ -35,19 +35,16 @@ END_TEST
 
 // The same for descriptors: epoll's, or the one that wakes it.
 START_TEST(opening_without_descriptors_leaves_nothing) {
-    struct rlimit before;
     jg_loop *loop = NULL;
     int refused = 0;
     int rc = -EMFILE;
-    ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
-    for (rlim_t most = 0; rc == -EMFILE; most++) {
-        const struct rlimit few = {most, before.rlim_max};
-        ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &few), 0);
+    for (int more = 0; rc == -EMFILE; more++) {
+        rlim_t before = leave_descriptors(more);
         rc = jg_loop_open(NULL, &loop);
+        set_descriptors(before);
         refused += rc == -EMFILE;
         ck_assert(rc == 0 || (!jg_running() && loop == NULL));
     }
-    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
     ck_assert_int_eq(rc, 0);
     ck_assert_int_ge(refused, 2);
     ck_assert_int_eq(jg_loop_close(loop), 0);

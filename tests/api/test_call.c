@@ -221,7 +221,7 @@ static intptr_t time_body(void *arg) {
 }
 
 // A timer would strike early, which no program expects. R7.
-START_TEST(no_call_is_made_early) {
+START_TEST(r07_no_call_is_made_early) {
     needs_loop();
     run_body(time_body);
 }
@@ -413,7 +413,7 @@ END_TEST
 
 FIXTURE_MAIN("api/call", s50a_calls_are_made_in_order, s50a_a_call_may_queue_itself_for_ever,
              s50a_a_failing_call_is_reported_and_the_rest_are_made, s50f_a_negative_delay_is_now,
-             s50b_equal_times_are_made_in_order, no_call_is_made_early,
+             s50b_equal_times_are_made_in_order, r07_no_call_is_made_early,
              s50f_a_cancelled_call_is_never_made, a_record_is_queued_once,
              a_call_may_spawn_and_set_but_not_wait, a_call_that_leaves_a_scope_open_is_named,
              s50k_accepted_calls_are_made_before_the_loop_closes, without_a_loop_nothing_is_queued)

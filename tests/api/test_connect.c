@@ -180,7 +180,7 @@ static intptr_t lookup_in_time(void *arg) {
 }
 
 // The answer would be lost, or only the first address (where nobody listens) tried.
-START_TEST(lookup_in_time_tries_every_address) {
+START_TEST(r25_lookup_in_time_tries_every_address) {
     run_once(lookup_in_time, NULL);
     ck_assert_int_eq(atomic_load(&asked), 2);
     finish_lookups(2);
@@ -342,7 +342,7 @@ START_TEST(localhost_is_both_loopbacks) {
 }
 END_TEST
 
-FIXTURE_MAIN("api/connect", limit_cuts_a_lookup_short, lookup_in_time_tries_every_address,
+FIXTURE_MAIN("api/connect", limit_cuts_a_lookup_short, r25_lookup_in_time_tries_every_address,
              cancel_cuts_a_lookup_short, answer_and_cancel_in_one_turn, loop_ends_before_its_lookup,
              unknown_host_is_named, lookups_are_bounded, r22_stuck_lookups_leave_other_jobs_alone,
              localhost_is_both_loopbacks)

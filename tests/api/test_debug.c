@@ -26,7 +26,7 @@ static intptr_t compute_body(void *arg) {
 }
 
 // A task that never ends would never be reported if the report came when it is over.
-START_TEST(a_stall_is_reported_while_it_lasts) {
+START_TEST(r06_a_stall_is_reported_while_it_lasts) {
     const jg_debug_options options = {.slow_ms = 5};
     ck_assert_int_eq(run_debugged(compute_body, NULL, &options), 0);
     const struct heard *slow = find(JG_DEBUG_SLOW);
@@ -318,9 +318,9 @@ START_TEST(the_environment_switches_it_on) {
 }
 END_TEST
 
-FIXTURE_MAIN("api/debug", a_stall_is_reported_while_it_lasts, a_forked_child_has_stacks_of_its_own,
-             a_stall_in_the_kernel_is_not_disturbed, a_stall_of_a_call_has_its_functions_name,
-             short_steps_and_sleeps_are_no_stall, a_deadlock_names_the_ring,
-             on_a_real_loop_a_deadlock_is_reported_and_waited_on, a_spin_is_named_with_its_place,
-             the_tree_shows_who_waits_for_whom, a_tree_that_cannot_be_written_is_an_error,
-             the_environment_switches_it_on)
+FIXTURE_MAIN("api/debug", r06_a_stall_is_reported_while_it_lasts,
+             a_forked_child_has_stacks_of_its_own, a_stall_in_the_kernel_is_not_disturbed,
+             a_stall_of_a_call_has_its_functions_name, short_steps_and_sleeps_are_no_stall,
+             a_deadlock_names_the_ring, on_a_real_loop_a_deadlock_is_reported_and_waited_on,
+             a_spin_is_named_with_its_place, the_tree_shows_who_waits_for_whom,
+             a_tree_that_cannot_be_written_is_an_error, the_environment_switches_it_on)

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
-/* test_fairness.c – hazard X8: tasks whose sockets are always ready, among others.
+/* test_fairness.c – hazard X8: tasks whose sockets are always ready, or that wake each other for ever.
  *
  * Holds      nothing between tests.
  * Invariant  everybody gets on, and a timer that is due comes within a few turns of the loop.
  * Called by  ctest, on epoll and sim.
- * Why        a task whose calls never have to wait need never let go of the loop.
+ * Why        RELIABILITY R6, too: a task whose calls never have to wait need never let go of the loop.
  * Quirks     lateness is counted in steps of other tasks, not in time: a busy machine changes nothing.
  *            Whoever is starved hangs the test.
  */
@@ -129,4 +129,82 @@ START_TEST(x08_busy_sockets_starve_nobody) {
 }
 END_TEST
 
-FIXTURE_MAIN("api/fairness", x08_busy_sockets_starve_nobody)
+// R6: two that wake each other.
+
+enum { SERVED = 20 };
+
+struct rally {
+    struct storm storm;
+    jg_chan chans[2];
+    jg_stream *ends[2];
+};
+
+static intptr_t hit(struct rally *rally, int side) {
+    while (!rally->storm.stop && jg_chan_send(&rally->chans[side], NULL) == 0 &&
+           jg_chan_recv(&rally->chans[1 - side], NULL) > 0) {
+        rally->storm.overdue += jg_now() >= rally->storm.due_ns;
+        (void)jg_sim_advance(1); // virtual time would stand still while anybody can run
+    }
+    return 0;
+}
+
+static intptr_t hit_first(void *arg) {
+    return hit(arg, 0);
+}
+
+static intptr_t hit_back(void *arg) {
+    struct rally *rally = arg;
+    if (jg_chan_recv(&rally->chans[0], NULL) < 0) {
+        return 0;
+    }
+    return hit(rally, 1);
+}
+
+static intptr_t answer_bytes(void *arg) {
+    struct rally *rally = arg;
+    char byte;
+    while (jg_read(rally->ends[1], &byte, 1) == 1) {
+        ck_assert_int_eq(jg_write(rally->ends[1], &byte, 1), 1);
+    }
+    return 0;
+}
+
+/* Asks the socket's other end, and counts what the two did until the answer came. */
+static void ask_bytes(struct rally *rally) {
+    char byte = 'x';
+    for (int i = 0; i < SERVED; i++) {
+        rally->storm.overdue = 0;
+        rally->storm.due_ns = 0; // from now on each hit counts
+        ck_assert_int_eq(jg_write(rally->ends[0], &byte, 1), 1);
+        ck_assert_int_eq(jg_read(rally->ends[0], &byte, 1), 1);
+        ck_assert(on_backend("sim") || rally->storm.overdue < FEW_TURNS);
+        rally->storm.due_ns = JG_NEVER;
+    }
+}
+
+static intptr_t rally_body(void *arg) {
+    struct rally rally = {.storm.due_ns = JG_NEVER};
+    (void)arg;
+    ck_assert_int_eq(jg_stream_pair(&rally.ends[0], &rally.ends[1]), 0);
+    JG_GROUP(group) {
+        ck_assert_int_eq(jg_group_spawn(group, hit_first, &rally), 0);
+        ck_assert_int_eq(jg_group_spawn(group, hit_back, &rally), 0);
+        ck_assert_int_eq(jg_group_spawn(group, answer_bytes, &rally), 0);
+        watch_timers(&rally.storm);
+        ask_bytes(&rally);
+        rally.storm.stop = true;
+        jg_group_cancel(group);
+    }
+    jg_stream_close(rally.ends[0]);
+    jg_stream_close(rally.ends[1]);
+    return 0;
+}
+
+// Two tasks that wake each other without end would keep a timer, or a socket, waiting.
+START_TEST(r06_two_who_wake_each_other_starve_nobody) {
+    run_body(rally_body);
+}
+END_TEST
+
+FIXTURE_MAIN("api/fairness", x08_busy_sockets_starve_nobody,
+             r06_two_who_wake_each_other_starve_nobody)

@@ -246,10 +246,10 @@ static intptr_t hang_ups(void *arg) {
 }
 
 // Programs would see errors nobody is to blame for, or pay twice.
-START_TEST(hang_ups_fail_no_get_and_repeat_no_post) {
+START_TEST(r30_hang_ups_fail_no_get_and_repeat_no_post) {
     run_body(hang_ups);
 }
 END_TEST
 
 FIXTURE_MAIN("api/http", every_method_and_framing_goes_both_ways, many_tasks_share_a_client,
-             hang_ups_fail_no_get_and_repeat_no_post)
+             r30_hang_ups_fail_no_get_and_repeat_no_post)

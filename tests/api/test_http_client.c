@@ -149,7 +149,7 @@ static void excess_body(struct peer *peer) {
 }
 
 // Bytes behind an answer would become the answer to somebody else's request. R33.
-START_TEST(bytes_behind_an_answer_end_its_connection) {
+START_TEST(r33_bytes_behind_an_answer_end_its_connection) {
     static const struct peer_reply replies[] = {
         {.bytes = HELLO "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil", .after = PEER_HANG},
         {.bytes = HELLO "x", .after = PEER_HANG},
@@ -437,6 +437,6 @@ END_TEST
 FIXTURE_MAIN("api/http_client", answer_has_status_headers_and_body, head_204_and_304_have_no_body,
              chunks_in_any_pieces_are_one_body, length_in_any_pieces_is_one_body,
              http_1_0_with_keep_alive_is_reused, connections_that_end_are_not_reused,
-             bytes_behind_an_answer_end_its_connection, interim_answers_are_skipped,
+             r33_bytes_behind_an_answer_end_its_connection, interim_answers_are_skipped,
              large_bodies_arrive_whole, closing_an_unread_response_closes_its_connection,
              request_is_sent_to_the_byte, agent_empty_body_and_long_head, bodies_are_sent_whole)

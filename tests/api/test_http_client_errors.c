@@ -37,14 +37,14 @@ static void cut_everywhere(const char *bytes) {
 }
 
 // Half an answer would count as a whole one.
-START_TEST(answer_with_length_cut_anywhere_is_an_error) {
+START_TEST(r26_answer_with_length_cut_anywhere_is_an_error) {
     cut_everywhere("HTTP/1.1 100 Continue\r\n\r\n" OK_HEAD "X: y\r\nContent-Length: 12\r\n\r\n"
                    "twelve bytes");
 }
 END_TEST
 
 // The same for chunks, whose end is further away than it looks.
-START_TEST(chunked_answer_cut_anywhere_is_an_error) {
+START_TEST(r26_chunked_answer_cut_anywhere_is_an_error) {
     cut_everywhere(CHUNKED "6;ext=1\r\ntwelve\r\n6\r\n bytes\r\n0\r\nTrailer: t\r\n\r\n");
 }
 END_TEST
@@ -117,7 +117,7 @@ static void bad_body(struct peer *peer) {
 }
 
 // An answer that two programs could read in two ways would be taken for one of them.
-START_TEST(invalid_answers_are_refused_and_end_the_connection) {
+START_TEST(r33_invalid_answers_are_refused_and_end_the_connection) {
     ck_assert_uint_ge(COUNT_OF(bad_answers), 26);
     for (size_t i = 0; i < COUNT_OF(bad_answers); i++) {
         for (size_t slice = 0; slice < 5; slice += 3) {
@@ -156,7 +156,7 @@ static void head_limit_body(struct peer *peer) {
 }
 
 // Endless headers would fill the memory.
-START_TEST(head_has_a_limit_over_all_its_blocks) {
+START_TEST(r36_head_has_a_limit_over_all_its_blocks) {
     size_t size = 8 << 20;
     char *endless = malloc(size);
     memset(endless, 'a', size);
@@ -296,7 +296,7 @@ static void rejected_body(struct peer *peer) {
 }
 
 // A line end in a value would let its author add headers, or whole requests.
-START_TEST(nothing_is_sent_of_a_request_that_may_not_be) {
+START_TEST(r38_nothing_is_sent_of_a_request_that_may_not_be) {
     static const struct peer_reply reply = {.bytes = HELLO};
     peer_run_seed(&reply, 1, rejected_body, NULL, fixture_seed());
 }
@@ -426,10 +426,10 @@ START_TEST(failing_source_fails_the_request) {
 }
 END_TEST
 
-FIXTURE_MAIN("api/http_client_errors", answer_with_length_cut_anywhere_is_an_error,
-             chunked_answer_cut_anywhere_is_an_error,
-             invalid_answers_are_refused_and_end_the_connection, nul_in_a_head_is_refused,
-             head_has_a_limit_over_all_its_blocks, gathered_body_has_a_limit,
-             nothing_is_sent_of_a_request_that_may_not_be, bad_options_are_refused,
+FIXTURE_MAIN("api/http_client_errors", r26_answer_with_length_cut_anywhere_is_an_error,
+             r26_chunked_answer_cut_anywhere_is_an_error,
+             r33_invalid_answers_are_refused_and_end_the_connection, nul_in_a_head_is_refused,
+             r36_head_has_a_limit_over_all_its_blocks, gathered_body_has_a_limit,
+             r38_nothing_is_sent_of_a_request_that_may_not_be, bad_options_are_refused,
              answer_before_the_request_is_read_ends_the_upload,
              answer_while_the_request_is_sent_ends_the_upload, failing_source_fails_the_request)

@@ -30,7 +30,7 @@ static void retried_body(struct peer *peer) {
 }
 
 // Every keep-alive client would see errors whenever a server closes an idle connection.
-START_TEST(dead_kept_connection_is_replaced_once) {
+START_TEST(r30_dead_kept_connection_is_replaced_once) {
     static const char *const methods[] = {"GET", "PUT", "DELETE", "OPTIONS", "TRACE"};
     for (size_t i = 0; i < COUNT_OF(methods); i++) {
         peer_run(hangs_up, 3, retried_body, (void *)(uintptr_t)methods[i]);
@@ -50,7 +50,7 @@ static void not_retried_body(struct peer *peer) {
 }
 
 // A POST would be executed twice.
-START_TEST(post_is_never_repeated) {
+START_TEST(r30_post_is_never_repeated) {
     peer_run(hangs_up, 3, not_retried_body, NULL);
 }
 END_TEST
@@ -66,7 +66,7 @@ static void once_only_body(struct peer *peer) {
 }
 
 // A server that closes every connection would be asked for ever.
-START_TEST(retry_happens_once_and_only_for_a_kept_connection) {
+START_TEST(r30_retry_happens_once_and_only_for_a_kept_connection) {
     peer_run(hangs_up, 2, once_only_body, NULL); // the last reply is repeated
 }
 END_TEST
@@ -103,11 +103,11 @@ static intptr_t refused_body(void *arg) {
 }
 
 // A server that is down would look like something else.
-START_TEST(refused_connection_says_so) {
+START_TEST(r24_refused_connection_says_so) {
     run_body(refused_body);
 }
 END_TEST
 
-FIXTURE_MAIN("api/http_client_retry", dead_kept_connection_is_replaced_once, post_is_never_repeated,
-             retry_happens_once_and_only_for_a_kept_connection, no_retry_after_the_first_byte,
-             refused_connection_says_so)
+FIXTURE_MAIN("api/http_client_retry", r30_dead_kept_connection_is_replaced_once,
+             r30_post_is_never_repeated, r30_retry_happens_once_and_only_for_a_kept_connection,
+             no_retry_after_the_first_byte, r24_refused_connection_says_so)

@@ -29,7 +29,7 @@ static void limit_body(struct peer *peer) {
 }
 
 // A server that stops in the middle would hold its clients for ever.
-START_TEST(each_time_limit_strikes_and_is_named) {
+START_TEST(r27_each_time_limit_strikes_and_is_named) {
     static const struct {
         struct peer_reply reply;
         struct limit limit;
@@ -60,7 +60,7 @@ static void drip_body(struct peer *peer) {
 }
 
 // A byte now and then would keep an exchange alive for ever.
-START_TEST(drip_ends_at_the_total_limit) {
+START_TEST(r27_drip_ends_at_the_total_limit) {
     static char slow[4096] = OK_HEAD "X: ";
     memset(slow + strlen(slow), 'x', sizeof slow - 1 - strlen(slow));
     const struct peer_reply reply = {.bytes = slow, .slice = 1, .slice_ms = 20};
@@ -219,7 +219,7 @@ static void unsolicited_body(struct peer *peer) {
 }
 
 // Bytes nobody asked for would be read as the answer to the next request.
-START_TEST(kept_connection_with_unsolicited_bytes_is_dropped) {
+START_TEST(r33_kept_connection_with_unsolicited_bytes_is_dropped) {
     static const struct peer_reply replies[] = {
         {.bytes = HELLO, .later = OK_HEAD "Content-Length: 4\r\n\r\nevil", .later_ms = 20},
         {.bytes = HELLO},
@@ -240,7 +240,7 @@ static void closed_while_kept_body(struct peer *peer) {
 }
 
 // A POST would fail whenever the server has closed an idle connection long ago.
-START_TEST(kept_connection_closed_meanwhile_is_not_used) {
+START_TEST(r30_kept_connection_closed_meanwhile_is_not_used) {
     static const struct peer_reply reply = {.bytes = HELLO, .after = PEER_CLOSE};
     peer_run(&reply, 1, closed_while_kept_body, NULL);
 }
@@ -407,7 +407,7 @@ static void leak_body(struct peer *peer) {
 }
 
 // Each request that is given up would take its place with it, until none is left.
-START_TEST(given_up_requests_lose_no_place) {
+START_TEST(r31_given_up_requests_lose_no_place) {
     needs_loop();
     static const struct peer_reply reply = {.bytes = HELLO, .slice = 20, .delay_ms = 3};
     for (uint64_t i = 0; i < (on_backend("sim") ? API_SEEDS * 4 : 1); i++) {
@@ -478,12 +478,12 @@ START_TEST(client_is_used_where_it_was_opened) {
 }
 END_TEST
 
-FIXTURE_MAIN("api/http_client_wait", each_time_limit_strikes_and_is_named,
-             drip_ends_at_the_total_limit, callers_deadline_is_the_callers,
+FIXTURE_MAIN("api/http_client_wait", r27_each_time_limit_strikes_and_is_named,
+             r27_drip_ends_at_the_total_limit, callers_deadline_is_the_callers,
              cancelled_read_loses_nothing, cancel_ends_the_request_and_its_connection,
-             cancel_is_safe_at_any_moment, kept_connection_with_unsolicited_bytes_is_dropped,
-             kept_connection_closed_meanwhile_is_not_used, old_connections_are_not_reused,
+             cancel_is_safe_at_any_moment, r33_kept_connection_with_unsolicited_bytes_is_dropped,
+             r30_kept_connection_closed_meanwhile_is_not_used, old_connections_are_not_reused,
              idle_connections_are_closed_in_time, no_free_connection_is_no_endless_wait,
-             connections_go_to_who_waited_longest, given_up_requests_lose_no_place,
+             connections_go_to_who_waited_longest, r31_given_up_requests_lose_no_place,
              idle_connection_makes_room_for_another_origin,
              client_with_open_responses_cannot_be_closed, client_is_used_where_it_was_opened)

@@ -78,7 +78,7 @@ static intptr_t shortage_body(void *arg) {
 }
 
 // A server out of descriptors would spin, or never accept again.
-START_TEST(running_out_of_descriptors) {
+START_TEST(r19_running_out_of_descriptors) {
     raw_run(shortage_body);
 }
 END_TEST
@@ -136,7 +136,7 @@ static intptr_t unread_body(void *arg) {
 }
 
 // Peers that do not read would fill the server's memory.
-START_TEST(unread_replies_cost_no_memory) {
+START_TEST(r28_unread_replies_cost_no_memory) {
     if (shadowed) {
         fixture_skip("the thread sanitizer's shadow grows with every byte touched");
     }
@@ -180,5 +180,5 @@ START_TEST(cut_replies_end_in_a_reset) {
 }
 END_TEST
 
-FIXTURE_MAIN("api/http_server_kernel", running_out_of_descriptors, unread_replies_cost_no_memory,
-             cut_replies_end_in_a_reset)
+FIXTURE_MAIN("api/http_server_kernel", r19_running_out_of_descriptors,
+             r28_unread_replies_cost_no_memory, cut_replies_end_in_a_reset)

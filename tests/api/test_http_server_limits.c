@@ -76,7 +76,7 @@ static intptr_t head_body(void *arg) {
 }
 
 // A peer that sends its head byte by byte would keep its connection for ever.
-START_TEST(heads_have_their_time) {
+START_TEST(r29_heads_have_their_time) {
     raw_run(head_body);
 }
 END_TEST
@@ -285,7 +285,7 @@ START_TEST(failed_writes_stay_failed) {
 END_TEST
 
 // A peer that never reads would hold its handler for ever.
-START_TEST(peers_that_do_not_read_end) {
+START_TEST(r28_peers_that_do_not_read_end) {
     raw_run(unread_body);
 }
 END_TEST
@@ -436,13 +436,13 @@ static intptr_t slow_crowd_body(void *arg) {
 }
 
 // A few hundred slow peers would take the server from everybody else.
-START_TEST(slow_peers_do_not_slow_others) {
+START_TEST(r29_slow_peers_do_not_slow_others) {
     raw_run_seeds(slow_crowd_body, 2);
 }
 END_TEST
 
-FIXTURE_MAIN("api/http_server_limits", heads_have_their_time, idle_connections_end,
+FIXTURE_MAIN("api/http_server_limits", r29_heads_have_their_time, idle_connections_end,
              limits_can_be_taken_away, stalled_bodies_end, cancelled_reads_can_go_on,
-             peers_that_do_not_read_end, failed_writes_stay_failed, slow_readers_get_their_time,
+             r28_peers_that_do_not_read_end, failed_writes_stay_failed, slow_readers_get_their_time,
              refused_peers_see_the_refusal, connections_beyond_the_limit_wait,
-             slow_peers_do_not_slow_others)
+             r29_slow_peers_do_not_slow_others)

@@ -303,7 +303,7 @@ static intptr_t refusal_body(void *arg) {
 }
 
 // What two servers could read in two ways would be read in one of them.
-START_TEST(bad_requests_are_refused) {
+START_TEST(r34_bad_requests_are_refused) {
     raw_run(refusal_body);
 }
 END_TEST
@@ -457,5 +457,5 @@ START_TEST(statistics_are_exact) {
 END_TEST
 
 FIXTURE_MAIN("api/http_server_reply", statuses_frame_their_bodies, replies_of_unknown_size,
-             failing_handlers_end_their_connection, bad_requests_are_refused,
+             failing_handlers_end_their_connection, r34_bad_requests_are_refused,
              bad_bodies_are_answered, large_replies_arrive_whole, statistics_are_exact)

@@ -225,7 +225,7 @@ static intptr_t last_nap(void *arg) {
 }
 
 // A sleep to the last nanosecond made the run spin: no event could ever come after it.
-START_TEST(time_has_an_end) {
+START_TEST(r07_time_has_an_end) {
     int some;
     ck_assert_int_eq(jg_sim_run(last_nap, NULL, NULL), -EDEADLK);
     ck_assert_int_eq(jg_sim_run(last_nap, &some, NULL), -EDEADLK);
@@ -427,7 +427,7 @@ END_TEST
 
 FIXTURE_MAIN("api/sim", clock_jumps, deadlock_is_a_result, deadlock_behind_a_shield_ends_by_name,
              limits_call_a_run_off, limits_count_rounds_of_calls, cancel_comes_at_its_point,
-             misuse_is_refused, seed_decides, clock_can_be_advanced, time_has_an_end,
+             misuse_is_refused, seed_decides, clock_can_be_advanced, r07_time_has_an_end,
              trace_tells_who_did_what, hosts_have_names, latency_is_as_asked,
              calm_world_is_the_same_for_every_seed, calm_latency_is_exact, r16_one_byte_at_a_time,
              chances_of_failure, planned_faults)

@@ -88,7 +88,7 @@ def no_command_at_all():
 
 
 @suite.test
-def numbers():
+def r42_numbers():
     for option in ("-n", "-c", "--rounds", "--sync-requests"):
         for text in NOT_NUMBERS:
             refused_race(USAGE, option, text, words=(option,))
@@ -165,7 +165,7 @@ BAD_URLS = (
 
 
 @suite.test
-def bad_urls():
+def r42_bad_urls():
     for url in BAD_URLS:
         refused(USAGE, "race", url, "-n", "1", "-c", "1", words=("URL",))
 
@@ -214,13 +214,13 @@ def somebody_elses_host():
 
 
 @suite.test
-def hosts_that_do_not_exist():
+def r42_hosts_that_do_not_exist():
     for host in ("nosuch.invalid", "x" * 63 + ".invalid"):
         refused(UNREACHABLE, "race", f"http://{host}:8080/", words=(host[:20],), limit=30)
 
 
 @suite.test
-def nobody_listens():
+def r41_nobody_listens():
     for url in (NOBODY, "http://localhost:1/", "http://[::1]:1/", "http://127.0.0.1:00001/?q#f"):
         refused(UNREACHABLE, "race", url, words=("efused",))
     refused(UNREACHABLE, "race", "http+unix://no.sock/", words=("no.sock", "No such file"))
@@ -243,7 +243,7 @@ def no_report_of_nothing():
 # Limits of this machine.
 
 @suite.test
-def open_files():
+def r42_open_files():
     """Beyond the hard limit it refuses and says what it would take; the soft one it raises itself."""
     few = ("prlimit", "--nofile=64:64")
     with serving("--latency=1ms") as url:

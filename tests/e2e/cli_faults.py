@@ -38,7 +38,7 @@ def all_failed(ended, models, causes):
 # Servers that misbehave.
 
 @suite.test
-def answers_garbage():
+def r41_answers_garbage():
     for garbage in (b"SSH-2.0-OpenSSH_9.2\r\n", b"\x00\xff\x15\x03\x01" * 50, b"HTTP/1.1 OK\r\n\r\n",
                     b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n", b"HTTP/1.1 200 OK\r\n\x00: y\r\n\r\n",
                     b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhelloo",
@@ -54,7 +54,7 @@ def answers_garbage():
 
 
 @suite.test
-def truncates():
+def r41_truncates():
     """A body that ends too early is never a success, however its length was announced."""
     for head in (b"Content-Length: 100\r\n\r\n", b"Transfer-Encoding: chunked\r\n\r\n64\r\n"):
         def behave(connection, peer, head=head):
@@ -66,7 +66,7 @@ def truncates():
 
 
 @suite.test
-def truncates_without_a_length():
+def r41_truncates_without_a_length():
     """A body that ends with the connection, and earlier than it did at first."""
     def behave(connection, peer):
         if read_request(connection):
@@ -95,7 +95,7 @@ def closes_at_once():
 
 
 @suite.test
-def says_500():
+def r41_says_500():
     for status in ("500 Internal Server Error", "404 Not Found", "302 Found", "503 Busy"):
         def behave(connection, peer, status=status):
             while read_request(connection):
@@ -213,7 +213,7 @@ def fails_now_and_then():
 
 
 @suite.test
-def dies_on_the_way():
+def r41_dies_on_the_way():
     """The server goes away in the middle of the first timed round; the race ends, and says so."""
     def behave(connection, peer):
         while read_request(connection):
@@ -263,7 +263,7 @@ def what_failed_cannot_write_to_the_terminal():
 # Output that cannot be written.
 
 @suite.test
-def output_is_full():
+def r42_output_is_full():
     with serving("--latency=0") as url:
         args = ("race", url, "-n", "4", "-c", "2", "-r", "1")
         for more in ([], ["--json"]):
@@ -292,7 +292,7 @@ def output_is_closed():
 
 
 @suite.test
-def reader_goes_away():
+def r43_reader_goes_away():
     """`juggle ... | head -1`: no crash, no hang, no complaint, no SIGPIPE."""
     with serving("--latency=0") as url:
         for args in (["race", url, "-n", "4", "-c", "2", "-r", "20"], ["--help"], ["completion", "bash"],

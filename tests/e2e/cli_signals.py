@@ -56,7 +56,7 @@ def interrupt(process, numbers, limit):
 
 
 @suite.test
-def interrupted_once():
+def r43_interrupted_once():
     """^C gives the report of what was measured until then, marked, within a second."""
     for model in ("sync", "threads", "processes", "coroutines", "multicore", "floor"):
         with stalling_race("-m", model, "--json") as process:
@@ -69,7 +69,7 @@ def interrupted_once():
 
 
 @suite.test
-def interrupted_with_a_table():
+def r43_interrupted_with_a_table():
     with stalling_race("-m", "threads,coroutines") as process:
         ended = interrupt(process, [signal.SIGINT], 1)
     equal((ended.code, ended.err), (INTERRUPTED, ""), str(ended))
@@ -87,7 +87,7 @@ def interrupted_twice():
 
 
 @suite.test
-def terminated():
+def r43_terminated():
     with stalling_race("--json") as process:
         ended = interrupt(process, [signal.SIGTERM], 1)
     equal((ended.code, ended.json()["exit"]["code"]), (TERMINATED, TERMINATED), str(ended))

@@ -5,8 +5,8 @@
     cases.py [--update]
 
 A case is a row of the page, `| S44 | the rule | files |`; its tests are called s44_something, those of
-S50 (a) s50a_something, those of X4 x04_something, those of R12 r12_something. The page says in which
-files they are; --update writes that column anew.
+S50 (a) s50a_something, those of X4 x04_something, those of R12 r12_something, in C or in tests/e2e. The
+page says in which files they are; --update writes that column anew.
 """
 import pathlib
 import re
@@ -15,8 +15,10 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs/semantics.md"
 CASES = [f"S{n}" for n in range(1, 50)] + [f"S50{letter}" for letter in "abcdefghijkl"] + \
-        [f"X{n}" for n in range(1, 13)] + [f"R{n}" for n in (1, 2, 3, 4, 8, 10, 11, 12)]
-TEST = re.compile(r"^START_TEST\(([sxr]\d\w*)\)", re.M)
+        [f"X{n}" for n in range(1, 13)] + \
+        [f"R{n}" for n in (*range(1, 17), *range(19, 37), 38, 41, 42, 43)]
+TEST = re.compile(r"^START_TEST\(([sxr]\d\w*)\)|^@suite\.test\ndef (r\d\w*)\(", re.M)
+SWEEPS = {"R2": "cancel_sweep", "R14": "fault_sweep", "R15": "alloc_sweep", "R16": "weather", "R32": "weather"}
 NAMED = re.compile(r"^([sxr])(\d\d)([a-l]?)_[a-z]\w*$")
 ROW = re.compile(r"^\| ([SXR]\d+[a-l]?) \| (.*?) \| ([^|]*) \|$", re.M)
 
@@ -24,20 +26,21 @@ ROW = re.compile(r"^\| ([SXR]\d+[a-l]?) \| (.*?) \| ([^|]*) \|$", re.M)
 def find_tests(failures):
     """Which files have tests of which case: {"S44": {"api/test_sync"}}."""
     found = {}
-    for path in sorted((ROOT / "tests").rglob("test_*.c")):
+    for path in sorted([*(ROOT / "tests").rglob("test_*.c"), *(ROOT / "tests/e2e").glob("*.py")]):
         place = str(path.relative_to(ROOT / "tests").with_suffix(""))
-        for name in TEST.findall(path.read_text(encoding="utf-8")):
+        for name in map("".join, TEST.findall(path.read_text(encoding="utf-8"))):
             match = NAMED.match(name)
             if match is None:
                 failures.append(f"{place}: {name} is not called like s44_…, s50a_…, x04_…, r12_…")
                 continue
             letter, number, sub = match.groups()
             case = f"{letter.upper()}{int(number)}{sub}"
-            if letter != "r" and case not in CASES:
+            if case not in CASES:
                 failures.append(f"{place}: {name}: there is no case {case}")
             found.setdefault(case, set()).add(place)
     # Sweeps are a file each, and their tests are called after the scenarios.
-    found.setdefault("R2", set()).add("sim/test_cancel_sweep")
+    for case, sweep in SWEEPS.items():
+        found.setdefault(case, set()).add(f"sim/test_{sweep}")
     return found
 
 

@@ -4,7 +4,7 @@
  * Holds      the table of the scenarios, and how one is played.
  * Invariant  a scenario bears any order of its tasks, a cancel of any of them at any point, and any
  *            allocation refused: it may then come to less, but what it counts still adds up.
- * Called by  test_seeds.c, test_cancel_sweep.c, test_alloc_sweep.c.
+ * Called by  test_seeds.c, test_cancel_sweep.c, test_alloc_sweep.c, test_fault_sweep.c, test_weather.c.
  * Why        written once, played thousands of times in different weather.
  * Quirks     every wait has a limit, as whoever was to end it may have been cancelled.
  */

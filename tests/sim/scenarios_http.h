@@ -72,10 +72,11 @@ static bool web_ask(struct web *web, const char *path) {
         return false;
     }
     ssize_t size = jg_http_body(response, &body);
-    bool right = size == (ssize_t)strlen(path) && memcmp(body, path, strlen(path)) == 0;
-    web->wrong += size >= 0 && !right;
+    bool whole = size >= 0 && jg_http_status(response) == 200; // else it is the server's refusal
+    bool right = whole && size == (ssize_t)strlen(path) && memcmp(body, path, strlen(path)) == 0;
+    web->wrong += whole && !right;
     web->answered += right;
-    web->failed += size < 0;
+    web->failed += !whole;
     jg_http_response_close(response);
     return right;
 }
@@ -203,6 +204,9 @@ static void chunks_read(struct web *web, jg_http_response *response) {
     unsigned char piece[30];
     int sum = 0;
     ssize_t got = 1;
+    if (jg_http_status(response) != 200) {
+        return; // the server's refusal
+    }
     for (int tries = 0; got != 0 && tries < 100; tries++) {
         JG_TIMEOUT(1, got) {
             got = jg_http_read(response, piece, sizeof(piece));

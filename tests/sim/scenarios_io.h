@@ -192,7 +192,7 @@ static intptr_t doors_read(void *arg) {
     got = jg_read(doors->ends[0], text, sizeof(text));
     doors->used--;
     doors->wrong += got < 0 && got != -EBADF && got != -ECANCELED && got != -EBUSY &&
-                    got != -ECONNRESET && got != -ENOMEM;
+                    got != -ECONNRESET && got != -ETIMEDOUT && got != -ENOMEM;
     return 0;
 }
 

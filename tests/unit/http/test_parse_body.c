@@ -125,7 +125,7 @@ static enum http_error feed(struct http_body *body, const char *text, size_t tim
 }
 
 // Extensions carry nothing; without a limit a peer can send them for ever.
-START_TEST(body_extensions_are_limited) {
+START_TEST(r36_body_extensions_are_limited) {
     struct http_body body = body_after("Transfer-Encoding: chunked\r\n");
     size_t payload = 0;
     ck_assert_int_eq(feed(&body, "1;", 1, &payload), HTTP_ERROR_NONE);
@@ -153,7 +153,7 @@ START_TEST(body_extensions_are_paid_by_payload) {
 END_TEST
 
 // Trailers share the head's limit of bytes: they are not a second head.
-START_TEST(body_trailer_bytes_are_limited) {
+START_TEST(r36_body_trailer_bytes_are_limited) {
     struct http_body body = body_after("Transfer-Encoding: chunked\r\n");
     size_t payload = 0;
     ck_assert_int_eq(feed(&body, "0\r\nT: ", 1, &payload), HTTP_ERROR_NONE);
@@ -182,7 +182,7 @@ START_TEST(body_trailer_fields_are_limited) {
 END_TEST
 
 // A million chunks of one byte are slow food, but they are food.
-START_TEST(body_of_tiny_chunks_is_decoded) {
+START_TEST(r36_body_of_tiny_chunks_is_decoded) {
     struct http_body body = body_after("Transfer-Encoding: chunked\r\n");
     size_t payload = 0;
     ck_assert_int_eq(feed(&body, "1\r\nx\r\n", 1000000, &payload), HTTP_ERROR_NONE);
@@ -194,6 +194,6 @@ END_TEST
 
 FIXTURE_MAIN("http/parse_body", body_payload_lies_in_the_input, body_of_known_length_takes_no_more,
              body_direct_counts_the_chunk, body_cut_short_is_an_error,
-             body_of_a_plain_request_is_none, body_extensions_are_limited,
-             body_extensions_are_paid_by_payload, body_trailer_bytes_are_limited,
-             body_trailer_fields_are_limited, body_of_tiny_chunks_is_decoded)
+             body_of_a_plain_request_is_none, r36_body_extensions_are_limited,
+             body_extensions_are_paid_by_payload, r36_body_trailer_bytes_are_limited,
+             body_trailer_fields_are_limited, r36_body_of_tiny_chunks_is_decoded)

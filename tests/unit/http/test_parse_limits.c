@@ -113,7 +113,7 @@ START_TEST(limit_of_fields) {
 END_TEST
 
 // An endless head must end in an error, whatever it is made of.
-START_TEST(limit_of_endless_heads) {
+START_TEST(r36_limit_of_endless_heads) {
     static const char *const fronts[] = {"HTTP/1.1 200 ", "HTTP/1.1 200 OK\r\n",
                                          "HTTP/1.1 200 OK\r\nX: y\r\n "};
     for (size_t i = 0; i < sizeof fronts / sizeof fronts[0]; i++) {
@@ -147,7 +147,7 @@ static uint32_t work_of(size_t len, size_t step) {
 }
 
 // A peer that sends byte by byte must not make the parser begin again at every byte.
-START_TEST(limit_of_work_is_linear) {
+START_TEST(r36_limit_of_work_is_linear) {
     const char *front = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nX: ";
     for (size_t fill = 100; fill <= 60000; fill *= 10) {
         size_t len = build(front, fill, "\r\n\r\n");
@@ -185,5 +185,5 @@ START_TEST(limit_of_memory_is_the_callers) {
 END_TEST
 
 FIXTURE_MAIN("http/parse_limits", limit_of_head_bytes, limit_of_target_bytes, limit_of_method_bytes,
-             limit_of_fields, limit_of_endless_heads, limit_is_noticed_when_it_is_full,
-             limit_of_work_is_linear, limit_of_memory_is_the_callers)
+             limit_of_fields, r36_limit_of_endless_heads, limit_is_noticed_when_it_is_full,
+             r36_limit_of_work_is_linear, limit_of_memory_is_the_callers)

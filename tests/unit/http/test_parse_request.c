@@ -16,7 +16,7 @@
 static const struct source requests = {.responses = false};
 
 // A server that reads a request in another way than its proxy can be made to answer a smuggled one.
-START_TEST(request_cases_get_their_verdict) {
+START_TEST(r34_request_cases_get_their_verdict) {
     for (size_t i = 0; i < REQUEST_CASE_COUNT; i++) {
         const struct wire_case *c = &request_cases[i];
         struct events e = events_run(requests, c->bytes, c->len, (struct pieces){c->len + 1, 1});
@@ -28,7 +28,7 @@ START_TEST(request_cases_get_their_verdict) {
 END_TEST
 
 // A verdict that depends on how TCP cuts the bytes is two verdicts.
-START_TEST(request_cases_do_not_depend_on_pieces) {
+START_TEST(r35_request_cases_do_not_depend_on_pieces) {
     for (size_t i = 0; i < REQUEST_CASE_COUNT; i++) {
         const struct wire_case *c = &request_cases[i];
         struct events e = events_run(requests, c->bytes, c->len, (struct pieces){c->len + 1, 1});
@@ -40,7 +40,7 @@ START_TEST(request_cases_do_not_depend_on_pieces) {
 END_TEST
 
 // The table has to stay what RELIABILITY.md R34 asks for: at least 60 refused requests.
-START_TEST(request_cases_are_many) {
+START_TEST(r34_request_cases_are_many) {
     size_t refused = 0;
     for (size_t i = 0; i < REQUEST_CASE_COUNT; i++) {
         enum http_error error = request_cases[i].error;
@@ -180,8 +180,8 @@ START_TEST(request_end_stays) {
 }
 END_TEST
 
-FIXTURE_MAIN("http/parse_request", request_cases_get_their_verdict,
-             request_cases_do_not_depend_on_pieces, request_cases_are_many,
+FIXTURE_MAIN("http/parse_request", r34_request_cases_get_their_verdict,
+             r35_request_cases_do_not_depend_on_pieces, r34_request_cases_are_many,
              request_head_is_taken_apart, request_fields_are_found_by_name,
              request_fields_beyond_the_array_are_found_later, request_flags_are_set,
              request_errors_have_texts_and_statuses, request_error_stays, request_end_stays)

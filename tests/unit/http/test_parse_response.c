@@ -16,7 +16,7 @@
 static const struct source responses = {.responses = true, .method = HTTP_GET};
 
 // A response read in another way than it was meant makes the next request get a wrong answer.
-START_TEST(response_cases_get_their_verdict) {
+START_TEST(r33_response_cases_get_their_verdict) {
     for (size_t i = 0; i < RESPONSE_CASE_COUNT; i++) {
         const struct wire_case *c = &response_cases[i];
         struct events e = events_run(responses, c->bytes, c->len, (struct pieces){c->len + 1, 1});
@@ -28,7 +28,7 @@ START_TEST(response_cases_get_their_verdict) {
 END_TEST
 
 // A verdict that depends on how TCP cuts the bytes is two verdicts.
-START_TEST(response_cases_do_not_depend_on_pieces) {
+START_TEST(r35_response_cases_do_not_depend_on_pieces) {
     for (size_t i = 0; i < RESPONSE_CASE_COUNT; i++) {
         const struct wire_case *c = &response_cases[i];
         struct events e = events_run(responses, c->bytes, c->len, (struct pieces){c->len + 1, 1});
@@ -40,7 +40,7 @@ START_TEST(response_cases_do_not_depend_on_pieces) {
 END_TEST
 
 // The table has to stay what RELIABILITY.md R33 asks for: at least 26 invalid responses.
-START_TEST(response_cases_are_many) {
+START_TEST(r33_response_cases_are_many) {
     size_t refused = 0;
     for (size_t i = 0; i < RESPONSE_CASE_COUNT; i++) {
         enum http_error error = response_cases[i].error;
@@ -112,7 +112,7 @@ START_TEST(response_interim_heads_are_limited) {
 END_TEST
 
 // Interim heads share the limits of the final one; otherwise 16 of them are 16 times the limit.
-START_TEST(response_interim_heads_share_the_limits) {
+START_TEST(r36_response_interim_heads_share_the_limits) {
     char one[] = "HTTP/1.1 103 Early Hints\r\nA: b\r\nC: d\r\n\r\n";
     struct http_head head;
     parse_response_init(&head, NULL, 0);
@@ -204,10 +204,10 @@ START_TEST(response_of_another_protocol_is_refused_at_once) {
 }
 END_TEST
 
-FIXTURE_MAIN("http/parse_response", response_cases_get_their_verdict,
-             response_cases_do_not_depend_on_pieces, response_cases_are_many,
+FIXTURE_MAIN("http/parse_response", r33_response_cases_get_their_verdict,
+             r35_response_cases_do_not_depend_on_pieces, r33_response_cases_are_many,
              response_head_is_taken_apart, response_fold_becomes_spaces,
-             response_interim_heads_are_limited, response_interim_heads_share_the_limits,
+             response_interim_heads_are_limited, r36_response_interim_heads_share_the_limits,
              response_content_depends_on_method_and_status,
              response_to_head_is_followed_by_the_next,
              response_of_another_protocol_is_refused_at_once)

@@ -314,7 +314,7 @@ static intptr_t crowd_program(void *arg) {
 }
 
 // Whoever gives up, wherever it waits, would take its slot along, or the limits be passed. R31.
-START_TEST(random_cancels_lose_no_slot_and_pass_no_limit) {
+START_TEST(r31_random_cancels_lose_no_slot_and_pass_no_limit) {
     run_seeds(crowd_program, 150);
 }
 END_TEST
@@ -396,5 +396,5 @@ END_TEST
 
 FIXTURE_MAIN("http/pool", same_origin_is_the_same_whatever_its_writing, origin_has_its_texts,
              without_a_loop_nobody_waits, slots_go_to_who_waited_longest,
-             random_cancels_lose_no_slot_and_pass_no_limit,
+             r31_random_cancels_lose_no_slot_and_pass_no_limit,
              idle_connections_are_used_newest_first_and_closed_oldest_first)

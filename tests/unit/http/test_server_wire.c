@@ -67,9 +67,9 @@ static intptr_t cases_body(void *arg) {
 }
 
 // A request would be smuggled past whoever stands before the server.
-START_TEST(requests_are_counted_as_the_parser_does) {
+START_TEST(r34_requests_are_counted_as_the_parser_does) {
     raw_run(cases_body);
 }
 END_TEST
 
-FIXTURE_MAIN("unit/http/server_wire", requests_are_counted_as_the_parser_does)
+FIXTURE_MAIN("unit/http/server_wire", r34_requests_are_counted_as_the_parser_does)

@@ -216,7 +216,7 @@ static const struct hostile hostile_urls[] = {
 };
 
 // Each of these has fooled a program; the reason is what the user reads.
-START_TEST(url_hostile_ones_are_refused) {
+START_TEST(r38_url_hostile_ones_are_refused) {
     const size_t count = sizeof hostile_urls / sizeof hostile_urls[0];
     ck_assert_uint_ge(count, 60);
     for (size_t i = 0; i < count; i++) {
@@ -342,7 +342,7 @@ START_TEST(url_authority_is_checked) {
 }
 END_TEST
 
-FIXTURE_MAIN("http/url", url_good_ones_are_taken_apart, url_hostile_ones_are_refused,
+FIXTURE_MAIN("http/url", url_good_ones_are_taken_apart, r38_url_hostile_ones_are_refused,
              url_bytes_are_counted, url_errors_have_texts, url_socket_path_is_decoded,
              url_writers_keep_to_the_buffer, url_origin_is_scheme_host_port,
              url_authority_is_checked)

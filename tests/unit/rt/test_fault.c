@@ -70,7 +70,7 @@ static void run_named(void *arg) {
 }
 
 // An overflow would look like any crash, or be none at all: silent corruption. X5, R9.
-START_TEST(an_overflow_names_the_task_and_its_stack) {
+START_TEST(r09_an_overflow_names_the_task_and_its_stack) {
     NEED_OWN_HANDLER();
     for (int i = 0; i < SHAPES; i++) {
         fixture_expect_signal(run_named, (void *)(uintptr_t)&shapes[i], SIGSEGV,
@@ -173,7 +173,7 @@ static void overflow_among_neighbours(void *arg) {
 }
 
 // An overflow would write into the next task's stack before it is noticed. R9.
-START_TEST(an_overflow_leaves_the_neighbours_alone) {
+START_TEST(r09_an_overflow_leaves_the_neighbours_alone) {
     NEED_OWN_HANDLER();
     for (int i = 0; i < SHAPES; i++) {
         fixture_expect_signal(overflow_among_neighbours, (void *)(uintptr_t)&shapes[i], SIGKILL,
@@ -371,6 +371,6 @@ END_TEST
 FIXTURE_MAIN("rt/fault", handlers_that_change_meanwhile_stay, faults_are_not_watched_unasked,
              without_an_alternate_stack_a_loop_runs, an_overflow_of_a_long_name_is_cut,
              a_fault_on_a_plain_thread_is_as_deadly_as_ever,
-             an_overflow_names_the_task_and_its_stack, the_first_task_has_a_name_too,
-             an_overflow_on_another_thread_is_named, an_overflow_leaves_the_neighbours_alone,
+             r09_an_overflow_names_the_task_and_its_stack, the_first_task_has_a_name_too,
+             an_overflow_on_another_thread_is_named, r09_an_overflow_leaves_the_neighbours_alone,
              other_faults_are_as_deadly_as_ever, the_programs_own_handler_is_left_alone)

@@ -395,7 +395,7 @@ static void reuse_body(void *arg) {
 }
 
 // A descriptor's number, given out again, would wake for what happens to its predecessor. X2.
-START_TEST(a_reused_number_does_not_wake_for_its_predecessor) {
+START_TEST(r13_a_reused_number_does_not_wake_for_its_predecessor) {
     needs_loop();
     world_each(reuse_body, NULL);
 }
@@ -430,7 +430,7 @@ static void behind_body(void *arg) {
 }
 
 // Where somebody closed a descriptor without telling us, its number would be deaf for ever. B4.
-START_TEST(a_number_closed_behind_our_back_is_known_anew) {
+START_TEST(r13_a_number_closed_behind_our_back_is_known_anew) {
     if (!on_backend("epoll")) {
         fixture_skip("only epoll keeps notes about numbers that others can close");
     }
@@ -444,5 +444,5 @@ FIXTURE_MAIN("rt/op_conformance", a_read_waits_for_its_bytes, each_op_completes_
              completion_and_cancel_in_one_turn_lose_nothing, a_completed_op_is_nowhere_any_more,
              accept_and_poll_can_be_cancelled, a_standing_cancel_refuses_before_anything_is_done,
              a_second_reader_is_refused, a_writer_waits_for_room, closing_wakes_who_waits,
-             a_reused_number_does_not_wake_for_its_predecessor,
-             a_number_closed_behind_our_back_is_known_anew)
+             r13_a_reused_number_does_not_wake_for_its_predecessor,
+             r13_a_number_closed_behind_our_back_is_known_anew)

@@ -17,7 +17,7 @@ static void refused_body(void *arg) {
 }
 
 // Connecting where nobody listens would hang or crash.
-START_TEST(connecting_to_nobody_is_refused) {
+START_TEST(r24_connecting_to_nobody_is_refused) {
     struct op_address address = wire_inet(0);
     world_each(refused_body, &address);
     address = wire_inet6(0);
@@ -180,6 +180,6 @@ START_TEST(a_connect_can_be_cancelled) {
 }
 END_TEST
 
-FIXTURE_MAIN("rt/op_connect", connecting_to_nobody_is_refused, each_connection_is_accepted_once,
+FIXTURE_MAIN("rt/op_connect", r24_connecting_to_nobody_is_refused, each_connection_is_accepted_once,
              port_zero_picks_a_free_port, closing_a_listener_ends_who_was_not_accepted,
              a_socket_that_is_not_connected_says_so, a_connect_can_be_cancelled)

@@ -142,7 +142,7 @@ static void write_to_closed_body(void *arg) {
 }
 
 // Writing to a peer that is gone would kill the program by SIGPIPE, or go on for ever. R20.
-START_TEST(writing_to_a_closed_peer_is_an_error_and_no_signal) {
+START_TEST(r20_writing_to_a_closed_peer_is_an_error_and_no_signal) {
     for (int i = 0; i < PAIR_KINDS; i++) {
         world_each(write_to_closed_body, (void *)(uintptr_t)&pair_kinds[i]);
     }
@@ -261,7 +261,7 @@ static void single_body(void *arg) {
 }
 
 // A byte at a time would not work, or differ from many. R16.
-START_TEST(bytes_one_by_one_arrive_whole) {
+START_TEST(r16_bytes_one_by_one_arrive_whole) {
     for (int i = 0; i < PAIR_KINDS; i++) {
         world_each(single_body, (void *)(uintptr_t)&pair_kinds[i]);
     }
@@ -372,7 +372,7 @@ END_TEST
 FIXTURE_MAIN("rt/op_network", an_end_that_comes_with_bytes_is_seen,
              an_end_on_its_own_wakes_the_reader, half_a_close_leaves_the_other_direction,
              closing_with_bytes_unread_is_a_reset,
-             writing_to_a_closed_peer_is_an_error_and_no_signal, idle_ok_sees_bytes_and_ends,
-             a_megabyte_each_way_arrives_whole, bytes_one_by_one_arrive_whole,
+             r20_writing_to_a_closed_peer_is_an_error_and_no_signal, idle_ok_sees_bytes_and_ends,
+             a_megabyte_each_way_arrives_whole, r16_bytes_one_by_one_arrive_whole,
              a_write_of_pieces_keeps_their_order, a_waiting_writer_learns_that_it_is_over,
              pipes_work_where_descriptors_are_real)

@@ -72,7 +72,7 @@ static void listen_body(void *arg) {
 }
 
 // A port that is lost between bind and listen would leave its descriptor open.
-START_TEST(a_listen_that_fails_closes_its_socket) {
+START_TEST(r14_a_listen_that_fails_closes_its_socket) {
     world_each(listen_body, NULL);
 }
 END_TEST
@@ -94,7 +94,7 @@ static void watch_body(void *arg) {
 }
 
 // A wait that the kernel does not watch would never end.
-START_TEST(a_wait_that_cannot_be_watched_is_an_error) {
+START_TEST(r14_a_wait_that_cannot_be_watched_is_an_error) {
     needs_loop();
     world_each(watch_body, NULL);
 }
@@ -176,7 +176,7 @@ static void interrupted_body(void *arg) {
 }
 
 // A program with an interval timer would see its timers go off early, or its loop end.
-START_TEST(signals_do_not_shorten_a_wait_in_the_loop) {
+START_TEST(r14_signals_do_not_shorten_a_wait_in_the_loop) {
     needs_loop();
     world_each(interrupted_body, NULL);
 }
@@ -214,7 +214,7 @@ static void needs_no_loop(void) {
 }
 
 // A signal would end a read with nothing, in a thread that has no loop.
-START_TEST(signals_do_not_end_a_blocking_call) {
+START_TEST(r14_signals_do_not_end_a_blocking_call) {
     int fds[2];
     int pipes[2];
     needs_no_loop();
@@ -310,7 +310,7 @@ START_TEST(a_connect_under_way_is_waited_for_again) {
 END_TEST
 
 // A signal that the program holds back, and is to have later, would be taken away from it.
-START_TEST(a_broken_pipe_leaves_the_programs_own_signal) {
+START_TEST(r20_a_broken_pipe_leaves_the_programs_own_signal) {
     int pipes[2];
     sigset_t pipe_signal;
     sigset_t waiting;
@@ -355,12 +355,13 @@ START_TEST(a_wait_with_a_deadline_tells_the_kernels_errors) {
 }
 END_TEST
 
-FIXTURE_MAIN("rt/refused", a_listen_that_fails_closes_its_socket,
-             a_connect_under_way_is_waited_for_again, a_broken_pipe_leaves_the_programs_own_signal,
-             x07_no_descriptor_left_is_an_error, what_is_no_descriptor_is_refused,
-             a_wait_that_cannot_be_watched_is_an_error, a_loop_that_cannot_be_woken_does_not_open,
+FIXTURE_MAIN("rt/refused", r14_a_listen_that_fails_closes_its_socket,
+             a_connect_under_way_is_waited_for_again,
+             r20_a_broken_pipe_leaves_the_programs_own_signal, x07_no_descriptor_left_is_an_error,
+             what_is_no_descriptor_is_refused, r14_a_wait_that_cannot_be_watched_is_an_error,
+             a_loop_that_cannot_be_woken_does_not_open,
              without_nanoseconds_a_loop_waits_in_milliseconds, a_filtered_call_is_like_one_unknown,
-             signals_do_not_shorten_a_wait_in_the_loop, signals_do_not_end_a_blocking_call,
+             r14_signals_do_not_shorten_a_wait_in_the_loop, r14_signals_do_not_end_a_blocking_call,
              signals_do_not_shorten_a_wait_without_a_loop,
              a_short_armed_limit_does_not_end_a_long_wait,
              a_wait_with_a_deadline_tells_the_kernels_errors)

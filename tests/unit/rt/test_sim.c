@@ -198,7 +198,7 @@ static void clock_body(void *arg) {
 }
 
 // Virtual time would pass by itself, stop short, or take real time. R7.
-START_TEST(the_clock_jumps_and_only_when_nobody_can_run) {
+START_TEST(r07_the_clock_jumps_and_only_when_nobody_can_run) {
     int64_t begin_ns = clock_now_ns();
     for (uint64_t seed = 1; seed <= 20; seed++) {
         world_run("sim", seed, clock_body, NULL);
@@ -318,7 +318,7 @@ static void backlog_body(void *arg) {
 }
 
 // A full queue would take everybody, or refuse where TCP tries again.
-START_TEST(a_full_backlog_makes_connects_time_out) {
+START_TEST(r24_a_full_backlog_makes_connects_time_out) {
     for (uint64_t seed = 1; seed <= 20; seed++) {
         world_run("sim", seed, backlog_body, NULL);
     }
@@ -440,8 +440,8 @@ START_TEST(ten_thousand_sockets_are_no_trouble) {
 END_TEST
 
 FIXTURE_MAIN("rt/sim", a_seed_replays_exactly, seeds_cover_what_can_happen,
-             completions_come_in_every_order, the_clock_jumps_and_only_when_nobody_can_run,
+             completions_come_in_every_order, r07_the_clock_jumps_and_only_when_nobody_can_run,
              while_a_thread_owes_something_time_is_real, a_deadlock_is_told,
-             a_full_backlog_makes_connects_time_out, a_connect_is_tried_again,
+             r24_a_full_backlog_makes_connects_time_out, a_connect_is_tried_again,
              addresses_mean_what_they_mean_in_the_kernel, real_descriptors_are_left_alone,
              ten_thousand_sockets_are_no_trouble)

@@ -144,7 +144,7 @@ static void fire_some(void) {
 }
 
 // A timer would fire early, late, twice, never, or in the wrong order. R5.
-START_TEST(a_million_random_steps_match_a_sorted_list) {
+START_TEST(r05_a_million_random_steps_match_a_sorted_list) {
     model.random = fixture_seed() | 1;
     timers_init(&model.timers);
     for (int i = 0; i < STEPS; i++) {
@@ -211,7 +211,7 @@ static void count_other(jg_timer *timer) {
 }
 
 // A timer that arms itself for now would keep the loop from everything else. R5.
-START_TEST(arming_again_for_now_waits_a_turn) {
+START_TEST(r05_arming_again_for_now_waits_a_turn) {
     jg_timer again = {0};
     jg_timer other = {0};
     timers_init(&turning);
@@ -259,6 +259,6 @@ START_TEST(arming_twice_is_a_bug) {
 }
 END_TEST
 
-FIXTURE_MAIN("rt/timer", a_million_random_steps_match_a_sorted_list,
-             equal_times_fire_in_the_order_armed, arming_again_for_now_waits_a_turn,
+FIXTURE_MAIN("rt/timer", r05_a_million_random_steps_match_a_sorted_list,
+             equal_times_fire_in_the_order_armed, r05_arming_again_for_now_waits_a_turn,
              refused_memory_leaves_a_timer_unarmed, arming_twice_is_a_bug)

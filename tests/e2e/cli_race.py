@@ -8,13 +8,13 @@ import os
 import re
 import shutil
 import socket
-import subprocess
 import sys
 import threading
 
 sys.dont_write_bytecode = True
+import lib_nginx
 from lib_cli import (CAUSES, FAILED, GOOD, MODELS, Skip, Suite, check, check_report,
-                     children, descendants, equal, finish, parse_json, race, run, serving, start,
+                     descendants, equal, finish, parse_json, race, run, serving, start,
                      within)
 from lib_peers import Peer, answer, read_request
 
@@ -225,58 +225,28 @@ def the_server_at_its_limit():
 
 # nginx.
 
-NGINX = """
-daemon off; pid {dir}/pid; error_log stderr warn; worker_processes 1; {user}
-events {{ worker_connections 1024; }}
-http {{
-    access_log off;
-    client_body_temp_path {dir}/t; proxy_temp_path {dir}/t; fastcgi_temp_path {dir}/t;
-    uwsgi_temp_path {dir}/t; scgi_temp_path {dir}/t;
+SERVED = """
     server {{
-        listen 127.0.0.1:{port}; listen unix:{dir}/sock;
-        root {dir}/root;
+        listen 127.0.0.1:{port}; listen unix:{directory}/sock;
+        root {directory}/root;
         location /short {{ return 200 "short\\n"; }}
         location /missing {{ return 404; }}
     }}
-}}
 """
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as one:
-        return one.getsockname()[1]
-
-
-def accepts(port):
-    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
-        return True
-    return False
 
 
 @contextlib.contextmanager
 def nginx():
     """Debian's nginx on a free port; gives its URL and its Unix socket."""
-    program = shutil.which("nginx", path=os.environ["PATH"] + ":/usr/sbin")
-    if program is None:
+    if lib_nginx.NGINX is None:
         raise Skip("nginx is not installed")
-    place, port = os.path.join(os.getcwd(), "nginx"), free_port()
+    place = os.path.join(os.getcwd(), "nginx")
     os.makedirs(f"{place}/root")
     with open(f"{place}/root/index.html", "w", encoding="ascii") as file:
         file.write("page\n" * 500)
-    with open(f"{place}/conf", "w", encoding="ascii") as file:
-        file.write(NGINX.format(dir=place, port=port, user="user root;" if os.geteuid() == 0 else ""))
-    with open(f"{place}/log", "wb") as log:
-        process = subprocess.Popen([program, "-c", f"{place}/conf", "-p", place, "-e", "stderr"],
-                                   stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-    try:
-        within(5, lambda: process.poll() is not None or accepts(port), "nginx listens")
-        check(process.poll() is None, "nginx ended")
+    with lib_nginx.nginx(place, SERVED) as port:
         yield f"http://127.0.0.1:{port}/", f"{place}/sock"
-    finally:
-        process.terminate()
-        process.wait(timeout=10)
-        within(5, lambda: not children(process.pid), "nginx has ended")
-        shutil.rmtree(place)
+    shutil.rmtree(place)
 
 
 @suite.test

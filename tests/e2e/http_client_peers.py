@@ -10,38 +10,25 @@ import hashlib
 import http.server
 import os
 import re
-import shutil
-import socket
 import subprocess
 import sys
 import tempfile
 import threading
-import time
 import zlib
+
+sys.dont_write_bytecode = True
+import lib_nginx
 
 BUILD = os.environ.get("JUGGLE_BUILD", "")
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-NGINX = shutil.which("nginx", path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
 LIMIT_S = 60
 
 SMALL = b"small body\n"
 INCLUDED = b"an included file, so that the length is not known beforehand\n" * 400
 LARGE = b"".join(hashlib.sha256(b"%d" % i).digest() for i in range(320_000))  # 10 MB
 
-CONFIGURATION = """
-daemon off;
-worker_processes 1;
-pid {directory}/pid;
-error_log {directory}/error.log;
-events {{ worker_connections 512; }}
-http {{
-    access_log off;
+SERVED = """
     client_max_body_size 50m;
-    client_body_temp_path {directory}/body;
-    proxy_temp_path {directory}/proxy;
-    fastcgi_temp_path {directory}/fastcgi;
-    uwsgi_temp_path {directory}/uwsgi;
-    scgi_temp_path {directory}/scgi;
     server {{
         listen 127.0.0.1:{port} backlog=512;
         listen unix:{directory}/socket;
@@ -57,25 +44,10 @@ http {{
         location = /taken {{ return 200 "taken"; }}
         location = /slow {{ limit_rate 200k; try_files /medium =404; }}
     }}
-}}
 """
 
-passed = failed = skipped = 0
-
-
-def check(name, good, said=""):
-    global passed, failed
-    if good:
-        passed += 1
-    else:
-        failed += 1
-        print(f"FAIL {name}\n{said}")
-
-
-def skip(name, why):
-    global skipped
-    skipped += 1
-    print(f"SKIP {name}: {why}")
+tally = lib_nginx.Tally("e2e/http_client_peers")
+check, skip = tally.check, tally.skip
 
 
 # The driver.
@@ -167,31 +139,6 @@ def files_write(directory):
             file.write(data)
 
 
-def accepts(port):
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
-@contextlib.contextmanager
-def nginx(directory):
-    os.chmod(directory, 0o755)
-    files_write(directory)
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    with open(f"{directory}/nginx.conf", "w", encoding="ascii") as configuration:
-        configuration.write(CONFIGURATION.format(directory=directory, port=port))
-    process = subprocess.Popen([NGINX, "-e", f"{directory}/error.log", "-p", directory,
-                                "-c", f"{directory}/nginx.conf"])
-    try:
-        until = time.monotonic() + LIMIT_S
-        while process.poll() is None and not accepts(port) and time.monotonic() < until:
-            time.sleep(0.01)
-        yield port
-    finally:
-        process.terminate()
-        process.wait(timeout=LIMIT_S)
-
-
 # http.server.
 
 class Quiet(http.server.SimpleHTTPRequestHandler):
@@ -247,15 +194,14 @@ def python_checks(asker, directory):
 def main():
     with tempfile.TemporaryDirectory(prefix="juggle-e2e-") as directory:
         asker = Asker(compile_driver(directory))
-        if NGINX:
-            with nginx(directory) as port:
+        files_write(directory)
+        if lib_nginx.NGINX:
+            with lib_nginx.nginx(directory, SERVED) as port:
                 nginx_checks(asker, port, directory)
         else:
             skip("nginx", "not installed")
-            files_write(directory)
         python_checks(asker, directory)
-    print(f"e2e/http_client_peers: {passed} passed, {failed} failed, {skipped} skipped")
-    return failed > 0
+    return tally.end()
 
 
 if __name__ == "__main__":

@@ -16,29 +16,16 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
+
+sys.dont_write_bytecode = True
+import lib_nginx
 
 BUILD = os.environ.get("JUGGLE_BUILD", "")
 MIRROR = os.path.join(BUILD, "examples", "mirror")
-PATH = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
 LIMIT_S = 60
 
-passed = failed = skipped = 0
-
-
-def check(name, good, said=""):
-    global passed, failed
-    if good:
-        passed += 1
-    else:
-        failed += 1
-        print(f"FAIL {name}\n{said}")
-
-
-def skip(name, why):
-    global skipped
-    skipped += 1
-    print(f"SKIP {name}: {why}")
+tally = lib_nginx.Tally("e2e/http_server_peers")
+check, skip = tally.check, tally.skip
 
 
 def run(*argv, data=None):
@@ -234,23 +221,11 @@ ALLOWED = {
     "lower-case method": "methods are tokens, in any case (RFC 9110 9.1); the handler knows which",
 }
 
-NGINX = """
-daemon off;
-worker_processes 1;
-pid {directory}/pid;
-error_log {directory}/error.log;
-events {{ worker_connections 256; }}
-http {{
-    access_log off;
+SERVED = """
     client_header_timeout 1s;
     client_body_timeout 1s;
     keepalive_timeout 1s;
     lingering_timeout 1s;
-    client_body_temp_path {directory}/body;
-    proxy_temp_path {directory}/proxy;
-    fastcgi_temp_path {directory}/fastcgi;
-    uwsgi_temp_path {directory}/uwsgi;
-    scgi_temp_path {directory}/scgi;
     server {{
         listen 127.0.0.1:{port};
         location / {{ proxy_pass http://127.0.0.1:{behind}; }}  # so that it reads the body first
@@ -259,14 +234,7 @@ http {{
         listen 127.0.0.1:{behind};
         location / {{ return 200 "$request_method $request_uri\\n"; }}
     }}
-}}
 """
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def ask(port, data, half_close):
@@ -322,26 +290,6 @@ def compare(ours, theirs):
         check(f"{name}: no laxer than nginx", not laxer or why, "")
 
 
-@contextlib.contextmanager
-def nginx():
-    directory = tempfile.mkdtemp(prefix="juggle-peers-")
-    os.chmod(directory, 0o755)
-    try:
-        port, behind = free_port(), free_port()
-        with open(f"{directory}/nginx.conf", "w", encoding="ascii") as configuration:
-            configuration.write(NGINX.format(directory=directory, port=port, behind=behind))
-        with program(shutil.which("nginx", path=PATH), "-e", f"{directory}/error.log", "-p", directory,
-                     "-c", f"{directory}/nginx.conf") as process:
-            for _ in range(200):
-                with socket.socket() as probe:
-                    if process.poll() is not None or probe.connect_ex(("127.0.0.1", port)) == 0:
-                        break
-                time.sleep(0.02)
-            yield port
-    finally:
-        shutil.rmtree(directory, ignore_errors=True)
-
-
 def peers(port):
     url = f"http://127.0.0.1:{port}"
     for tool, checks in (("curl", curl_checks), ("wrk", wrk_check), ("ab", ab_checks)):
@@ -350,8 +298,9 @@ def peers(port):
         else:
             skip(tool, "not installed")
     ours = ask_all(port, True)
-    if shutil.which("nginx", path=PATH):
-        with nginx() as nginx_port:
+    if lib_nginx.NGINX:
+        with tempfile.TemporaryDirectory(prefix="juggle-peers-") as directory, \
+                lib_nginx.nginx(directory, SERVED, behind=lib_nginx.free_port()) as nginx_port:
             compare(ours, ask_all(nginx_port, False))
     else:
         skip("nginx", "not installed")
@@ -367,8 +316,7 @@ def main():
             line = mirror.stdout.readline().decode()
             peers(int(line.split()[-1]))
             check("the server lives", mirror.poll() is None)
-    print(f"e2e/http_server_peers: {passed} passed, {failed} failed, {skipped} skipped")
-    return failed > 0
+    return tally.end()
 
 
 if __name__ == "__main__":

@@ -15,9 +15,10 @@
 
 struct owed {
     struct list all;
-    const jg_future *future; // an address, no more
+    const jg_future *future;          // an address, no more
+    const jg_done_callback *callback; // another; NULL for one who waited
     struct origin who;
-    char call[48];  // the function that is to be called; "" for one who waited
+    char call[48];  // the function that is to be called
     char place[64]; // and where that was asked for
 };
 
@@ -27,14 +28,26 @@ void futures_begin(struct futures *futures) {
     futures->closing = false;
 }
 
-static struct owed *find(const struct futures *futures, const jg_future *future) {
-    for (const struct list *node = futures->owed.next; node != &futures->owed; node = node->next) {
-        struct owed *owed = container_of(node, struct owed, all);
-        if (owed->future == future) {
-            return owed;
-        }
+/* The note before `after`, which is that after the newest: the list's head. NULL: there is none. */
+static struct owed *note_before(const struct futures *futures, const struct list *after) {
+    return after->prev != &futures->owed ? container_of(after->prev, struct owed, all) : NULL;
+}
+
+static struct owed *newest_of(const struct futures *futures, const jg_future *future) {
+    struct owed *owed = note_before(futures, &futures->owed);
+    while (owed != NULL && owed->future != future) {
+        owed = note_before(futures, &owed->all);
     }
-    return NULL;
+    return owed;
+}
+
+static struct owed *find(const struct futures *futures, const jg_future *future,
+                         const jg_done_callback *callback) {
+    struct owed *owed = newest_of(futures, future);
+    while (owed != NULL && (owed->future != future || owed->callback != callback)) {
+        owed = note_before(futures, &owed->all);
+    }
+    return owed;
 }
 
 static void drop(struct futures *futures, struct owed *owed) {
@@ -43,10 +56,12 @@ static void drop(struct futures *futures, struct owed *owed) {
     futures->count--;
 }
 
-static struct owed *add(struct futures *futures, const jg_future *future) {
+static struct owed *add(struct futures *futures, const jg_future *future,
+                        const jg_done_callback *callback) {
     struct owed *owed = futures->count < FUTURES_MOST ? mem_alloc(sizeof(*owed)) : NULL;
     if (owed != NULL) {
         owed->future = future;
+        owed->callback = callback;
         list_append(&futures->owed, &owed->all);
         futures->count++;
     }
@@ -54,23 +69,30 @@ static struct owed *add(struct futures *futures, const jg_future *future) {
 }
 
 void futures_owed(struct futures *futures, const jg_future *future, const struct coro *coro,
-                  const char *call) {
+                  const jg_done_callback *callback) {
     if (futures->closing) {
-        futures_unowed(futures, future);
+        futures_unowed(futures, future, NULL);
         return;
     }
-    struct owed *owed = find(futures, future);
-    owed = owed != NULL ? owed : add(futures, future);
-    if (owed != NULL) {
-        origin_write(coro, &owed->who);
-        snprintf(owed->call, sizeof(owed->call), "%s", call != NULL ? call : "");
-        snprintf(owed->place, sizeof(owed->place), "%s", call != NULL ? task_place(call) : "");
+    struct owed *owed = find(futures, future, callback);
+    owed = owed != NULL ? owed : add(futures, future, callback);
+    if (owed == NULL) {
+        return;
+    }
+    list_remove(&owed->all);
+    list_append(&futures->owed, &owed->all); // the newest now
+    origin_write(coro, &owed->who);
+    if (callback != NULL) {
+        snprintf(owed->call, sizeof(owed->call), "%s", callback->site);
+        snprintf(owed->place, sizeof(owed->place), "%s", task_place(callback->site));
     }
 }
 
-void futures_unowed(struct futures *futures, const jg_future *future) {
-    struct owed *owed = find(futures, future);
-    if (owed != NULL) {
+void futures_unowed(struct futures *futures, const jg_future *future,
+                    const jg_done_callback *callback) {
+    struct owed *owed;
+    while ((owed = callback != NULL ? find(futures, future, callback)
+                                    : newest_of(futures, future)) != NULL) {
         drop(futures, owed);
     }
 }
@@ -85,7 +107,7 @@ static void report(const struct owed *owed) {
     int size = snprintf(text, sizeof(text),
                         "juggle: future %p is pending as the loop closes: task %s (spawned at %s) ",
                         (const void *)owed->future, who->task, who->spawned);
-    if (owed->call[0] != '\0') {
+    if (owed->callback != NULL) {
         snprintf(text + size, sizeof(text) - (size_t)size, "has %s (%s) called when it is set\n",
                  owed->call, owed->place);
     } else {
@@ -96,9 +118,10 @@ static void report(const struct owed *owed) {
 
 void futures_end(struct futures *futures) {
     while (!list_empty(&futures->owed)) {
-        struct owed *owed = container_of(futures->owed.next, struct owed, all);
-        struct owed told = *owed;
-        drop(futures, owed); // first: who hears of it may settle it
+        const struct owed *first = container_of(futures->owed.next, struct owed, all);
+        const jg_future *future = first->future;
+        struct owed told = *newest_of(futures, future);
+        futures_unowed(futures, future, NULL); // first: who hears of it may settle it
         report(&told);
     }
 }

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: MIT
 /* futures.h – which futures of a loop are pending and owed to somebody whom no wait shows.
  *
- * Holds      per such future who waited for it, or asked to be called, while debug mode is on.
+ * Holds      per such future who waited for it last, and who asked for each callback, while debug mode is
+ *            on.
  * Invariant  a future's memory is never looked at: it is its owner's, who may have given it up. Where
  *            another one comes to lie there, what is noted is about that.
  * Called by  debug.c.
  * Why        who is parked shows by the wait. Only one that was left, and one with nothing but a callback,
  *            could be forgotten by everybody: these are few, and found where they are left.
- * Quirks     FUTURES_MOST at a time, and those that memory is found for; others are not followed.
+ * Quirks     FUTURES_MOST notes at a time, and those that memory is found for; others are not followed.
  */
 #ifndef OBS_FUTURES_H
 #define OBS_FUTURES_H
@@ -20,7 +21,7 @@
 enum { FUTURES_MOST = 256 };
 
 struct futures {
-    struct list owed; // in the order of noting
+    struct list owed; // notes, in the order of noting
     int count;
     bool closing; // the first task has ended: who was waiting then has been reported itself
 };
@@ -29,13 +30,14 @@ void futures_begin(struct futures *futures);
 
 /* See struct observer_ops. */
 void futures_owed(struct futures *futures, const jg_future *future, const struct coro *coro,
-                  const char *call);
-void futures_unowed(struct futures *futures, const jg_future *future);
+                  const jg_done_callback *callback);
+void futures_unowed(struct futures *futures, const jg_future *future,
+                    const jg_done_callback *callback);
 
 /* From now on none is added: who leaves a future now was cancelled with it. */
 void futures_closing(struct futures *futures);
 
-/* Reports those that are left. */
+/* Reports the futures that are left, each once: by its newest note. */
 void futures_end(struct futures *futures);
 
 #endif

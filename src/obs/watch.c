@@ -124,17 +124,18 @@ static void on_ended(struct observer *observer, struct coro *coro) {
 }
 
 static void on_owed(struct observer *observer, const struct jg_future *future,
-                    const struct coro *coro, const char *call) {
+                    const struct coro *coro, const struct jg_done_callback *callback) {
     struct watch *watch = of(observer);
     if (watch->debug != NULL) {
-        futures_owed(&watch->debug->futures, future, coro, call);
+        futures_owed(&watch->debug->futures, future, coro, callback);
     }
 }
 
-static void on_unowed(struct observer *observer, const struct jg_future *future) {
+static void on_unowed(struct observer *observer, const struct jg_future *future,
+                      const struct jg_done_callback *callback) {
     struct watch *watch = of(observer);
     if (watch->debug != NULL) {
-        futures_unowed(&watch->debug->futures, future);
+        futures_unowed(&watch->debug->futures, future, callback);
     }
 }
 

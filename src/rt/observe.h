@@ -17,6 +17,7 @@
 #include "rt/loop.h"
 #include "rt/sched.h"
 
+struct jg_done_callback;
 struct jg_future;
 
 struct observer_ops {
@@ -29,11 +30,12 @@ struct observer_ops {
     void (*woken)(struct observer *observer, const struct wait *wait);
     void (*ended)(struct observer *observer, struct coro *coro);
     // A pending future is owed to somebody whom no wait shows: `coro` waited for it and has left, or asks for
-    // `call`, a site, to be made once it has settled. Nothing is known of it any more: settled, ended, or
-    // given up.
+    // the callback, unless that is NULL. It is not any more: the callback was removed, or for NULL, nothing is
+    // known of the future, as it was settled or ended.
     void (*owed)(struct observer *observer, const struct jg_future *future, const struct coro *coro,
-                 const char *call);
-    void (*unowed)(struct observer *observer, const struct jg_future *future);
+                 const struct jg_done_callback *callback);
+    void (*unowed)(struct observer *observer, const struct jg_future *future,
+                   const struct jg_done_callback *callback);
     // The kernel is asked now, and may keep the loop. `quiet`: only somebody unknown could end that.
     void (*sleeps)(struct observer *observer, bool quiet);
     void (*awake)(struct observer *observer);

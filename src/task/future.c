@@ -38,21 +38,22 @@ void future_forget(jg_future *future) {
 }
 
 __attribute__((cold, noinline)) void future_owe(jg_future *future, const struct coro *coro,
-                                                const char *call) {
+                                                const jg_done_callback *callback) {
     struct loop *loop = coro->loop;
     if (loop == NULL || loop->sched.observer == NULL || future->of_task || future->owner != NULL) {
         return;
     }
     future->owed = true;
-    observe(&loop->sched, owed, future, coro, call);
+    observe(&loop->sched, owed, future, coro, callback);
 }
 
-__attribute__((cold, noinline)) void future_owe_no_more(jg_future *future) {
+__attribute__((cold, noinline)) void future_owe_no_more(jg_future *future,
+                                                        const jg_done_callback *callback) {
     struct sched *here = sched_here;
     bool told = future->owed && here != NULL; // else the loop of then is over, with who looked on
-    future->owed = false;
+    future->owed = future->owed && callback != NULL; // to others it may be
     if (told) {
-        observe(here, unowed, future);
+        observe(here, unowed, future, callback);
     }
 }
 
@@ -77,7 +78,7 @@ static int check_open(const jg_future *future) {
 __attribute__((cold, noinline)) static int set_unusual(jg_future *future, intptr_t result) {
     int rc = check_open(future);
     if (rc == 0) {
-        future_owe_no_more(future);
+        future_owe_no_more(future, NULL);
         settle(future, result);
     }
     return rc;
@@ -98,7 +99,7 @@ int jg_future_fail(jg_future *future, intptr_t code) {
     int rc = jg_failed(code) ? check_open(future) : -EINVAL;
     if (rc == 0) {
         future->error = error_share(task_current(), code);
-        future_owe_no_more(future);
+        future_owe_no_more(future, NULL);
         settle(future, code);
     }
     return rc;
@@ -108,7 +109,7 @@ __attribute__((cold, noinline)) static void end_pending(jg_future *future) {
     if (future->first != NULL) {
         check_misuse("a future was ended that somebody waits for");
     }
-    future_owe_no_more(future);
+    future_owe_no_more(future, NULL);
 }
 
 void jg_future_fini(jg_future *future) {
@@ -135,7 +136,7 @@ bool jg_future_cancel(jg_future *future) {
     if (future->owner != NULL) {
         return future->owner->cancel(future);
     }
-    future_owe_no_more(future);
+    future_owe_no_more(future, NULL);
     settle(future, -ECANCELED);
     return true;
 }

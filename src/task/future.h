@@ -61,10 +61,11 @@ void future_forget(jg_future *future);
 
 /* Tells who looks on, if anybody does, that a pending future is owed to somebody whom no wait shows: see
  * struct observer_ops. That of a task or a job is not the user's to settle, and is passed over. */
-void future_owe(jg_future *future, const struct coro *coro, const char *call);
+void future_owe(jg_future *future, const struct coro *coro, const jg_done_callback *callback);
 
-/* The same, that it is owed to nobody any more; if they were told that it is. */
-void future_owe_no_more(jg_future *future);
+/* The same, that it is not owed to that callback any more, or for NULL to nobody; if they were told that
+ * it is. */
+void future_owe_no_more(jg_future *future, const jg_done_callback *callback);
 
 /* Returns a share in what stands behind the failure, or NULL; somebody has now been given it. */
 struct error_record *future_error(jg_future *future);

@@ -128,6 +128,36 @@ START_TEST(a_callback_that_is_never_called_is_named) {
 }
 END_TEST
 
+static void note_other(void *arg, intptr_t word) {
+    note_word(arg, -word);
+}
+
+static intptr_t removed_body(void *arg) {
+    static jg_done_callback kept;
+    static jg_done_callback removed[2];
+    (void)arg;
+    ck_assert_int_eq(impatient_body(&owed[0]), 0);
+    ck_assert_int_eq(jg_future_add_done_callback(&owed[1], &kept, note_other, NULL), 0);
+    for (int i = 0; i < 2; i++) {
+        ck_assert_int_eq(jg_future_add_done_callback(&owed[i], &removed[i], note_word, NULL), 0);
+    }
+    for (int i = 0; i < 2; i++) {
+        ck_assert(jg_future_remove_done_callback(&removed[i]));
+    }
+    return 0;
+}
+
+// Who took his callback back would be blamed for what others are owed.
+START_TEST(a_callback_that_was_removed_is_not_named) {
+    ck_assert_int_eq(run_debugged(removed_body, NULL, &patient), 0);
+    ck_assert_int_eq(atomic_load(&heard_count), 2);
+    ck_assert_str_eq(heard[0].task, "impatient");
+    expect_text(heard[0].text, "has waited for it");
+    ck_assert_str_eq(heard[1].task, "first");
+    expect_text(heard[1].text, " has note_other (");
+}
+END_TEST
+
 static intptr_t first_of_body(void *arg) {
     jg_future *both[] = {&owed[0], &owed[1]};
     jg_future *rest[] = {&owed[2]};
@@ -239,7 +269,8 @@ END_TEST
 
 FIXTURE_MAIN("api/debug_leaks", leaks_are_named_at_the_end,
              a_future_that_was_waited_for_and_never_set_is_named, a_leaked_future_may_be_gone,
-             a_callback_that_is_never_called_is_named, what_a_wait_for_many_left_is_named,
+             a_callback_that_is_never_called_is_named, a_callback_that_was_removed_is_not_named,
+             what_a_wait_for_many_left_is_named,
              a_future_that_a_task_still_waits_for_is_the_tasks_leak,
              a_future_that_is_settled_or_ended_is_no_leak, past_the_limit_futures_are_not_followed,
              what_is_given_back_is_no_leak)

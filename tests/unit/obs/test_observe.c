@@ -56,6 +56,59 @@ START_TEST(debug_mode_without_memory_is_enomem) {
 }
 END_TEST
 
+static int reports;
+
+static void count_report(const jg_debug_report *report) {
+    reports += report->kind == JG_DEBUG_FUTURE_LEAK;
+}
+
+static void never_called(void *arg, intptr_t word) {
+    (void)arg;
+    (void)word;
+}
+
+static intptr_t promise_body(void *arg) {
+    static jg_future futures[2];
+    static jg_done_callback callback;
+    intptr_t rc = 0;
+    (void)arg;
+    memset(futures, 0, sizeof(futures));
+    memset(&callback, 0, sizeof(callback));
+    if (jg_sleep(1) < 0) { // now there is room for the timer of a limit
+        return -ENOMEM;
+    }
+    JG_TIMEOUT(1, rc) {
+        rc = jg_future_wait(&futures[0]);
+    }
+    ck_assert_int_eq(rc, -ETIMEDOUT);
+    return jg_future_add_done_callback(&futures[1], &callback, never_called, NULL);
+}
+
+/* With the n-th allocation refused, and no other. Returns how many promises were reported, or -ENOMEM. */
+static int count_promises(uint64_t n) {
+    const jg_run_options debug = {.backend = "sim", .seed = 1, .debug = true};
+    reports = 0;
+    mem_fail_nth(n, 0);
+    intptr_t rc = jg_run_with(promise_body, NULL, &debug);
+    mem_fail_nth(0, 0);
+    ck_assert(rc == 0 || rc == -ENOMEM);
+    return rc == 0 ? reports : (int)rc;
+}
+
+// Where a promise cannot be noted the run would fail for being looked at, or the other notes be lost too.
+START_TEST(a_promise_without_memory_for_its_note_is_passed_over) {
+    enum { ALLOCATIONS_MOST = 100 };
+    int passed_over = 0;
+    jg_debug_on_report(count_report);
+    for (uint64_t n = 1; n < ALLOCATIONS_MOST; n++) {
+        passed_over += count_promises(n) == 1;
+    }
+    ck_assert_int_eq(count_promises(ALLOCATIONS_MOST), 2); // there are not that many
+    jg_debug_on_report(NULL);
+    ck_assert_int_eq(passed_over, 2);
+}
+END_TEST
+
 static char path[64];
 
 static intptr_t traced_body(void *arg) {
@@ -213,7 +266,8 @@ START_TEST(addresses_have_names) {
 END_TEST
 
 FIXTURE_MAIN("unit/obs/observe", debug_mode_without_memory_is_enomem,
-             a_trace_without_memory_is_enomem, without_a_thread_debug_mode_goes_on,
-             a_full_disk_is_said, a_file_that_has_gone_is_an_error_of_stop,
+             a_promise_without_memory_for_its_note_is_passed_over, a_trace_without_memory_is_enomem,
+             without_a_thread_debug_mode_goes_on, a_full_disk_is_said,
+             a_file_that_has_gone_is_an_error_of_stop,
              loops_at_the_same_time_have_parts_of_their_own,
              a_stop_on_another_thread_leaves_an_open_loop_out, addresses_have_names)

@@ -26,6 +26,7 @@ enum { SLOW_DEFAULT_MS = 100 };
 static _Atomic(jg_debug_report_fn *) report_to;
 static pthread_mutex_t options_lock = PTHREAD_MUTEX_INITIALIZER;
 static jg_debug_options options_next;
+static unsigned forks; // between the first process and this one
 
 void jg_debug_on_report(jg_debug_report_fn *report) {
     atomic_store(&report_to, report);
@@ -37,6 +38,10 @@ void debug_fork_begins(void) {
 
 void debug_fork_is_over(void) {
     pthread_mutex_unlock(&options_lock);
+}
+
+void debug_forked(void) {
+    forks++;
 }
 
 void jg_debug_set(const jg_debug_options *options) {
@@ -78,10 +83,14 @@ void debug_report(jg_debug_kind kind, const char *task, const char *spawned, int
         .duration_ns = duration_ns,
         .text = text != NULL ? text : "juggle: a report of debug mode found no memory\n"};
     jg_debug_report_fn *told = atomic_load(&report_to);
-    if (told != NULL) {
-        told(&report);
-    } else {
+    unsigned generation = forks;
+    if (told == NULL) {
         fputs(report.text, stderr);
+        return;
+    }
+    told(&report);
+    if (forks != generation) {
+        task_end_forked(0); // a copy, of the loop or of the watchdog's thread: neither goes on
     }
 }
 

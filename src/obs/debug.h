@@ -35,6 +35,7 @@ int debug_begin(struct loop *loop);
 /* Around a fork: its lock is held, so that the child finds it free. */
 void debug_fork_begins(void);
 void debug_fork_is_over(void);
+void debug_forked(void); // in the child, before it is over
 
 /* What the watch tells; see struct observer_ops. */
 void debug_runs(struct debug *debug, const struct coro *coro);

@@ -253,6 +253,7 @@ static void after_fork_in_parent(void) {
 
 static void after_fork_in_child(void) {
     backtrace_forked();
+    debug_forked();
     after_fork_in_parent();
 }
 

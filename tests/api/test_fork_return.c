@@ -11,6 +11,7 @@
 #define FIXTURE_LIMIT 30
 #include "api/worker_steps.h"
 
+#include <juggle/debug.h>
 #include <sys/wait.h>
 
 struct counts {
@@ -146,6 +147,58 @@ START_TEST(x06_child_may_return_from_what_the_loop_calls) {
 }
 END_TEST
 
+// What debug mode calls.
+
+static void fork_in_debug_report(const jg_debug_report *report) {
+    (void)report;
+    fork_and_return();
+    atomic_fetch_add(&counts->steps, 1);
+}
+
+static void ignore_word(void *arg, intptr_t word) {
+    (void)arg;
+    (void)word;
+}
+
+static intptr_t leave_all(void *arg) {
+    static jg_future never;
+    static jg_done_callback callback;
+    (void)arg;
+    jg_detach(jg_spawn(sleep_long, NULL));
+    (void)!jg_spawn(word_of, NULL);
+    jg_sleep(1); // by then one has ended
+    return jg_future_add_done_callback(&never, &callback, ignore_word, NULL);
+}
+
+static intptr_t stall(void *arg) {
+    (void)arg;
+    while (atomic_load(&counts->steps) == 0) {}
+    return 0;
+}
+
+static void run_reporting(jg_fn *body, int64_t slow_ms) {
+    const jg_debug_options options = {.slow_ms = slow_ms};
+    const jg_run_options run = {.debug = true};
+    share_counts();
+    jg_debug_set(&options);
+    jg_debug_on_report(fork_in_debug_report);
+    ck_assert_int_eq(jg_run_with(body, NULL, &run), 0);
+    jg_debug_on_report(NULL);
+}
+
+// A child closed its copy of the loop as well, and went on with what comes after; or stayed for ever, as a
+// watchdog of its own.
+START_TEST(x06_child_may_return_from_a_report) {
+    needs_loop();
+    run_reporting(leave_all, 60000);
+    ck_assert_int_eq(atomic_load(&counts->children), 3);
+    munmap(counts, 4096);
+    run_reporting(stall, 5);
+    ck_assert_int_ge(atomic_load(&counts->children), 1);
+    munmap(counts, 4096);
+}
+END_TEST
+
 // What threads call.
 
 static intptr_t fork_in_drop_on_thread(void *gate) {
@@ -230,5 +283,5 @@ START_TEST(x06_child_may_return_from_an_item) {
 END_TEST
 
 FIXTURE_MAIN("api/fork_return", x06_child_may_return_from_what_the_loop_calls,
-             x06_child_may_return_from_a_job, x06_child_may_return_from_a_worker,
-             x06_child_may_return_from_an_item)
+             x06_child_may_return_from_a_report, x06_child_may_return_from_a_job,
+             x06_child_may_return_from_a_worker, x06_child_may_return_from_an_item)

@@ -26,18 +26,12 @@ enum {
 static struct jg_executor everyones = POOL_STATIC("jg-pool", 0, QUEUE_DEFAULT,
                                                   IDLE_DEFAULT_MS *JG_MS, 0);
 
-static void make_everyones(void) {
-    everyones.threads_most = pool_default_threads();
+__attribute__((constructor)) static void watch_forks(void) {
     pool_watch_forks(&everyones);
 }
 
 static struct jg_executor *pool_or_everyones(struct jg_executor *pool) {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    if (pool != NULL) {
-        return pool;
-    }
-    pthread_once(&once, make_everyones);
-    return &everyones;
+    return pool != NULL ? pool : &everyones;
 }
 
 // Opening.
@@ -54,8 +48,7 @@ int jg_executor_open(const jg_executor_options *options, jg_executor **out_execu
     }
     int64_t idle_ms = options->idle_ms != 0 ? options->idle_ms : IDLE_DEFAULT_MS;
     *pool = (struct jg_executor)POOL_STATIC(
-        "", options->threads != 0 ? options->threads : pool_default_threads(),
-        options->queue != 0 ? options->queue : QUEUE_DEFAULT,
+        "", options->threads, options->queue != 0 ? options->queue : QUEUE_DEFAULT,
         idle_ms < 0 ? JG_NEVER : clock_add_ms(0, idle_ms), options->stack_size);
     snprintf(pool->name, sizeof(pool->name), "%s",
              options->name != NULL ? options->name : everyones.name);

@@ -55,20 +55,11 @@ size_t pool_default_threads(void) {
 
 // Forks.
 
-static pthread_mutex_t statics_lock = PTHREAD_MUTEX_INITIALIZER;
-static struct jg_executor *statics;
+static struct jg_executor *statics; // complete when the library is loaded
 static atomic_uint generation;
 
 unsigned pool_generation(void) {
     return atomic_load_explicit(&generation, memory_order_relaxed);
-}
-
-static void before_fork(void) {
-    pthread_mutex_lock(&statics_lock);
-}
-
-static void after_fork_in_parent(void) {
-    pthread_mutex_unlock(&statics_lock);
 }
 
 /* The threads stayed with the parent, and so did what they were doing with the locks. */
@@ -82,31 +73,16 @@ static void after_fork_in_child(void) {
         pool->queued = pool->idle_count = pool->threads = pool->blocked = 0;
         pool->generation = pool_generation();
     }
-    pthread_mutex_unlock(&statics_lock);
 }
 
 /* As early as the library: a fork that has begun runs no handler that comes later. */
 __attribute__((constructor)) static void watch_forks(void) {
-    pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
-}
-
-/* glibc runs a pthread_once again in a child that was forked inside it: a pool may be there already. */
-static bool is_watched(const struct jg_executor *pool) {
-    const struct jg_executor *other = statics;
-    while (other != NULL && other != pool) {
-        other = other->next_static;
-    }
-    return other != NULL;
+    pthread_atfork(NULL, NULL, after_fork_in_child);
 }
 
 void pool_watch_forks(struct jg_executor *pool) {
-    pthread_mutex_lock(&statics_lock);
-    if (!is_watched(pool)) {
-        pool->generation = pool_generation();
-        pool->next_static = statics;
-        statics = pool;
-    }
-    pthread_mutex_unlock(&statics_lock);
+    pool->next_static = statics;
+    statics = pool;
 }
 
 // The queue. All under the lock.
@@ -365,6 +341,9 @@ static int start_thread(struct jg_executor *pool) {
 
 /* Under the lock, no thread is idle: the queue, and one more thread if there may be. */
 static int queue_or_start(struct jg_executor *pool, struct jg_job *job) {
+    if (pool->threads_most == 0) {
+        pool->threads_most = pool_default_threads();
+    }
     if (pool->threads < pool->threads_most) {
         int rc = start_thread(pool);
         if (rc == 0) {

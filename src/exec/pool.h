@@ -46,8 +46,8 @@ struct jg_executor {
     struct pool_thread *idle; // threads without work, newest first
     size_t idle_count;
     size_t threads;
-    size_t threads_most;
-    int64_t idle_ns; // how long a thread waits for work; JG_NEVER: until the end
+    size_t threads_most; // 0: by default, seen when the first one starts
+    int64_t idle_ns;     // how long a thread waits for work; JG_NEVER: until the end
     size_t stack_size;
     size_t blocked;        // callers that wait for `over`
     bool shut;             // no more jobs
@@ -70,7 +70,7 @@ struct jg_executor {
 /* Which process this is: counts the forks that led here. */
 unsigned pool_generation(void);
 
-/* Makes a static pool known to forks. */
+/* Makes a static pool known to forks. Called by constructors alone: while the library is loaded. */
 void pool_watch_forks(struct jg_executor *pool);
 
 /* How many processors this program may use; how many threads a pool has by default. */

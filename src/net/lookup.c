@@ -18,7 +18,6 @@
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -29,6 +28,10 @@ enum {
 
 /* A lane of its own: lookups that are stuck keep nobody waiting but each other. */
 static struct jg_executor lane = POOL_STATIC("jg-lookup", THREADS_MOST, 0, 0, THREAD_STACK_SIZE);
+
+__attribute__((constructor)) static void watch_forks(void) {
+    pool_watch_forks(&lane);
+}
 
 /* What is asked, and the answer. Its thread's while the job runs, then the waiter's. */
 struct question {
@@ -86,19 +89,13 @@ static intptr_t answer(void *arg) {
     return (intptr_t)question;
 }
 
-static void watch_forks(void) {
-    pool_watch_forks(&lane);
-}
-
 static int look_up(const char *host, int port, struct address_list *out_list) {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
     struct question *question = mem_alloc(sizeof(*question));
     if (question == NULL) {
         return -ENOMEM;
     }
     question->port = port;
     snprintf(question->host, sizeof(question->host), "%s", host);
-    pthread_once(&once, watch_forks);
     jg_job job = {.drop_arg = mem_free, .drop_result = mem_free, .abandon = true};
     intptr_t word = jg_executor_submit(&lane, &job, answer, question);
     word = word < 0 ? word : jg_job_wait(&job);

@@ -60,11 +60,13 @@ JG_API int jg_worker_output_write(jg_worker_output *out, const void *data, size_
  * Threads  see above; the pool is used by one loop at a time, or by one thread without a loop. */
 JG_API int jg_process_pool_open(const jg_process_pool_options *options, jg_process_pool **out_pool);
 
-/* Runs `fn` in a worker, waiting for a free one first. Cancelled while it runs, the worker is sent
- * SIGTERM, and SIGKILL after two seconds; the call returns when it is gone.
+/* Runs `fn` in a worker, waiting for a free one first, or for the fork server to fork one. Cancelled
+ * while it runs, the worker is sent SIGTERM, and SIGKILL after two seconds; the call returns when it is
+ * gone, or, if the fork server says nothing for two seconds (it is stopped), when SIGKILL is sent.
  *
  * Returns  the function's word; with an error, jg_error_last() has the failure recorded in the worker.
- *          -EOWNERDEAD when the worker died of the job: the detail says how. -EMSGSIZE for more output
+ *          -EOWNERDEAD when the worker died of the job, or the fork server is gone: the detail says how.
+ *          -EMSGSIZE for more output
  *          than allowed, and -ENOMEM: then the worker is stopped too. -EBUSY when too many wait,
  *          -ESHUTDOWN while the pool closes, -EAGAIN or -EMFILE when no worker can be started and there is
  *          none to wait for; -ECANCELED; -ECHILD in a forked copy of the process that opened it.
@@ -75,7 +77,8 @@ JG_API JG_SUSPENDS intptr_t jg_process_pool_run(jg_process_pool *pool, jg_proces
                                                 jg_bytes *out_bytes);
 
 /* Waits until the jobs that run are over, refuses those that wait, ends all processes and frees the
- * pool. If the caller is cancelled, the workers that are busy are killed.
+ * pool; a server that is stopped is continued. If the caller is cancelled, the workers that are busy are
+ * killed.
  *
  * Returns  0; -ECHILD in a forked copy, -EDEADLK where suspending is not possible: these two leave it
  *          as it is.

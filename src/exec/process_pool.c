@@ -3,7 +3,8 @@
  *
  * Holds      struct jg_process_pool: the server, the workers that are free, who waits for one.
  * Invariant  a worker is free, or one job's. It goes back whole: all of the reply has been read; else it
- *            is stopped, and the next job gets a new one. Nobody waits while a worker is free.
+ *            is stopped, and the next job gets a new one. Nobody waits while a worker is free. One
+ *            whose start was cut short is free as well: the next job meets it.
  * Called by  user code; map.c.
  * Why        the job's own task does the talking: no thread, no other task, nothing allocated but what
  *            the worker hands back.
@@ -26,8 +27,8 @@ enum { QUEUE_DEFAULT = 1024 };
 static const size_t OUTPUT_DEFAULT = (size_t)4 * 1024 * 1024;
 
 struct jg_process_pool {
-    jg_worker *server;
-    int server_fd;
+    jg_worker *server_process;
+    struct process_server server;
     pid_t owner; // the process that opened it
     struct process_worker *free;
     struct process_worker *busy;
@@ -55,9 +56,9 @@ static int start_server(struct jg_process_pool *pool) {
         return -errno;
     }
     int rc = jg_worker_start(JG_WORKER_PROCESS, process_server_run, (void *)(intptr_t)fds[1], NULL,
-                             &pool->server);
+                             &pool->server_process);
     close(fds[1]);
-    pool->server_fd = fds[0];
+    pool->server.fd = fds[0];
     if (rc < 0) {
         close(fds[0]);
     }
@@ -87,12 +88,9 @@ int jg_process_pool_open(const jg_process_pool_options *options, jg_process_pool
 // Workers.
 
 static int start_worker(struct jg_process_pool *pool, struct process_worker **out_worker) {
-    int rc = process_worker_start(pool->server_fd, out_worker);
-    if (rc == 0) {
-        pool->workers++;
-        return 0;
-    }
-    return rc == -EOWNERDEAD ? (int)jg_fail(rc, "the fork server of the process pool is gone") : rc;
+    int rc = process_worker_start(&pool->server, out_worker);
+    pool->workers += rc == 0;
+    return rc == -EPIPE ? -EOWNERDEAD : rc;
 }
 
 /* A free worker that is still there, or NULL: one may have been killed while nobody looked. */
@@ -124,27 +122,22 @@ static int wait_for_worker(struct jg_process_pool *pool, struct process_worker *
     return 0;
 }
 
-/* No worker is free: a new one, or else the next that becomes free. */
-static int start_or_wait(struct jg_process_pool *pool, struct process_worker **out_worker) {
+/* A free worker, a new one if there may be, or else the next that becomes free. */
+static int find_worker(struct jg_process_pool *pool, bool may_start,
+                       struct process_worker **out_worker) {
     int rc = -EAGAIN;
-    if (pool->workers < pool->workers_most) {
-        rc = start_worker(pool, out_worker);
-    }
-    bool others_do = pool->workers > 0 && rc != -EOWNERDEAD;
-    return rc < 0 && others_do ? wait_for_worker(pool, out_worker) : rc;
-}
-
-static int acquire(struct jg_process_pool *pool, struct process_worker **out_worker) {
     if (pool->closing) {
         return -ESHUTDOWN;
     }
     *out_worker = pop_free(pool);
-    int rc = *out_worker != NULL ? 0 : start_or_wait(pool, out_worker);
-    if (rc == 0) {
-        (*out_worker)->next_busy = pool->busy;
-        pool->busy = *out_worker;
+    if (*out_worker != NULL) {
+        return 0;
     }
-    return rc;
+    if (may_start && pool->workers < pool->workers_most) {
+        rc = start_worker(pool, out_worker);
+    }
+    bool others_do = pool->workers > 0 && rc != -EOWNERDEAD;
+    return rc < 0 && others_do ? wait_for_worker(pool, out_worker) : rc;
 }
 
 static void leave_busy(struct jg_process_pool *pool, const struct process_worker *worker) {
@@ -176,6 +169,49 @@ static void replace(struct jg_process_pool *pool) {
     } else if (pool->workers == 0) {
         waitq_wake_all(&pool->waiters, rc); // nobody is left who could serve them
     }
+}
+
+/* There is no such worker, for this reason: likewise. */
+static void lose(struct jg_process_pool *pool, struct process_worker *worker, int rc) {
+    process_worker_dismiss(worker);
+    if (--pool->workers == 0) {
+        waitq_wake_all(&pool->waiters, rc);
+    }
+}
+
+/* Makes the worker a job's, once it is there; `out_refused`: it could not be forked. */
+static int occupy(struct jg_process_pool *pool, struct process_worker *worker, bool *out_refused) {
+    bool lost = false;
+    worker->next_busy = pool->busy;
+    pool->busy = worker;
+    int rc = pool->closing && worker->pid == 0 ? -ESHUTDOWN : process_worker_meet(worker, &lost);
+    if (rc == 0) {
+        return 0;
+    }
+    leave_busy(pool, worker);
+    *out_refused = lost && rc != -EPIPE;
+    if (rc == -EPIPE) {
+        rc = pool->closing ? -ESHUTDOWN : -EOWNERDEAD;
+    }
+    if (lost) {
+        lose(pool, worker, rc);
+    } else {
+        release(pool, worker);
+    }
+    return rc;
+}
+
+/* Where none can be started, another one that there is will do. */
+static int acquire(struct jg_process_pool *pool, struct process_worker **out_worker) {
+    bool refused = false;
+    int rc = find_worker(pool, true, out_worker);
+    while (rc == 0 && (rc = occupy(pool, *out_worker, &refused)) < 0 && refused &&
+           pool->workers > 0) {
+        rc = find_worker(pool, false, out_worker);
+    }
+    return rc != -EOWNERDEAD ? rc
+                             : (int)jg_fail(rc, "the fork server of the process pool, or the "
+                                                "worker it forked, is gone");
 }
 
 // A job.
@@ -260,7 +296,11 @@ static intptr_t bury(struct jg_process_pool *pool, struct process_worker *worker
     replace(pool);
     switch (rc) {
     case -EPIPE:
-        return worker_process_explain(pid, reaped, status);
+        return reaped != -ETIMEDOUT
+                   ? worker_process_explain(pid, reaped, status)
+                   : jg_fail(-EOWNERDEAD,
+                             "worker process %d ended, and the fork server does not say how",
+                             (int)pid);
     case -EMSGSIZE:
         return jg_fail(rc, "worker process %d handed back more than %zu bytes", (int)pid, most);
     default:
@@ -320,7 +360,20 @@ intptr_t jg_process_pool_run(jg_process_pool *pool, jg_process_pool_fn *fn, cons
 static void kill_busy(const struct jg_process_pool *pool) {
     for (const struct process_worker *worker = pool->busy; worker != NULL;
          worker = worker->next_busy) {
-        kill(worker->pid, SIGKILL);
+        if (worker->pid > 0) {
+            kill(worker->pid, SIGKILL);
+        }
+    }
+}
+
+/* Jobs that wait for a worker, or for its start, will not have one. */
+static void refuse_waiting(struct jg_process_pool *pool) {
+    waitq_wake_all(&pool->waiters, -ESHUTDOWN);
+    for (const struct process_worker *worker = pool->busy; worker != NULL;
+         worker = worker->next_busy) {
+        if (worker->pid == 0) {
+            process_worker_hang_up(worker);
+        }
     }
 }
 
@@ -358,16 +411,17 @@ int jg_process_pool_close(jg_process_pool *pool) {
         check_misuse("a process pool is closed that is being closed already");
     }
     pool->closing = true;
-    waitq_wake_all(&pool->waiters, -ESHUTDOWN);
+    refuse_waiting(pool);
     await_users(self, pool);
     while (pool->free != NULL) {
         struct process_worker *worker = pool->free;
         pool->free = worker->next;
         process_worker_dismiss(worker);
     }
-    shutdown(pool->server_fd, SHUT_RDWR);
-    close(pool->server_fd);
-    jg_worker_join(pool->server);
+    shutdown(pool->server.fd, SHUT_RDWR);
+    close(pool->server.fd);
+    jg_worker_kill(pool->server_process, SIGCONT); // if it is stopped, it could not end
+    jg_worker_join(pool->server_process);
     mem_free(pool);
     return 0;
 }

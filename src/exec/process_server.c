@@ -3,7 +3,7 @@
  *
  * Holds      nothing beyond a worker's output on its stack.
  * Invariant  the server has one thread and no lock, whatever the program has: forking is safe there. A
- *            worker is reaped when the program asks for it, so its id is not given away before.
+ *            worker is reaped when the program says so: its id is not given away before.
  * Called by  process_pool.c starts the server, as a worker process.
  * Why        blocking calls throughout: these processes do one thing at a time.
  * Quirks     when the program goes away the server sees the end of its socket, gives the workers two
@@ -152,6 +152,12 @@ static int serve_one(jg_worker_output *out) {
     return rc;
 }
 
+/* The first word on a worker's socket. */
+static int greet(int fd, pid_t pid) {
+    const struct wire_hello hello = {.pid = pid};
+    return send(fd, &hello, sizeof(hello), MSG_NOSIGNAL) < 0 ? -errno : 0;
+}
+
 _Noreturn static void run_worker(int fd, pid_t server) {
     static jg_worker_output out;
     dup2(fd, KEPT_FD);
@@ -161,7 +167,10 @@ _Noreturn static void run_worker(int fd, pid_t server) {
         _exit(0); // it went before we asked
     }
     out.fd = KEPT_FD;
-    while (serve_one(&out) == 0) {}
+    int rc = greet(KEPT_FD, getpid());
+    while (rc == 0) {
+        rc = serve_one(&out);
+    }
     _exit(0);
 }
 
@@ -193,25 +202,47 @@ static int receive_command(int fd, struct wire_command *out_command, int *out_fd
     return 0;
 }
 
-static struct wire_answer spawn(int fd) {
+static void spawn(int fd) {
     pid_t server = getpid();
     if (fd < 0) {
-        return (struct wire_answer){.rc = -EMFILE};
+        return; // there was no room for it: its other end sees that it is closed
     }
     pid_t pid = fork();
     if (pid == 0) {
         run_worker(fd, server);
     }
-    int rc = pid < 0 ? -errno : 0;
+    if (pid < 0) {
+        greet(fd, -errno);
+    }
     close(fd);
-    return (struct wire_answer){.rc = rc, .pid = pid};
 }
 
-static struct wire_answer tell_status(pid_t pid) {
-    struct wire_answer answer = {.pid = pid};
-    pid_t reaped = waitpid(pid, &answer.status, WNOHANG);
-    answer.rc = reaped == pid ? 0 : reaped == 0 ? -EAGAIN : -errno;
-    return answer;
+static void answer_look(const struct wire_command *command) {
+    siginfo_t info = {.si_pid = 0};
+    struct wire_answer answer = {.number = command->number};
+    if (waitid(P_PID, (id_t)command->pid, &info, WEXITED | WNOHANG | WNOWAIT) != 0) {
+        answer.rc = -errno;
+    } else if (info.si_pid == 0) {
+        answer.rc = -EAGAIN;
+    } else {
+        answer.status = info.si_code == CLD_EXITED ? W_EXITCODE(info.si_status, 0)
+                                                   : W_EXITCODE(0, info.si_status);
+    }
+    send(KEPT_FD, &answer, sizeof(answer), MSG_NOSIGNAL);
+}
+
+static void obey(const struct wire_command *command, int fd) {
+    switch (command->order) {
+    case WIRE_SPAWN:
+        spawn(fd);
+        break;
+    case WIRE_LOOK:
+        answer_look(command);
+        break;
+    case WIRE_REAP:
+        waitpid(command->pid, NULL, WNOHANG);
+        break;
+    }
 }
 
 /* Looks, at first often, until all have ended or two seconds are over. */
@@ -232,9 +263,7 @@ intptr_t process_server_run(void *arg) {
     struct wire_command command;
     int came = -1;
     while (receive_command(KEPT_FD, &command, &came) == 0) {
-        const struct wire_answer answer = command.order == WIRE_SPAWN ? spawn(came)
-                                                                      : tell_status(command.pid);
-        send(KEPT_FD, &answer, sizeof(answer), MSG_NOSIGNAL);
+        obey(&command, came);
     }
     await_workers();
     return 0;

@@ -4,8 +4,9 @@
  * Holds      nothing.
  * Invariant  see process_worker.h.
  * Called by  see process_worker.h.
- * Why        asking the server blocks, for as long as a fork takes: it happens when workers come and go,
- *            not per job.
+ * Why        the server is told what to do, and does not answer but when asked whether a worker has
+ *            ended. A new worker speaks for itself, on its own socket, where a task waits for it as for
+ *            any reply. Questions carry a number, as answers come to whoever looks first.
  * Quirks     the simulated backend knows no descriptors of the kernel's: there a task looks now and
  *            then, while real time passes.
  */
@@ -22,13 +23,24 @@
 #include <time.h>
 #include <unistd.h>
 
-static const int64_t PATIENCE_NS = 2 * JG_S; // from SIGTERM to SIGKILL
+static const int64_t PATIENCE_NS = 2 * JG_S; // from SIGTERM to SIGKILL; with a silent server
 static const int64_t FIRST_LOOK_NS = 50 * 1000;
 static const int64_t LATER_LOOK_NS = 5 * JG_MS;
 
 // The server.
 
-static int command(int server, struct wire_command order, int fd, struct wire_answer *out_answer) {
+/* Whether a worker has ended: one question after the other, until it has. */
+struct question {
+    struct question *next;
+    uint64_t number;  // of the one under way, or 0
+    int64_t heard_ns; // the last answer, or the beginning
+    int rc;           // the last answer: -EAGAIN when it runs on
+    int status;
+};
+
+/* Tells the server something, with a descriptor or -1. Returns 0; -EPIPE when it is gone, -EAGAIN while
+ * it does not listen; -EMFILE, -ENOMEM. */
+static int tell(const struct process_server *server, struct wire_command order, int fd) {
     union {
         struct cmsghdr header;
         char room[CMSG_SPACE(sizeof(int))];
@@ -42,18 +54,59 @@ static int command(int server, struct wire_command order, int fd, struct wire_an
         message.msg_control = &control;
         message.msg_controllen = sizeof(control);
     }
-    ssize_t got;
-    do {
-        got = sendmsg(server, &message, MSG_NOSIGNAL);
-    } while (got < 0 && errno == EINTR);
-    while (got >= 0) {
-        got = recv(server, out_answer, sizeof(*out_answer), 0);
-        if (got == (ssize_t)sizeof(*out_answer)) {
-            return out_answer->rc;
-        }
-        got = got < 0 && errno == EINTR ? 0 : -1;
+    if (sendmsg(server->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0) {
+        return 0;
     }
-    return -EOWNERDEAD;
+    switch (errno) {
+    case ETOOMANYREFS:
+        return -EMFILE; // too many descriptors are on their way
+    case ENOBUFS:
+        return -ENOMEM;
+    case ECONNRESET:
+        return -EPIPE;
+    default:
+        return -errno;
+    }
+}
+
+/* Takes in what the server has answered, to whomever. Returns whether it is there. */
+static bool hear(const struct process_server *server) {
+    struct wire_answer answer;
+    ssize_t got;
+    while ((got = recv(server->fd, &answer, sizeof(answer), MSG_DONTWAIT)) == sizeof(answer)) {
+        struct question *question = server->questions;
+        while (question != NULL && question->number != answer.number) {
+            question = question->next;
+        }
+        if (question != NULL) { // else nobody waits for it any more
+            question->number = 0;
+            question->heard_ns = clock_now_ns();
+            question->rc = answer.rc;
+            question->status = answer.status;
+        }
+    }
+    return got < 0;
+}
+
+/* Returns 0 when the worker has ended; -EAGAIN when it runs on, as far as is known; -ECHILD. */
+static int look(struct process_server *server, struct question *question, pid_t pid) {
+    bool there = hear(server);
+    if (question->rc != -EAGAIN || !there) {
+        return question->rc != -EAGAIN ? question->rc : -ECHILD;
+    }
+    struct wire_command order = {.order = WIRE_LOOK, .pid = pid, .number = server->asked + 1};
+    if (question->number == 0 && tell(server, order, -1) == 0) {
+        question->number = ++server->asked;
+    }
+    return -EAGAIN;
+}
+
+static void forget(struct process_server *server, const struct question *question) {
+    struct question **place = &server->questions;
+    while (*place != question) {
+        place = &(*place)->next;
+    }
+    *place = question->next;
 }
 
 // Coming and going.
@@ -86,16 +139,15 @@ static void close_ours(int fd) {
     }
 }
 
-int process_worker_start(int server, struct process_worker **out_worker) {
+int process_worker_start(struct process_server *server, struct process_worker **out_worker) {
     int fds[2];
-    struct wire_answer answer = {.rc = 0};
     struct process_worker *worker = mem_alloc(sizeof(*worker));
     if (worker == NULL) {
         return -ENOMEM;
     }
     int rc = open_sockets(fds);
     if (rc == 0) {
-        rc = command(server, (struct wire_command){.order = WIRE_SPAWN}, fds[1], &answer);
+        rc = tell(server, (struct wire_command){.order = WIRE_SPAWN}, fds[1]);
         close(fds[1]);
         if (rc < 0) {
             close_ours(fds[0]);
@@ -107,24 +159,28 @@ int process_worker_start(int server, struct process_worker **out_worker) {
     }
     worker->server = server;
     worker->fd = fds[0];
-    worker->pid = answer.pid;
+    worker->pid = 0;
     worker->have = worker->used = 0;
     *out_worker = worker;
     return 0;
 }
 
+int process_worker_meet(struct process_worker *worker, bool *out_lost) {
+    struct wire_hello hello = {.pid = worker->pid};
+    int rc = 0;
+    if (worker->pid == 0) {
+        rc = process_worker_receive(worker, &hello, sizeof(hello)); // in one piece, or not at all
+        rc = rc == 0 && hello.pid < 0 ? hello.pid : rc;
+    }
+    *out_lost = hello.pid < 0 || rc == -EPIPE;
+    worker->pid = hello.pid > 0 ? hello.pid : 0;
+    return rc;
+}
+
 bool process_worker_alive(const struct process_worker *worker) {
     char byte;
     ssize_t got = recv(worker->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-    return got < 0 && (errno == EAGAIN || errno == EINTR);
-}
-
-static int status_of(const struct process_worker *worker, int *out_status) {
-    struct wire_answer answer = {.rc = 0};
-    int rc = command(worker->server,
-                     (struct wire_command){.order = WIRE_STATUS, .pid = worker->pid}, -1, &answer);
-    *out_status = answer.status;
-    return rc;
+    return worker->pid == 0 || (got < 0 && (errno == EAGAIN || errno == EINTR));
 }
 
 /* Lets a little time pass, whatever asks the caller to stop. */
@@ -141,23 +197,36 @@ static void pause_ns(int64_t duration_ns) {
 }
 
 int process_worker_stop(struct process_worker *worker, int *out_status) {
-    int64_t kill_at_ns = clock_now_ns() + PATIENCE_NS;
+    struct process_server *server = worker->server;
+    int64_t begun_ns = clock_now_ns();
+    struct question question = {.next = server->questions, .heard_ns = begun_ns, .rc = -EAGAIN};
     int64_t pause = FIRST_LOOK_NS;
-    int rc = status_of(worker, out_status);
-    if (rc == -EAGAIN) {
-        kill(worker->pid, SIGTERM);
-    }
-    while (rc == -EAGAIN) {
-        pause_ns(pause);
-        pause = pause * 2 < LATER_LOOK_NS ? pause * 2 : LATER_LOOK_NS;
-        rc = status_of(worker, out_status);
-        if (rc == -EAGAIN && clock_now_ns() >= kill_at_ns) {
+    int rc;
+    must(worker->pid > 0);
+    server->questions = &question;
+    kill(worker->pid, SIGTERM);
+    while ((rc = look(server, &question, worker->pid)) == -EAGAIN) {
+        int64_t now_ns = clock_now_ns();
+        bool silent = now_ns - question.heard_ns >= PATIENCE_NS;
+        if (silent || now_ns - begun_ns >= PATIENCE_NS) {
             kill(worker->pid, SIGKILL);
         }
+        if (silent) {
+            rc = -ETIMEDOUT;
+            break;
+        }
+        pause_ns(pause);
+        pause = pause * 2 < LATER_LOOK_NS ? pause * 2 : LATER_LOOK_NS;
     }
-    close_ours(worker->fd);
-    mem_free(worker);
-    return rc == 0 ? 0 : -ECHILD;
+    *out_status = question.status;
+    forget(server, &question);
+    tell(server, (struct wire_command){.order = WIRE_REAP, .pid = worker->pid}, -1);
+    process_worker_dismiss(worker);
+    return rc;
+}
+
+void process_worker_hang_up(const struct process_worker *worker) {
+    shutdown(worker->fd, SHUT_RDWR);
 }
 
 void process_worker_dismiss(struct process_worker *worker) {

@@ -2,8 +2,9 @@
 /* wire.h – what goes through the sockets of a process pool.
  *
  * Holds      the frames, as they lie in memory: both ends are the same program.
- * Invariant  a request is one `struct wire_request` and its bytes; a reply is any number of DATA frames
- *            and one END. Whoever breaks that has died, or is stopped.
+ * Invariant  a worker's socket begins with one `struct wire_hello`. Then a request is one `struct
+ *            wire_request` and its bytes; a reply is any number of DATA frames and one END. Whoever
+ *            breaks that has died, or is stopped.
  * Called by  process_pool.c (the program's end), process_server.c (the server and the workers).
  * Why        a length before the bytes: any size, nothing to escape, and the end of a reply is known
  *            without closing anything.
@@ -16,6 +17,11 @@
 #include <juggle/process_pool.h>
 
 enum { WIRE_BUFFER = 64 * 1024 }; // gathered before it is sent; read at once
+
+/* From a new worker, or from the server when there can be none. */
+struct wire_hello {
+    pid_t pid; // or a negative errno
+};
 
 struct wire_request {
     jg_process_pool_fn *fn;
@@ -34,21 +40,23 @@ struct wire_frame {
     intptr_t word; // END: what the function returned
 };
 
-/* To the fork server: a packet each way. */
+/* To the fork server, a packet each. Only LOOK is answered. */
 enum wire_order {
     WIRE_SPAWN = 1, // comes with the worker's socket
-    WIRE_STATUS,    // reaps `pid` if it has ended
+    WIRE_LOOK,      // has `pid` ended? It is not reaped: nobody else gets its id
+    WIRE_REAP,      // reaps `pid` if it has ended
 };
 
 struct wire_command {
     enum wire_order order;
     pid_t pid;
+    uint64_t number; // LOOK: of the question
 };
 
 struct wire_answer {
-    int rc;     // 0; a negative errno; STATUS: -EAGAIN when it runs on
-    int status; // STATUS: what waitpid says
-    pid_t pid;  // SPAWN: the new worker
+    uint64_t number; // of the question
+    int rc;          // 0; -EAGAIN when it runs on; -ECHILD
+    int status;      // what waitpid would say
 };
 
 /* The fork server's whole life; `arg` is its socket. process_server.c */

@@ -3,7 +3,7 @@
  *
  * Holds      a page shared with the workers, through which they report.
  * Invariant  what runs in a worker leaves only by its word, its bytes, that page, or its death.
- * Called by  test_process_pool.c, test_process_pool_death.c.
+ * Called by  test_process_pool.c, test_process_pool_death.c, test_process_pool_server.c.
  * Why        one copy.
  */
 #ifndef TESTS_API_PROCESS_POOL_STEPS_H
@@ -69,6 +69,21 @@ static inline intptr_t hang(const void *in, size_t in_size, jg_worker_output *ou
 
 static inline intptr_t hang_in_task(void *arg) {
     return run_int(arg, hang, 0);
+}
+
+/* Waits until a process is in this state, as ps names it: 'T' is stopped, 'Z' has ended. */
+static inline void await_state(pid_t pid, char wanted) {
+    char path[64];
+    snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+    for (char state = '?'; state != wanted;) {
+        FILE *file = fopen(path, "r");
+        if (file == NULL || fscanf(file, "%*d %*s %c", &state) != 1) {
+            state = 'Z'; // or reaped already
+        }
+        if (file != NULL) {
+            fclose(file);
+        }
+    }
 }
 
 #endif

@@ -90,7 +90,7 @@ static intptr_t queue_body(void *arg) {
     atomic_store(shared, 0);
     jg_task *running = jg_spawn(hang_in_task, pool);
     while (atomic_load(shared) == 0) {
-        jg_yield();
+        jg_sleep(1);
     }
     const jg_spawn_options eager = {.eager = true};
     jg_task *waiting = jg_spawn_with(hang_in_task, pool, &eager);
@@ -171,7 +171,7 @@ static intptr_t no_more_body(void *arg) {
     limit_descriptors(256);
     jg_task *lingering = jg_spawn(linger_in_task, pool);
     while (atomic_load(shared) == 0) {
-        jg_yield();
+        jg_sleep(1);
     }
     limit_descriptors(3);
     const jg_spawn_options eager = {.eager = true};

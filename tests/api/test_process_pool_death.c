@@ -41,7 +41,7 @@ static intptr_t cancel_body(void *arg) {
     atomic_store(shared, 0);
     jg_task *task = jg_spawn(hang_in_task, pool);
     while (atomic_load(shared) == 0) {
-        jg_yield();
+        jg_sleep(1);
     }
     jg_cancel(task);
     ck_assert_int_eq(jg_join(task), -ECANCELED);
@@ -175,16 +175,7 @@ static intptr_t idle_death_body(void *arg) {
     (void)arg;
     pid_t first = (pid_t)run_int(pool, own_id, 0);
     kill(first, SIGKILL);
-    char path[64];
-    snprintf(path, sizeof(path), "/proc/%d/stat", (int)first);
-    for (bool gone = false; !gone;) { // a zombie, or on its way there
-        char state = 'R';
-        FILE *file = fopen(path, "r");
-        gone = file == NULL || fscanf(file, "%*d %*s %c", &state) != 1 || state == 'Z';
-        if (file != NULL) {
-            fclose(file);
-        }
-    }
+    await_state(first, 'Z');
     ck_assert_int_ne(run_int(pool, own_id, 0), first);
     ck_assert_int_eq(jg_process_pool_close(pool), 0);
     return 0;

@@ -36,10 +36,7 @@ struct demo_options {
     uint64_t rounds;
     uint64_t latency_ns;
     uint64_t size_bytes;
-    bool json;
-    const char *file;
-    unsigned color;
-    bool quiet;
+    struct race_output output;
 };
 
 /* The server in its process, told by the demo what to be. */
@@ -151,7 +148,7 @@ static void print_heading(const struct demo_options *options, const struct demo_
     struct terminal terminal;
     char text[256];
     char core[32] = "";
-    terminal_init(&terminal, stdout, (enum terminal_color)options->color);
+    terminal_init(&terminal, stdout, (enum terminal_color)options->output.color);
     if (server->core >= 0) {
         snprintf(core, sizeof(core), "   (core %d)", server->core);
     }
@@ -210,19 +207,13 @@ static enum exit_code race_server(const struct demo_options *options,
         return refusal;
     }
     take_what_there_is(&race.settings, most);
-    if (!options->json) {
+    if (!options->output.json) {
         print_heading(options, server, &race);
     }
-    const struct race_output output = {
-        .json = options->json,
-        .quiet = options->quiet,
-        .color = options->color,
-        .file = options->file,
-    };
-    enum exit_code code = race_main(&race, &output);
-    if (!options->json && code == EXIT_GOOD) {
+    enum exit_code code = race_main(&race, &options->output);
+    if (!options->output.json && code == EXIT_GOOD) {
         struct terminal terminal;
-        terminal_init(&terminal, stdout, (enum terminal_color)options->color);
+        terminal_init(&terminal, stdout, (enum terminal_color)options->output.color);
         terminal_print(&terminal, TERMINAL_PLAIN, "\n");
         terminal_print_wrapped(&terminal, TERMINAL_PLAIN, 0,
                                "Next: juggle serve, and in another terminal: "
@@ -293,28 +284,7 @@ static const struct option_spec options[] = {
      .preset = "700",
      .max = UINT64_C(64) << 20,
      .offset = AT(size_bytes)},
-    {.name = "json",
-     .kind = OPTION_FLAG,
-     .help = "print one JSON object instead of the table",
-     .offset = AT(json)},
-    {.name = "output",
-     .letter = 'o',
-     .kind = OPTION_FILE,
-     .value_name = "FILE",
-     .help = "write the JSON object to a file, too",
-     .offset = AT(file)},
-    {.name = "color",
-     .kind = OPTION_CHOICE,
-     .value_name = "WHEN",
-     .help = "colour",
-     .preset = "auto",
-     .choices = terminal_colors,
-     .offset = AT(color)},
-    {.name = "quiet",
-     .letter = 'q',
-     .kind = OPTION_FLAG,
-     .help = "no progress line",
-     .offset = AT(quiet)},
+    RACE_OUTPUT_OPTIONS(AT(output)),
     {.name = NULL},
 };
 static const struct command_example examples[] = {

@@ -29,10 +29,7 @@ struct race_options {
     uint64_t timeout_ns;
     uint64_t sync_requests;
     bool own_host;
-    bool json;
-    const char *file;
-    unsigned color;
-    bool quiet;
+    struct race_output output;
 };
 
 static const uint64_t work_default_ns = 1000000;
@@ -111,18 +108,12 @@ static int run(const void *given) {
         .timeout_ns = options->timeout_ns,
         .sync_requests = options->sync_requests,
     };
-    const struct race_output output = {
-        .json = options->json,
-        .quiet = options->quiet,
-        .color = options->color,
-        .file = options->file,
-    };
     if (!read_work(options->work, &race.settings) || !check_floor(&race.settings)) {
         return EXIT_USAGE;
     }
     enum exit_code code = find_target(options, &race);
     if (code == EXIT_GOOD) {
-        code = race_main(&race, &output);
+        code = race_main(&race, &options->output);
     }
     return (int)code;
 }
@@ -202,28 +193,7 @@ static const struct option_spec options[] = {
      .kind = OPTION_FLAG,
      .help = "allow a target that is not this machine",
      .offset = AT(own_host)},
-    {.name = "json",
-     .kind = OPTION_FLAG,
-     .help = "print one JSON object instead of the table",
-     .offset = AT(json)},
-    {.name = "output",
-     .letter = 'o',
-     .kind = OPTION_FILE,
-     .value_name = "FILE",
-     .help = "write the JSON object to a file, too",
-     .offset = AT(file)},
-    {.name = "color",
-     .kind = OPTION_CHOICE,
-     .value_name = "WHEN",
-     .help = "colour",
-     .preset = "auto",
-     .choices = terminal_colors,
-     .offset = AT(color)},
-    {.name = "quiet",
-     .letter = 'q',
-     .kind = OPTION_FLAG,
-     .help = "no progress line",
-     .offset = AT(quiet)},
+    RACE_OUTPUT_OPTIONS(AT(output)),
     {.name = NULL},
 };
 static const struct option_spec operands[] = {

@@ -10,7 +10,9 @@
 #ifndef JUGGLE_CLI_RACE_MAIN_H
 #define JUGGLE_CLI_RACE_MAIN_H
 
+#include "options.h"
 #include "race.h"
+#include "terminal.h"
 
 struct race_output {
     bool json;        /* JSON on standard output instead of the table */
@@ -18,6 +20,30 @@ struct race_output {
     unsigned color;   /* enum terminal_color */
     const char *file; /* JSON goes there too; or NULL */
 };
+
+/* The options that fill it in, for a settings struct that has it at that offset. */
+#define RACE_OUTPUT_OPTIONS(at)                                                                    \
+    {.name = "json",                                                                               \
+     .kind = OPTION_FLAG,                                                                          \
+     .help = "print one JSON object instead of the table",                                         \
+     .offset = (at) + offsetof(struct race_output, json)},                                         \
+        {.name = "output",                                                                         \
+         .letter = 'o',                                                                            \
+         .kind = OPTION_FILE,                                                                      \
+         .value_name = "FILE",                                                                     \
+         .help = "write the JSON object to a file, too",                                           \
+         .offset = (at) + offsetof(struct race_output, file)},                                     \
+        {.name = "color",                                                                          \
+         .kind = OPTION_CHOICE,                                                                    \
+         .value_name = "WHEN",                                                                     \
+         .help = "colour",                                                                         \
+         .preset = "auto",                                                                         \
+         .choices = terminal_colors,                                                               \
+         .offset = (at) + offsetof(struct race_output, color)},                                    \
+    {                                                                                              \
+        .name = "quiet", .letter = 'q', .kind = OPTION_FLAG, .help = "no progress line",           \
+        .offset = (at) + offsetof(struct race_output, quiet)                                       \
+    }
 
 /* Checks, runs and reports a race whose settings and target are set. Returns its exit code. */
 enum exit_code race_main(struct race *race, const struct race_output *output);

@@ -36,6 +36,15 @@ static inline bool on_backend(const char *name) {
     return strcmp(under_test[0] == '\0' ? "epoll" : under_test, name) == 0;
 }
 
+static inline void open_pair(jg_stream *pair[2]) {
+    ck_assert_int_eq(jg_stream_pair(&pair[0], &pair[1]), 0);
+}
+
+static inline void close_pair(jg_stream *pair[2]) {
+    jg_stream_close(pair[0]);
+    jg_stream_close(pair[1]);
+}
+
 /* Runs `body(arg)` on the backend under test, and fails the test if it returns an error. */
 static inline void run_body_with(jg_fn *body, void *arg, const char *site) {
     if (on_backend("blocking")) {

@@ -73,15 +73,6 @@ START_TEST(signals_do_not_shorten_a_sleep) {
 }
 END_TEST
 
-static void make_pair(jg_stream *pair[2]) {
-    ck_assert_int_eq(jg_stream_pair(&pair[0], &pair[1]), 0);
-}
-
-static void close_pair(jg_stream *pair[2]) {
-    jg_stream_close(pair[0]);
-    jg_stream_close(pair[1]);
-}
-
 /* Writes a byte a little later, from another thread. */
 static void *write_later(void *stream) {
     jg_sleep(20);
@@ -95,7 +86,7 @@ START_TEST(read_minds_its_limit) {
     char bytes[4];
     int rc = 0;
     int64_t before = jg_now();
-    make_pair(pair);
+    open_pair(pair);
     for (int i = 0; i < 3; i++) {
         JG_TIMEOUT(3, rc) {
             rc = (int)jg_read(pair[0], bytes, sizeof(bytes));
@@ -125,7 +116,7 @@ static char flood[1 << 22];
 START_TEST(write_minds_its_limit) {
     jg_stream *pair[2];
     ssize_t put = 0;
-    make_pair(pair);
+    open_pair(pair);
     JG_TIMEOUT(5, put) {
         put = jg_write(pair[0], flood, sizeof(flood));
     }
@@ -275,7 +266,7 @@ END_TEST
 START_TEST(s04_cancel_of_the_thread_itself) {
     jg_stream *pair[2];
     char byte;
-    make_pair(pair);
+    open_pair(pair);
     ck_assert_int_eq(jg_write(pair[1], "x", 1), 1);
     ck_assert(jg_cancel(jg_self()));
     ck_assert_int_eq(jg_cancelling(jg_self()), 1);

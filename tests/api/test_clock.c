@@ -58,10 +58,9 @@ static intptr_t read_nothing(void *arg) {
     jg_stream *ends[2];
     char byte;
     (void)arg;
-    ck_assert_int_eq(jg_stream_pair(&ends[0], &ends[1]), 0);
+    open_pair(ends);
     ssize_t rc = jg_read(ends[0], &byte, 1);
-    jg_stream_close(ends[0]);
-    jg_stream_close(ends[1]);
+    close_pair(ends);
     return rc;
 }
 

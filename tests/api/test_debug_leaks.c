@@ -31,9 +31,8 @@ static intptr_t leaky_body(void *arg) {
 static intptr_t clean_body(void *arg) {
     jg_stream *streams[2];
     (void)arg;
-    ck_assert_int_eq(jg_stream_pair(&streams[0], &streams[1]), 0);
-    jg_stream_close(streams[0]);
-    jg_stream_close(streams[1]);
+    open_pair(streams);
+    close_pair(streams);
     return jg_join(jg_spawn(quick_body, NULL));
 }
 

@@ -61,7 +61,7 @@ static intptr_t x04_body(void *arg) {
     char buf[8] = "pattern";
     ssize_t rc = 0;
     (void)arg;
-    ck_assert_int_eq(jg_stream_pair(&ends[0], &ends[1]), 0);
+    open_pair(ends);
     JG_TIMEOUT(1, rc) {
         rc = jg_read(ends[0], buf, sizeof(buf));
     }
@@ -71,8 +71,7 @@ static intptr_t x04_body(void *arg) {
     ck_assert_str_eq(buf, "pattern");
     ck_assert_int_eq(jg_read_exact(ends[0], buf, 8), 8);
     ck_assert_mem_eq(buf, "stolen!!", 8);
-    jg_stream_close(ends[0]);
-    jg_stream_close(ends[1]);
+    close_pair(ends);
     return 0;
 }
 

@@ -11,15 +11,6 @@
 
 enum { CAP = 16 };
 
-static void open_pair(jg_stream *pair[2]) {
-    ck_assert_int_eq(jg_stream_pair(&pair[0], &pair[1]), 0);
-}
-
-static void close_pair(jg_stream *pair[2]) {
-    jg_stream_close(pair[0]);
-    jg_stream_close(pair[1]);
-}
-
 static void send_text(jg_stream *stream, const char *text) {
     ck_assert_int_eq(jg_write(stream, text, strlen(text)), (ssize_t)strlen(text));
 }

@@ -117,7 +117,7 @@ static intptr_t tree_body(void *arg) {
     jg_stream *ends[2];
     jg_future plain = {0};
     (void)arg;
-    ck_assert_int_eq(jg_stream_pair(&ends[0], &ends[1]), 0);
+    open_pair(ends);
     const jg_spawn_options names[] = {{.name = "sleeper"}, {.name = "other"},  {.name = "joiner"},
                                       {.name = "waiter"},  {.name = "reader"}, {.name = "gatherer"},
                                       {.name = "scoped"},  {.name = "done"}};
@@ -152,8 +152,7 @@ static intptr_t tree_body(void *arg) {
     jg_join(sleeper);
     jg_join(other);
     jg_join(done);
-    jg_stream_close(ends[0]);
-    jg_stream_close(ends[1]);
+    close_pair(ends);
     jg_future_fini(&plain);
     return 0;
 }

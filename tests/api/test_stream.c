@@ -54,7 +54,7 @@ static intptr_t close_body(void *arg) {
     jg_fn *const ways[] = {read_once, read_exactly, fill};
     for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
         jg_stream *pair[2];
-        ck_assert_int_eq(jg_stream_pair(&pair[0], &pair[1]), 0);
+        open_pair(pair);
         struct reading reading = {.stream = pair[0]};
         jg_task *task = spawn_and_wait(ways[i], &reading);
         ck_assert(!jg_done(task));
@@ -83,7 +83,7 @@ static intptr_t write_flood(void *arg) {
 static intptr_t close_writer_body(void *arg) {
     (void)arg;
     jg_stream *pair[2];
-    ck_assert_int_eq(jg_stream_pair(&pair[0], &pair[1]), 0);
+    open_pair(pair);
     jg_task *task = spawn_and_wait(write_flood, pair[0]);
     ck_assert(!jg_done(task));
     jg_stream_close(pair[0]);
@@ -103,7 +103,7 @@ static intptr_t late_close_body(void *arg) {
     jg_fn *const ways[] = {read_once, read_exactly, fill};
     for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
         jg_stream *pair[2];
-        ck_assert_int_eq(jg_stream_pair(&pair[0], &pair[1]), 0);
+        open_pair(pair);
         struct reading reading = {.stream = pair[0]};
         jg_task *task = spawn_and_wait(ways[i], &reading);
         ck_assert_int_eq(jg_write(pair[1], "0123456789", 10), 10);
@@ -129,7 +129,7 @@ static intptr_t reuse_body(void *arg) {
     jg_stream *new[2];
     int rounds = on_backend("sim") ? 20 : 2000 / API_SLOWED;
     for (int i = 0; i < rounds; i++) {
-        ck_assert_int_eq(jg_stream_pair(&old[0], &old[1]), 0);
+        open_pair(old);
         struct reading first = {.stream = old[0]};
         jg_task *reader = jg_spawn(read_once, &first);
         while (!first.began) {
@@ -138,7 +138,7 @@ static intptr_t reuse_body(void *arg) {
         ck_assert_int_eq(jg_write(old[1], "old", 3), 3); // the event is on its way
         int number = jg_stream_fd(old[0]);
         jg_stream_close(old[0]);
-        ck_assert_int_eq(jg_stream_pair(&new[0], &new[1]), 0);
+        open_pair(new);
         ck_assert_int_eq(jg_stream_fd(new[0]), number);
         struct reading second = {.stream = new[0]};
         jg_task *next = jg_spawn(read_once, &second);
@@ -153,8 +153,7 @@ static intptr_t reuse_body(void *arg) {
         ck_assert_msg(first.got == -EBADF || memcmp(first.buffer, "old", (size_t)first.got) == 0,
                       "got %zd", first.got);
         jg_stream_close(old[1]);
-        jg_stream_close(new[0]);
-        jg_stream_close(new[1]);
+        close_pair(new);
     }
     return 0;
 }
@@ -171,7 +170,7 @@ static intptr_t second_reader_body(void *arg) {
     (void)arg;
     jg_stream *pair[2];
     char byte;
-    ck_assert_int_eq(jg_stream_pair(&pair[0], &pair[1]), 0);
+    open_pair(pair);
     struct reading reading = {.stream = pair[0]};
     jg_task *task = spawn_and_wait(read_once, &reading);
     ck_assert_int_eq(jg_read(pair[0], &byte, 1), -EBUSY);
@@ -180,8 +179,7 @@ static intptr_t second_reader_body(void *arg) {
     ck_assert_int_eq(jg_join(task), 0);
     ck_assert_int_gt(reading.got, 0);
     ck_assert_mem_eq(reading.buffer, "abc", (size_t)reading.got);
-    jg_stream_close(pair[0]);
-    jg_stream_close(pair[1]);
+    close_pair(pair);
     return 0;
 }
 
@@ -194,15 +192,14 @@ END_TEST
 static intptr_t second_writer_body(void *arg) {
     (void)arg;
     jg_stream *pair[2];
-    ck_assert_int_eq(jg_stream_pair(&pair[0], &pair[1]), 0);
+    open_pair(pair);
     jg_task *task = spawn_and_wait(write_flood, pair[0]);
     ck_assert_int_eq(jg_write(pair[0], "x", 1), -EBUSY);
     static char sunk[sizeof(flood)];
     ck_assert_int_eq(jg_read_exact(pair[1], sunk, sizeof(sunk)), sizeof(sunk));
     ck_assert_int_eq(jg_join(task), sizeof(flood));
     ck_assert_int_eq(jg_write(pair[0], "x", 1), 1); // a busy write breaks nothing
-    jg_stream_close(pair[0]);
-    jg_stream_close(pair[1]);
+    close_pair(pair);
     return 0;
 }
 
@@ -222,7 +219,7 @@ static intptr_t reader_of_held_body(void *arg) {
     jg_stream *pair[2];
     char *data;
     char bytes[8] = {0};
-    ck_assert_int_eq(jg_stream_pair(&pair[0], &pair[1]), 0);
+    open_pair(pair);
     ck_assert_int_eq(jg_write(pair[1], "abc", 3), 3);
     while (jg_stream_peek(pair[0], &data) < 3) {
         ck_assert_int_gt(jg_stream_fill(pair[0], 64, &data), 0);
@@ -235,8 +232,7 @@ static intptr_t reader_of_held_body(void *arg) {
     ck_assert_int_gt(jg_join(task), 3);
     ck_assert_int_eq(jg_read_exact(pair[0], bytes, 6), 6);
     ck_assert_str_eq(bytes, "abcdef");
-    jg_stream_close(pair[0]);
-    jg_stream_close(pair[1]);
+    close_pair(pair);
     return 0;
 }
 
@@ -252,7 +248,7 @@ static intptr_t cancelled_read_body(void *arg) {
     (void)arg;
     jg_stream *pair[2];
     char rest[16] = {0};
-    ck_assert_int_eq(jg_stream_pair(&pair[0], &pair[1]), 0);
+    open_pair(pair);
     struct reading reading = {.stream = pair[0]};
     jg_task *task = jg_spawn(read_exactly, &reading);
     ck_assert_int_eq(jg_write(pair[1], "0123", 4), 4);
@@ -264,8 +260,7 @@ static intptr_t cancelled_read_body(void *arg) {
     ck_assert_int_eq(jg_write(pair[1], "456789", 6), 6);
     ck_assert_int_eq(jg_read_exact(pair[0], rest, 10), 10);
     ck_assert_str_eq(rest, "0123456789");
-    jg_stream_close(pair[0]);
-    jg_stream_close(pair[1]);
+    close_pair(pair);
     return 0;
 }
 
@@ -285,7 +280,7 @@ static intptr_t torn_body(void *arg) {
     jg_stream *pair[2];
     char byte;
     char *data;
-    ck_assert_int_eq(jg_stream_pair(&pair[0], &pair[1]), 0);
+    open_pair(pair);
     jg_task *task = jg_spawn(read_much, pair[0]);
     ck_assert_int_eq(jg_write(pair[1], flood, 100000), 100000);
     while (jg_stream_received(pair[0]) < 100000) {
@@ -297,8 +292,7 @@ static intptr_t torn_body(void *arg) {
     ck_assert_int_eq(jg_stream_fill(pair[0], 1000, &data), -EPIPE);
     ck_assert(!jg_stream_idle_ok(pair[0]));
     ck_assert_int_eq(jg_write(pair[0], "x", 1), 1);
-    jg_stream_close(pair[0]);
-    jg_stream_close(pair[1]);
+    close_pair(pair);
     return 0;
 }
 
@@ -311,7 +305,7 @@ END_TEST
 static intptr_t cancelled_write_body(void *arg) {
     (void)arg;
     jg_stream *pair[2];
-    ck_assert_int_eq(jg_stream_pair(&pair[0], &pair[1]), 0);
+    open_pair(pair);
     jg_task *task = jg_spawn(write_flood, pair[0]);
     while (jg_stream_sent(pair[0]) == 0) {
         jg_sleep(1);
@@ -329,8 +323,7 @@ static intptr_t cancelled_write_body(void *arg) {
     while ((got = jg_read(pair[1], sink, sizeof(sink))) > 0) {}
     ck_assert_int_eq(got, 0);
     ck_assert_uint_eq(jg_stream_received(pair[1]), sent);
-    jg_stream_close(pair[0]);
-    jg_stream_close(pair[1]);
+    close_pair(pair);
     return 0;
 }
 
@@ -345,7 +338,7 @@ END_TEST
 static intptr_t bytes_win_body(void *arg) {
     (void)arg;
     jg_stream *pair[2];
-    ck_assert_int_eq(jg_stream_pair(&pair[0], &pair[1]), 0);
+    open_pair(pair);
     struct reading reading = {.stream = pair[0]};
     jg_task *task = spawn_and_wait(read_once, &reading);
     ck_assert_int_eq(jg_write(pair[1], "abc", 3), 3);
@@ -359,8 +352,7 @@ static intptr_t bytes_win_body(void *arg) {
     size_t rest = 3 - (size_t)reading.got;
     ck_assert_int_eq(jg_read_exact(pair[0], reading.buffer + reading.got, rest), (ssize_t)rest);
     ck_assert_mem_eq(reading.buffer, "abc", 3);
-    jg_stream_close(pair[0]);
-    jg_stream_close(pair[1]);
+    close_pair(pair);
     return 0;
 }
 

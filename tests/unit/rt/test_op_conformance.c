@@ -286,35 +286,20 @@ START_TEST(a_second_reader_is_refused) {
 }
 END_TEST
 
-struct filling {
-    int fd;
-    size_t sent;
-    intptr_t result;
-};
-
-static void fill(void *arg) {
-    static char block[64 * 1024];
-    struct filling *filling = arg;
-    do {
-        filling->result = wire_write(filling->fd, block, sizeof(block));
-        filling->sent += filling->result > 0 ? (size_t)filling->result : 0;
-    } while (filling->result > 0);
-}
-
 static void busy_writer_body(void *arg) {
     (void)arg;
     static char sink[64 * 1024];
     int fds[2];
     struct job job;
     wire_pair(fds);
-    struct filling filling = {.fd = fds[0]};
-    job_start(&job, fill, &filling);
+    struct flood flood = {.fd = fds[0]};
+    job_start(&job, write_flood, &flood);
     let_time_pass();
     ck_assert(!job.done && job.coro->parked != NULL); // nobody reads: it waits
     ck_assert_int_eq(wire_write(fds[0], "y", 1), -EBUSY);
-    size_t before = filling.sent;
+    size_t before = flood.sent;
     ck_assert_int_gt(wire_read(fds[1], sink, sizeof(sink)), 0);
-    while (filling.sent == before) {
+    while (flood.sent == before) {
         ck_assert_int_gt(wire_read(fds[1], sink, sizeof(sink)), 0);
         let_time_pass();
     }
@@ -323,7 +308,7 @@ static void busy_writer_body(void *arg) {
         let_time_pass();
     }
     job_join(&job);
-    ck_assert_int_eq(filling.result, -ECANCELED);
+    ck_assert_int_eq(flood.result, -ECANCELED);
     wire_close_pair(fds);
 }
 
@@ -342,9 +327,9 @@ static void close_wakes_body(void *arg) {
     wire_pair(fds);
     struct reading accepting = {.kind = OP_ACCEPT, .fd = wire_listen(&address, 4)};
     struct reading reading;
-    struct filling filling = {.fd = fds[0]};
+    struct flood flood = {.fd = fds[0]};
     start_reading(&jobs[0], &reading, fds[0]);
-    job_start(&jobs[1], fill, &filling);
+    job_start(&jobs[1], write_flood, &flood);
     job_start(&jobs[2], read_once, &accepting);
     let_time_pass();
     wire_close(fds[0]);
@@ -353,7 +338,7 @@ static void close_wakes_body(void *arg) {
         job_join(&jobs[i]);
     }
     ck_assert_int_eq(reading.result, -EBADF);
-    ck_assert_int_eq(filling.result, -EBADF);
+    ck_assert_int_eq(flood.result, -EBADF);
     ck_assert_int_eq(accepting.result, -EBADF);
     wire_close(fds[1]);
 }

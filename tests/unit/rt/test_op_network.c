@@ -292,27 +292,14 @@ END_TEST
 
 // Waiting for room.
 
-struct filling {
-    int fd;
-    intptr_t result;
-};
-
-static void fill(void *arg) {
-    static char block[64 * 1024];
-    struct filling *filling = arg;
-    do {
-        filling->result = wire_write(filling->fd, block, sizeof(block));
-    } while (filling->result > 0);
-}
-
 static void full_body(void *arg) {
     void (*make)(int *) = *(void (*const *)(int *))arg;
     for (int way = 0; way < 2; way++) {
         int fds[2];
         struct job job;
         make(fds);
-        struct filling filling = {.fd = fds[0]};
-        job_start(&job, fill, &filling);
+        struct flood flood = {.fd = fds[0]};
+        job_start(&job, write_flood, &flood);
         let_time_pass(); // it waits for room now
         if (way == 0) {
             wire_close(fds[1]);
@@ -320,8 +307,8 @@ static void full_body(void *arg) {
             ck_assert_int_eq(ops()->shutdown_write(backend_current(), fds[0]), 0);
         }
         job_join(&job);
-        ck_assert_msg(filling.result == -EPIPE || (way == 0 && filling.result == -ECONNRESET),
-                      "a writer that waited got %d", (int)filling.result);
+        ck_assert_msg(flood.result == -EPIPE || (way == 0 && flood.result == -ECONNRESET),
+                      "a writer that waited got %d", (int)flood.result);
         if (way != 0) {
             wire_close(fds[1]);
         }

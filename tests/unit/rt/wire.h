@@ -179,6 +179,22 @@ static inline void start_reading(struct job *job, struct reading *reading, int f
     let_run();
 }
 
+/* Writes until something ends it: an error, a cancel. */
+struct flood {
+    int fd;
+    size_t sent;
+    intptr_t result;
+};
+
+static inline void write_flood(void *arg) {
+    static char block[64 * 1024];
+    struct flood *flood = arg;
+    do {
+        flood->result = wire_write(flood->fd, block, sizeof(block));
+        flood->sent += flood->result > 0 ? (size_t)flood->result : 0;
+    } while (flood->result > 0);
+}
+
 static inline void wire_close_pair(const int fds[2]) {
     wire_close(fds[0]);
     wire_close(fds[1]);

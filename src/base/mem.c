@@ -8,6 +8,7 @@
  */
 #include "base/mem.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
 static atomic_long live;
@@ -28,7 +29,7 @@ int mem_refuse_armed(void) {
     if (!atomic_load_explicit(&fail_always, memory_order_relaxed)) {
         atomic_store_explicit(&mem_fail_at, 0, memory_order_relaxed);
     }
-    return 1;
+    return -ENOMEM;
 }
 
 static void *counted(void *block) {

@@ -37,7 +37,8 @@ void mem_fail_nth(uint64_t n, int from_then_on);
 extern atomic_ullong mem_fail_at;
 int mem_refuse_armed(void);
 
-/* Returns whether the hook refuses this request; counts it. For doors that do not use malloc. */
+/* Returns -ENOMEM when the hook refuses this request, else 0; counts it. For doors that do not use
+ * malloc. */
 static inline int mem_refuse(void) {
     return likely(atomic_load_explicit(&mem_fail_at, memory_order_relaxed) == 0)
                ? 0

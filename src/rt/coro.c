@@ -13,26 +13,18 @@
 
 #include <string.h>
 
-int coro_make(struct loop *loop, size_t stack_size, size_t record_size, void (*entry)(void *record),
-              struct coro **out_coro) {
-    struct stack stack;
-    int rc = stack_take(&loop->stacks, stack_size, &stack);
-    if (unlikely(rc < 0)) {
-        return rc;
-    }
+struct coro *coro_make(struct loop *loop, struct stack stack, size_t record_size,
+                       void (*entry)(void *record)) {
     size_t record_room = (record_size + 63) & ~(size_t)63;
     char *record = stack.base + stack.size - record_room;
     struct coro *coro = (struct coro *)(void *)record;
-    sanitize_create(&coro->sanitize, stack.base, stack.size);
-    struct sanitize_fiber sanitize = coro->sanitize;
     memset(record, 0, record_room);
-    coro->sanitize = sanitize;
+    sanitize_create(&coro->sanitize, stack.base, stack.size);
     coro->loop = loop;
     coro->deadline_ns = JG_NEVER;
     coro->stack = stack;
     coro->sp = rt_switch_prepare(record, entry, record, loop->modes);
-    *out_coro = coro;
-    return 0;
+    return coro;
 }
 
 void coro_free(struct coro *coro) {

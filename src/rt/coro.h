@@ -58,12 +58,11 @@ union coro_record {
     char bytes[CORO_RECORD_SIZE];
 };
 
-/* Makes a coroutine on a stack of the loop's, which will call `entry(record)` when first switched to.
- * The record has `record_size` bytes at the stack's top, zeroed; its first member is the coro.
- *
- * Returns 0 and the record; -ENOMEM, -EAGAIN (mapping limit). */
-int coro_make(struct loop *loop, size_t stack_size, size_t record_size, void (*entry)(void *record),
-              struct coro **out_coro);
+/* Makes a coroutine on a stack taken from the loop's pool, which will call `entry(record)` when first
+ * switched to. The record has `record_size` bytes at the stack's top, zeroed; its first member is the
+ * coro, which is returned. */
+struct coro *coro_make(struct loop *loop, struct stack stack, size_t record_size,
+                       void (*entry)(void *record));
 
 /* Changes the name of one that runs: a watchdog may be reading it. */
 static inline void coro_rename(struct coro *coro, const char *name) {

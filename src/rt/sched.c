@@ -46,16 +46,6 @@ struct coro *sched_stand_in(void) {
     return self;
 }
 
-/* Behind all who are ready, which is just before the head. */
-static inline void push_ready(struct sched *here, struct coro *coro) {
-    struct coro *head = here->running;
-    struct coro *tail = head->prev;
-    coro->next = head;
-    coro->prev = tail;
-    tail->next = coro;
-    head->prev = coro;
-}
-
 static inline struct coro *loop_of(struct sched *here) {
     return &((struct loop *)(void *)here)->self.coro;
 }
@@ -75,7 +65,7 @@ static inline void switch_to(struct sched *here, struct coro *self, struct coro 
 __attribute__((noinline)) static struct coro *insert_loop(struct sched *here, struct coro *next) {
     struct coro *loop = loop_of(here);
     here->running = next;
-    push_ready(here, loop);
+    sched_ready(here, loop);
     return loop;
 }
 
@@ -143,7 +133,7 @@ static inline void make_ready(struct sched *here, struct coro *coro, intptr_t re
     if (coro->told) {
         deliver(coro);
     }
-    push_ready(here, coro);
+    sched_ready(here, coro);
 }
 
 /* One of an observed loop, or another thread's: then a misuse. */
@@ -175,16 +165,12 @@ void interrupt(struct coro *coro) {
     }
 }
 
-void sched_ready(struct coro *coro) {
-    push_ready((struct sched *)(void *)coro->loop, coro);
-}
-
 void sched_run_now(struct coro *next) {
     struct sched *here = sched_here;
     struct coro *self = here->running;
     must(self != loop_of(here));
     self->told = false;
-    push_ready(here, next); // the tail of a ring is just before its head
+    sched_ready(here, next); // the tail of a ring is just before its head
     observe(here, stops);
     observe(here, resumes, next);
     switch_to(here, self, next);

@@ -105,8 +105,15 @@ static inline bool sched_told(const struct coro *coro) {
 /* Runs the undo of what the coroutine is parked on, if it is parked and can be interrupted. */
 void interrupt(struct coro *coro);
 
-/* Puts a new coroutine at the end of the ready ring. */
-void sched_ready(struct coro *coro);
+/* Puts a coroutine at the end of its loop's ready ring: behind all who are in it, just before the head. */
+static inline void sched_ready(struct sched *here, struct coro *coro) {
+    struct coro *head = here->running;
+    struct coro *tail = head->prev;
+    coro->next = head;
+    coro->prev = tail;
+    tail->next = coro;
+    head->prev = coro;
+}
 
 /* Runs `next`, which is not in the ready ring, at once; the running task goes on when it suspends. */
 void sched_run_now(struct coro *next);

@@ -29,7 +29,6 @@ enum {
     MADV_GUARD_INSTALL_ = 102,
     PIDFD_SELF_ = -10000, // Linux 6.14, missing in Debian 12's headers as well
     GUARDS_AHEAD = 64,    // guards installed with one call
-    HOT_MOST = 1024,      // freed stacks per loop that keep their pages
     FIRST_CUT = 16,       // stacks in a class's first region; each next has twice as many
     LARGEST_CUT = 65536,  // stacks in a region at most
     MAPPINGS_LEFT = 4096, // of vm.max_map_count, for everybody else
@@ -37,10 +36,6 @@ enum {
 
 // The largest region, so that one loop's reserve stays far from the 47-bit address space.
 static const size_t LARGEST_REGION = (size_t)16 << 30;
-
-struct stack_free {
-    struct stack_free *next;
-};
 
 struct stack_region {
     struct stack_region *older;
@@ -138,20 +133,12 @@ static int install_guards(struct stack_region *region) {
     return kind == STACK_GUARD_LIGHT ? install_light(region) : install_mprotect(region);
 }
 
-static size_t class_of(size_t size_bytes) {
-    return (size_t)__builtin_ctzll(size_bytes) - (size_t)__builtin_ctzll(STACK_MIN);
-}
-
-int stack_round(size_t wished_bytes, size_t *out_size) {
-    if (wished_bytes > STACK_MAX) {
-        return -EINVAL;
-    }
+size_t stack_round(size_t wished_bytes) {
     size_t size = STACK_MIN;
-    while (size < wished_bytes) {
+    while (size < wished_bytes && size <= STACK_MAX) {
         size <<= 1;
     }
-    *out_size = size;
-    return 0;
+    return size <= STACK_MAX ? size : 0;
 }
 
 void stack_pool_init(struct stack_pool *pool) {
@@ -222,7 +209,7 @@ static int add_region(struct stack_pool *pool, size_t class, size_t size_bytes) 
 }
 
 static int cut_stack(struct stack_pool *pool, size_t size_bytes, struct stack *out_stack) {
-    size_t class = class_of(size_bytes);
+    size_t class = stack_class(size_bytes);
     if (pool->regions[class] == NULL || pool->regions[class]->cut == pool->regions[class]->count) {
         int rc = add_region(pool, class, size_bytes);
         if (rc < 0) {
@@ -245,68 +232,39 @@ static int cut_stack(struct stack_pool *pool, size_t size_bytes, struct stack *o
     return 0;
 }
 
-static struct stack_free *free_node(struct stack stack) {
-    return (struct stack_free *)(void *)(stack.base + stack.size - sizeof(struct stack_free));
-}
-
-static struct stack stack_of(struct stack_free *node, size_t size_bytes) {
-    return (struct stack){(char *)(node + 1) - size_bytes, size_bytes};
-}
-
-/* Takes the newest of a list of free stacks. */
-static struct stack pop_free(struct stack_free **list, size_t *count, size_t size_bytes) {
-    struct stack_free *node = *list;
-    *list = node->next;
-    (*count)--;
-    return stack_of(node, size_bytes);
-}
-
-/* Out of line, so that the usual way has no registers to save. */
-__attribute__((noinline)) static int take_beyond_hot(struct stack_pool *pool, size_t size_bytes,
-                                                     struct stack *out_stack) {
-    size_t class = class_of(size_bytes);
+int stack_refill(struct stack_pool *pool, size_t size_bytes) {
+    size_t class = stack_class(size_bytes);
     struct stack_cold *cold = &pool->cold[class];
-    if (mem_refuse()) {
+    struct stack stack;
+    if (mem_refuse() != 0) {
         return -ENOMEM;
     }
     if (pool->surplus[class] != NULL) {
-        *out_stack = pop_free(&pool->surplus[class], &pool->surplus_count, size_bytes);
+        stack = stack_pop(&pool->surplus[class], size_bytes);
+        pool->surplus_count--;
     } else if (cold->count > 0) {
-        *out_stack = (struct stack){cold->bases[--cold->count], size_bytes};
+        stack = (struct stack){cold->bases[--cold->count], size_bytes};
     } else {
-        return cut_stack(pool, size_bytes, out_stack);
+        int rc = cut_stack(pool, size_bytes, &stack);
+        if (rc < 0) {
+            return rc;
+        }
     }
+    stack_push(&pool->hot[class], stack);
+    pool->hot_count++;
     return 0;
 }
 
-int stack_take(struct stack_pool *pool, size_t size_bytes, struct stack *out_stack) {
-    size_t class = class_of(size_bytes);
-    if (unlikely(pool->hot[class] == NULL)) {
-        return take_beyond_hot(pool, size_bytes, out_stack);
-    }
-    if (unlikely(mem_refuse())) {
-        return -ENOMEM;
-    }
-    *out_stack = pop_free(&pool->hot[class], &pool->hot_count, size_bytes);
-    return 0;
-}
-
-void stack_give(struct stack_pool *pool, struct stack stack) {
-    size_t class = class_of(stack.size);
-    struct stack_free *node = free_node(stack);
-    bool hot = likely(pool->hot_count < HOT_MOST);
-    struct stack_free **list = hot ? &pool->hot[class] : &pool->surplus[class];
-    node->next = *list;
-    *list = node;
-    pool->hot_count += hot;
-    pool->surplus_count += !hot;
+void stack_give_surplus(struct stack_pool *pool, struct stack stack) {
+    stack_push(&pool->surplus[stack_class(stack.size)], stack);
+    pool->surplus_count++;
 }
 
 /* Gives the pages of one surplus stack back. Returns false without memory to note it down. */
 static bool cool(struct stack_pool *pool, size_t class) {
     struct stack_cold *cold = &pool->cold[class];
     if (cold->count == cold->cap) {
-        size_t cap = cold->cap == 0 ? HOT_MOST : cold->cap * 2;
+        size_t cap = cold->cap == 0 ? STACK_HOT_MOST : cold->cap * 2;
         char **bases = mem_resize(cold->bases, cap * sizeof(*bases));
         if (bases == NULL) {
             return false;
@@ -314,7 +272,8 @@ static bool cool(struct stack_pool *pool, size_t class) {
         cold->bases = bases;
         cold->cap = cap;
     }
-    struct stack stack = pop_free(&pool->surplus[class], &pool->surplus_count, STACK_MIN << class);
+    struct stack stack = stack_pop(&pool->surplus[class], STACK_MIN << class);
+    pool->surplus_count--;
     madvise(stack.base, stack.size, MADV_DONTNEED);
     cold->bases[cold->count++] = stack.base;
     return true;

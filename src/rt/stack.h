@@ -10,6 +10,10 @@
 #ifndef RT_STACK_H
 #define RT_STACK_H
 
+#include "base/check.h"
+#include "base/mem.h"
+
+#include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -18,6 +22,7 @@
 #define STACK_MIN ((size_t)16 * 1024)
 #define STACK_MAX ((size_t)1024 * 1024 * 1024)
 #define STACK_CLASSES 17
+#define STACK_HOT_MOST ((size_t)1024) // freed stacks per loop that keep their pages
 
 /* One stack: usable bytes [base, base + size). Two words, handed by value. */
 struct stack {
@@ -26,7 +31,11 @@ struct stack {
 };
 
 struct stack_region;
-struct stack_free;
+
+/* Lies in the topmost bytes of a free stack, the page that was touched anyway. */
+struct stack_free {
+    struct stack_free *next;
+};
 
 /* Free stacks without a page: nothing can be noted on them, so they are listed here. */
 struct stack_cold {
@@ -58,15 +67,53 @@ void stack_pool_init(struct stack_pool *pool);
 /* Unmaps everything; no stack of it may be in use. */
 void stack_pool_fini(struct stack_pool *pool);
 
-/* Rounds a wished size up to a class. Returns 0 or -EINVAL when it is above STACK_MAX. */
-int stack_round(size_t wished_bytes, size_t *out_size);
+/* A wished size rounded up to a class; 0 when it is above STACK_MAX. */
+size_t stack_round(size_t wished_bytes);
+
+/* The rare halves of stack_take and stack_give: puts a stack into the reserve, or one beside it. */
+int stack_refill(struct stack_pool *pool, size_t size_bytes);
+void stack_give_surplus(struct stack_pool *pool, struct stack stack);
+
+static inline size_t stack_class(size_t size_bytes) {
+    return (size_t)__builtin_ctzll(size_bytes) - (size_t)__builtin_ctzll(STACK_MIN);
+}
+
+static inline void stack_push(struct stack_free **list, struct stack stack) {
+    char *top = stack.base + stack.size;
+    struct stack_free *node = (struct stack_free *)(void *)(top - sizeof(*node));
+    node->next = *list;
+    *list = node;
+}
+
+/* Takes the newest of a list of free stacks, which is not empty. */
+static inline struct stack stack_pop(struct stack_free **list, size_t size_bytes) {
+    struct stack_free *node = *list;
+    *list = node->next;
+    return (struct stack){(char *)(node + 1) - size_bytes, size_bytes};
+}
 
 /* Hands out a stack of a rounded size. Returns 0; -ENOMEM; -EAGAIN at the mapping limit. */
-int stack_take(struct stack_pool *pool, size_t size_bytes, struct stack *out_stack);
+static inline int stack_take(struct stack_pool *pool, size_t size_bytes, struct stack *out_stack) {
+    struct stack_free **hot = &pool->hot[stack_class(size_bytes)];
+    int rc = likely(*hot != NULL) ? mem_refuse() : stack_refill(pool, size_bytes);
+    if (unlikely(rc != 0)) {
+        return rc;
+    }
+    *out_stack = stack_pop(hot, size_bytes);
+    pool->hot_count--;
+    return 0;
+}
 
 /* Takes a stack back. The caller may still be running on it: only its top bytes are written, where
  * the coroutine's record was. */
-void stack_give(struct stack_pool *pool, struct stack stack);
+static inline void stack_give(struct stack_pool *pool, struct stack stack) {
+    if (unlikely(pool->hot_count >= STACK_HOT_MOST)) {
+        stack_give_surplus(pool, stack);
+        return;
+    }
+    stack_push(&pool->hot[stack_class(stack.size)], stack);
+    pool->hot_count++;
+}
 
 /* Gives the pages of freed stacks beyond a reserve back to the kernel, at most `most` of them. */
 void stack_trim(struct stack_pool *pool, unsigned most);

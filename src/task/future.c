@@ -162,12 +162,19 @@ struct future_wait {
 };
 
 /* The record may be gone by the time the waiter runs: what it needs is taken now. */
+/* Apart, so that the usual way has no registers to save. */
+__attribute__((noinline)) static void fire_failed(struct future_wait *waiting, jg_future *future) {
+    waiting->error = future_error(future);
+    wake(&waiting->wait, future->result);
+}
+
 static void fire_wait(jg_watch *watch, jg_future *future) {
     struct future_wait *waiting = container_of(watch, struct future_wait, watch);
     if (unlikely(jg_failed(future->result))) {
-        waiting->error = future_error(future);
+        fire_failed(waiting, future);
+    } else {
+        wake(&waiting->wait, future->result);
     }
-    wake(&waiting->wait, future->result);
 }
 
 static void undo_leave(struct wait *wait) {
@@ -201,19 +208,10 @@ __attribute__((cold, noinline)) static intptr_t asked_before(struct coro *self, 
     return future->done ? sched_refuse(self) : 0;
 }
 
-/* Without a loop nobody could settle it; only a deadline can have ended the wait. */
-__attribute__((cold, noinline)) static void give_up(struct future_wait *waiting, intptr_t result) {
-    future_unwatch(&waiting->watch);
-    if (waiting->victim != NULL && result == -ECANCELED) {
-        jg_future_cancel(waiting->victim);
-    }
-}
-
 static intptr_t read_settled(jg_future *future);
 
 /* Without a loop: blocks until its owner has settled it. */
-__attribute__((cold, noinline)) static intptr_t block(struct coro *self, jg_future *future,
-                                                      jg_future *victim) {
+static intptr_t block(struct coro *self, jg_future *future, jg_future *victim) {
     int rc = self->attention != 0 ? sched_refuse(self)
                                   : future->owner->block(future, self->deadline_ns);
     if (rc == -ETIMEDOUT) {
@@ -225,11 +223,30 @@ __attribute__((cold, noinline)) static intptr_t block(struct coro *self, jg_futu
     return rc < 0 ? rc : read_settled(future);
 }
 
-intptr_t future_await(jg_future *future, jg_future *victim) {
+/* Without a loop, and without an owner nobody could settle it: only a deadline can end the wait. */
+__attribute__((cold, noinline)) static intptr_t await_without_loop(jg_future *future,
+                                                                   jg_future *victim) {
     struct coro *self = sched_current();
-    if (unlikely(self->loop == NULL && future->owner != NULL)) {
+    if (future->owner != NULL) {
         return block(self, future, victim);
     }
+    intptr_t result = self->attention != 0 ? asked_before(self, future, victim) : 0;
+    if (result == 0) {
+        struct wait wait = {0};
+        result = park(&wait);
+        if (victim != NULL && result == -ECANCELED) {
+            jg_future_cancel(victim);
+        }
+    }
+    return result;
+}
+
+intptr_t future_await(jg_future *future, jg_future *victim) {
+    struct sched *here = sched_here;
+    if (unlikely(here == NULL)) {
+        return await_without_loop(future, victim);
+    }
+    struct coro *self = here->running;
     struct future_wait waiting; // hot: what is not needed is not written
     waiting.wait.undo = victim != NULL ? undo_pass_on : undo_leave;
     waiting.wait.kind = future->of_task ? &task_wait : &plain_wait;
@@ -245,9 +262,6 @@ intptr_t future_await(jg_future *future, jg_future *victim) {
     }
     future_watch(future, &waiting.watch);
     intptr_t result = park(&waiting.wait);
-    if (unlikely(self->loop == NULL)) {
-        give_up(&waiting, result);
-    }
     if (unlikely(waiting.error != NULL)) {
         error_keep(task_current(), waiting.error);
     }

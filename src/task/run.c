@@ -63,7 +63,8 @@ int task_seed(uint64_t wished, uint64_t *out_seed) {
 }
 
 int task_stack_size(size_t wished, size_t *out_size) {
-    return stack_round(wished != 0 ? wished : STACK_DEFAULT, out_size);
+    *out_size = stack_round(wished != 0 ? wished : STACK_DEFAULT);
+    return *out_size != 0 ? 0 : -EINVAL;
 }
 
 int task_loop_options(const jg_run_options *options, struct loop_options *out) {

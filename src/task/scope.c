@@ -186,24 +186,19 @@ static int64_t nearest_deadline(const jg_scope *scope) {
     return nearest;
 }
 
-void scope_root_open(struct jg_task *task, jg_scope *parent) {
-    jg_scope *root = &task->root;
-    root->deadline_ns = JG_NEVER;
-    root->task = task;
-    task->innermost = root;
-    if (parent != NULL) {
-        link_below(root, parent);
-        root->effective = parent->effective;
-        show(task);
-    }
+void scope_root_link(struct jg_task *task, jg_scope *parent) {
+    link_below(&task->root, parent);
+    task->root.effective = parent->effective;
+    show(task);
 }
 
-void scope_root_close(struct jg_task *task) {
-    if (task->innermost != &task->root) {
-        check_misuse("task %s ended inside a scope or group it had opened", task->coro.name);
-    }
+void scope_root_unlink(struct jg_task *task) {
     unlink_scope(&task->root);
     task->root.parent = NULL;
+}
+
+void scope_left_open(const struct jg_task *task) {
+    check_misuse("task %s ended inside a scope or group it had opened", task->coro.name);
 }
 
 void jg_scope_open(jg_scope *scope, int64_t deadline_ns, bool shield) {

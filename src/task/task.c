@@ -96,7 +96,7 @@ static void finish(struct jg_task *task, intptr_t result) {
     }
     scope_root_close(task);
     list_remove(&task->siblings);
-    if (task->held) {
+    if (task->held && !task->joining) { // else whoever joins it is about to end the handle
         list_append(&loop->ended, &task->siblings);
     }
     loop->live--;
@@ -142,20 +142,17 @@ static void run_task(void *record) {
     coro_switch_last(self, next);
 }
 
-static const jg_spawn_options no_options;
-
 static struct jg_task *refuse(struct jg_task *spawner, const jg_spawn_options *options, void *arg,
                               int code) {
-    if (options->drop_arg != NULL) {
+    if (options != NULL && options->drop_arg != NULL) {
         options->drop_arg(arg);
     }
     spawner->spawn_error = code; // last: dropping may spawn
     return NULL;
 }
 
-/* Whether a task may be started now, and with how large a stack. */
-static int admit(const struct coro *spawner, const jg_spawn_options *options,
-                 size_t *out_stack_size) {
+/* Whether a task may be started now. */
+static int admit(const struct coro *spawner, const jg_group *group) {
     const struct loop *loop = spawner->loop;
     if (loop == NULL) {
         return -ENXIO;
@@ -163,7 +160,6 @@ static int admit(const struct coro *spawner, const jg_spawn_options *options,
     if (unlikely(spawner->attention & ATTENTION_FORKED)) {
         return -ECHILD; // the loop that would run it stayed with the parent
     }
-    const jg_group *group = options->group;
     bool closing = ((const struct task_loop *)(const void *)loop)->closing && group == NULL;
     if (closing ||
         (group != NULL && group->closed)) { // who opened it may be gone: nothing else is read
@@ -172,11 +168,13 @@ static int admit(const struct coro *spawner, const jg_spawn_options *options,
     if (group != NULL && unlikely(group->scope.task->coro.loop != loop)) {
         check_misuse("a task is spawned into a group of another loop or thread");
     }
-    if (group != NULL && group->aborting) {
-        return -ECANCELED;
-    }
-    *out_stack_size = loop->stack_size;
-    return options->stack_size == 0 ? 0 : stack_round(options->stack_size, out_stack_size);
+    return group != NULL && group->aborting ? -ECANCELED : 0;
+}
+
+/* Takes the stack for a task. Returns 0; -EINVAL for a size no stack has; what stack_take says. */
+static inline int take_stack(struct loop *loop, size_t wished_bytes, struct stack *out_stack) {
+    size_t size = likely(wished_bytes == 0) ? loop->stack_size : stack_round(wished_bytes);
+    return size != 0 ? stack_take(&loop->stacks, size, out_stack) : -EINVAL;
 }
 
 /* Somebody looks on, or the task is to run at once. */
@@ -185,7 +183,7 @@ __attribute__((noinline)) static void begin_unusual(struct coro *coro, bool eage
     if (eager && !(sched_current()->attention & ATTENTION_NO_SUSPEND)) {
         sched_run_now(coro);
     } else {
-        sched_ready(coro);
+        sched_ready(&coro->loop->sched, coro);
     }
 }
 
@@ -193,42 +191,46 @@ struct jg_task *task_start(jg_fn *fn, void *arg, const jg_spawn_options *options
                            bool held) {
     struct jg_task *spawner = task_current();
     struct loop *loop = spawner->coro.loop;
-    struct coro *coro = NULL;
-    size_t stack_size = 0;
-    options = options != NULL ? options : &no_options;
-    int rc = admit(&spawner->coro, options, &stack_size);
+    jg_group *group = options != NULL ? options->group : NULL;
+    struct stack stack;
+    int rc = admit(&spawner->coro, group);
     if (likely(rc == 0)) {
-        rc = coro_make(loop, stack_size, sizeof(struct jg_task), run_task, &coro);
+        rc = take_stack(loop, options != NULL ? options->stack_size : 0, &stack);
     }
     if (unlikely(rc < 0)) {
         return refuse(spawner, options, arg, rc);
     }
+    struct coro *coro = coro_make(loop, stack, sizeof(struct jg_task), run_task);
     struct jg_task *task = (struct jg_task *)(void *)coro;
-    coro->name = options->name != NULL ? options->name : site;
-    coro->edge = options->edge;
+    coro->name = site;
     task->site = site;
     task->fn = fn;
     task->arg = arg;
-    task->group = options->group;
-    task->drop_arg = options->drop_arg;
-    task->drop_result = options->drop_result;
+    task->group = group;
     task->future.of_task = true;
+    if (options != NULL) {
+        coro->name = options->name != NULL ? options->name : site;
+        coro->edge = options->edge;
+        task->drop_arg = options->drop_arg;
+        task->drop_result = options->drop_result;
+    }
     if (unlikely(spawner->locals != NULL)) {
         task->locals = locals_ref(spawner->locals);
     }
     task->held = held;
-    scope_root_open(task, task->group != NULL ? &task->group->scope : NULL);
-    if (task->group != NULL) {
-        task->group->live++;
+    scope_root_open(task, group != NULL ? &group->scope : NULL);
+    if (group != NULL) {
+        group->live++;
     }
     struct task_loop *tasks = task_loop_of(task);
     list_append(&tasks->tasks, &task->siblings);
     tasks->live++;
     tasks->spawned++;
-    if (likely(((uintptr_t)loop->sched.observer | options->eager) == 0)) { // one test for both
-        sched_ready(coro);
+    bool eager = options != NULL && options->eager;
+    if (likely(((uintptr_t)loop->sched.observer | eager) == 0)) { // one test for both
+        sched_ready(&loop->sched, coro);
     } else {
-        begin_unusual(coro, options->eager);
+        begin_unusual(coro, eager);
     }
     return task;
 }

@@ -94,9 +94,29 @@ static inline int64_t deadline_after_ms(int64_t timeout_ms) {
     return timeout_ms < 0 ? JG_NEVER : clock_add_ms(loop_now_ns(), timeout_ms);
 }
 
-/* Closes every scope a task left open, as a misuse, and takes the root out of the tree. scope.c */
-void scope_root_open(struct jg_task *task, jg_scope *parent);
-void scope_root_close(struct jg_task *task);
+/* Opens a new task's root scope, below its group's if `parent` is not NULL; closes it when the task ends,
+ * who may have left no other open. A root without a parent is in no tree. scope.c */
+void scope_root_link(struct jg_task *task, jg_scope *parent);
+void scope_root_unlink(struct jg_task *task);
+_Noreturn void scope_left_open(const struct jg_task *task) __attribute__((cold));
+
+static inline void scope_root_open(struct jg_task *task, jg_scope *parent) {
+    task->root.deadline_ns = JG_NEVER;
+    task->root.task = task;
+    task->innermost = &task->root;
+    if (parent != NULL) {
+        scope_root_link(task, parent);
+    }
+}
+
+static inline void scope_root_close(struct jg_task *task) {
+    if (unlikely(task->innermost != &task->root)) {
+        scope_left_open(task);
+    }
+    if (task->root.parent != NULL) {
+        scope_root_unlink(task);
+    }
+}
 
 /* One more cancel request on a scope, and one taken back. scope.c */
 void scope_request(jg_scope *scope);

@@ -147,7 +147,6 @@ static void enter(void *record) {
 
 static void overflow_among_neighbours(void *arg) {
     struct loop loop;
-    struct coro *coro;
     static char alternate[64 * 1024];
     const stack_t own_stack = {.ss_sp = alternate, .ss_size = sizeof(alternate)};
     const struct sigaction action = {.sa_handler = check_neighbours, .sa_flags = SA_ONSTACK};
@@ -162,12 +161,13 @@ static void overflow_among_neighbours(void *arg) {
     }
     victim = NEIGHBOURS / 2;
     stack_give(&loop.stacks, neighbours[victim]);
-    if (coro_make(&loop, STACK_MIN, sizeof(struct entry), enter, &coro) < 0 ||
-        coro->stack.base != neighbours[victim].base) {
+    struct stack stack;
+    if (stack_take(&loop.stacks, STACK_MIN, &stack) < 0 || stack.base != neighbours[victim].base) {
         _exit(4);
     }
+    struct coro *coro = coro_make(&loop, stack, sizeof(struct entry), enter);
     ((struct entry *)(void *)coro)->shape = *(void (*const *)(void))arg;
-    sched_ready(coro);
+    sched_ready(&loop.sched, coro);
     const bool never = false;
     loop_run(&loop, &never);
 }

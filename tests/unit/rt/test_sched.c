@@ -454,7 +454,7 @@ static void make_body(void *arg) {
     ck_assert_uint_eq((uintptr_t)job.coro % 64, 0);
     ck_assert_ptr_eq(job.coro->loop, loop);
     ck_assert_uint_eq(job.coro->attention, 0);
-    sched_ready(job.coro);
+    sched_ready(&job.coro->loop->sched, job.coro);
     job_join(&job);
     ck_assert(ran);
 }

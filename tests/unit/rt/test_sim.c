@@ -283,7 +283,7 @@ static void run_stuck(void *arg) {
     world_open(&loop, "sim", 1);
     loop.on_stuck = report_stuck;
     ck_assert_int_eq(job_make(&loop, &job, park_for_ever, NULL), 0);
-    sched_ready(job.coro);
+    sched_ready(&job.coro->loop->sched, job.coro);
     loop_run(&loop, &job.done);
 }
 

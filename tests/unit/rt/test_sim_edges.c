@@ -333,7 +333,7 @@ START_TEST(the_first_of_two_faults_counts) {
     struct job job;
     ck_assert_int_eq(loop_open(&loop, &options), 0);
     ck_assert_int_eq(job_make(&loop, &job, faults_body, NULL), 0);
-    sched_ready(job.coro);
+    sched_ready(&job.coro->loop->sched, job.coro);
     loop_run(&loop, &job.done);
     world_close(&loop);
 }

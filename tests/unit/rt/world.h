@@ -72,11 +72,13 @@ static void *job_thread(void *arg) {
     return NULL;
 }
 
-/* Makes the job's coroutine, which somebody has to make ready. Returns what coro_make says. */
+/* Makes the job's coroutine, which somebody has to make ready. Returns what stack_take says. */
 static inline int job_make(struct loop *loop, struct job *job, void (*fn)(void *arg), void *arg) {
     *job = (struct job){.fn = fn, .arg = arg};
-    int rc = coro_make(loop, WORLD_STACK, sizeof(struct job_record), job_run, &job->coro);
+    struct stack stack;
+    int rc = stack_take(&loop->stacks, WORLD_STACK, &stack);
     if (rc == 0) {
+        job->coro = coro_make(loop, stack, sizeof(struct job_record), job_run);
         ((struct job_record *)(void *)job->coro)->job = job;
         job->coro->name = "job";
     }
@@ -87,7 +89,7 @@ static inline void job_start(struct job *job, void (*fn)(void *arg), void *arg) 
     struct loop *loop = sched_current()->loop;
     if (loop != NULL) {
         ck_assert_int_eq(job_make(loop, job, fn, arg), 0);
-        sched_ready(job->coro);
+        sched_ready(&loop->sched, job->coro);
         return;
     }
     *job = (struct job){.fn = fn, .arg = arg};
@@ -148,7 +150,7 @@ static inline void world_run(const char *backend, uint64_t seed, void (*body)(vo
     long blocks = mem_live();
     world_open(&loop, backend, seed);
     ck_assert_int_eq(job_make(&loop, &main_job, body, arg), 0);
-    sched_ready(main_job.coro);
+    sched_ready(&main_job.coro->loop->sched, main_job.coro);
     loop_run(&loop, &main_job.done);
     world_close(&loop);
     ck_assert_int_eq(mem_live(), blocks);

@@ -23,7 +23,7 @@ struct coro *coro_make(struct loop *loop, struct stack stack, size_t record_size
     coro->loop = loop;
     coro->deadline_ns = JG_NEVER;
     coro->stack = stack;
-    coro->sp = rt_switch_prepare(record, entry, record, loop->modes);
+    coro->sp = rt_switch_prepare(record, entry, loop->modes);
     return coro;
 }
 

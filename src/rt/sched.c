@@ -148,13 +148,13 @@ __attribute__((cold, noinline)) static void wake_seen(struct sched *here, struct
 
 void wake(struct wait *wait, intptr_t result) {
     struct coro *coro = wait->coro;
-    struct sched *here = (struct sched *)(void *)coro->loop;
+    struct sched *here = sched_unseen; // known at once; coro->loop is only what it is compared with
     must(coro->parked == wait);
     wait->result = result;
-    if (likely(here == sched_unseen)) {
+    if (likely((struct sched *)(void *)coro->loop == here)) {
         make_ready(here, coro, result);
     } else {
-        wake_seen(here, wait);
+        wake_seen((struct sched *)(void *)coro->loop, wait);
     }
 }
 
@@ -307,7 +307,7 @@ void sched_after_fork(void (*entry)(void *arg), void *arg) {
         struct new_life *life = (struct new_life *)(below & ~(uintptr_t)63);
         *life = (struct new_life){
             .coro = {.sanitize = loop->self.coro.sanitize}, .entry = entry, .arg = arg};
-        life->coro.sp = rt_switch_prepare(life, begin_anew, life, rt_switch_modes());
+        life->coro.sp = rt_switch_prepare(life, begin_anew, rt_switch_modes());
         coro_switch_last(self, &life->coro);
     }
     entry(arg);

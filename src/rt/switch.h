@@ -23,8 +23,8 @@
 #endif
 
 /* Lays out a fresh stack below `top` (16-byte aligned) so that the first switch to the returned stack
- * pointer calls `entry(arg)`, which must never return, with these floating-point modes.
- * rt_switch_modes() reads those of the running code; it takes longer than all the rest. */
-void *rt_switch_prepare(void *top, void (*entry)(void *arg), void *arg, uint64_t modes);
+ * pointer calls `entry(word)`, which must never return, with the word given to that switch and these
+ * floating-point modes. rt_switch_modes() reads those of the running code; it takes longer than all the rest. */
+void *rt_switch_prepare(void *top, void (*entry)(void *word), uint64_t modes);
 
 #endif

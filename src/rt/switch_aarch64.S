@@ -5,7 +5,7 @@
  *              +0 x19-x28, +80 x29, +88 where to go on, +96 FPCR; 112 bytes
  * Invariant  the layout equals what rt_switch_prepare builds; the unwind rules hold on both stacks.
  * Called by  rt_switch in switch_aarch64.h: entered by a jump, with x0 = where to save the stack
- *            pointer, x1 = the stack pointer to go on with, x30 = where to go on later.
+ *            pointer, x1 = the stack pointer to go on with, x30 = where to go on later; x2 is kept.
  * Why        neither entered by bl nor left by ret: the return predictor's own stack would get out of
  *            step. FPCR is written only when it differs: writing it drains the pipeline.
  */
@@ -73,14 +73,14 @@ rt_switch_resume:
         .cfi_endproc
         .size   rt_switch_jump, . - rt_switch_jump
 
-        /* First activation of a stack: x19 is the function, x20 its argument. */
+        /* First activation of a stack: x19 is the function, x2 the word of the switch. */
         .type   rt_switch_entry, %function
         .p2align 4
 rt_switch_entry:
         .cfi_startproc
         .cfi_undefined x30
         .cfi_undefined x29
-        mov     x0, x20
+        mov     x0, x2
         mov     x29, #0
         mov     x30, #0
         br      x19
@@ -94,10 +94,10 @@ rt_switch_entry:
 rt_switch_prepare:
         .cfi_startproc
         sub     x9, x0, #112
-        stp     x1, x2, [x9, #0]
+        str     x1, [x9, #0]
         adr     x10, rt_switch_entry
         stp     xzr, x10, [x9, #80]
-        str     x3, [x9, #96]
+        str     x2, [x9, #96]
         mov     x0, x9
         ret
         .cfi_endproc

@@ -78,7 +78,7 @@ rt_switch_resume:
         .cfi_endproc
         .size   rt_switch_jump, . - rt_switch_jump
 
-        /* First activation of a stack: rbx is the function, r12 its argument. The end of every
+        /* First activation of a stack: rbx is the function, rdx the word of the switch. The end of every
          * back trace: no return address, no frame below. A jump, as the function never returns: a
          * call would leave its mark on the return predictor. */
         .type   rt_switch_entry, @function
@@ -87,7 +87,7 @@ rt_switch_entry:
         .cfi_startproc
         .cfi_undefined rip
         .cfi_undefined rbp
-        movq    %r12, %rdi
+        movq    %rdx, %rdi
         pushq   $0
         notrack jmp *%rbx
         .cfi_endproc
@@ -101,8 +101,7 @@ rt_switch_prepare:
         .cfi_startproc
         endbr64
         leaq    -192(%rdi), %rax
-        movq    %rcx, (%rax)
-        movq    %rdx, 32(%rax)
+        movq    %rdx, (%rax)
         movq    %rsi, 40(%rax)
         movq    $0, 48(%rax)
         leaq    rt_switch_entry(%rip), %rcx

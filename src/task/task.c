@@ -152,23 +152,23 @@ static struct jg_task *refuse(struct jg_task *spawner, const jg_spawn_options *o
 }
 
 /* Whether a task may be started now. */
-static int admit(const struct coro *spawner, const jg_group *group) {
-    const struct loop *loop = spawner->loop;
+static int admit(const struct coro *spawner, const struct task_loop *loop, const jg_group *group) {
     if (loop == NULL) {
         return -ENXIO;
     }
     if (unlikely(spawner->attention & ATTENTION_FORKED)) {
         return -ECHILD; // the loop that would run it stayed with the parent
     }
-    bool closing = ((const struct task_loop *)(const void *)loop)->closing && group == NULL;
-    if (closing ||
-        (group != NULL && group->closed)) { // who opened it may be gone: nothing else is read
+    if (group == NULL) {
+        return loop->closing ? -ECANCELED : 0;
+    }
+    if (group->closed) { // who opened it may be gone: nothing else is read
         return -ECANCELED;
     }
-    if (group != NULL && unlikely(group->scope.task->coro.loop != loop)) {
+    if (unlikely(group->scope.task->coro.loop != &loop->loop)) {
         check_misuse("a task is spawned into a group of another loop or thread");
     }
-    return group != NULL && group->aborting ? -ECANCELED : 0;
+    return group->aborting ? -ECANCELED : 0;
 }
 
 /* Takes the stack for a task. Returns 0; -EINVAL for a size no stack has; what stack_take says. */
@@ -190,17 +190,17 @@ __attribute__((noinline)) static void begin_unusual(struct coro *coro, bool eage
 struct jg_task *task_start(jg_fn *fn, void *arg, const jg_spawn_options *options, const char *site,
                            bool held) {
     struct jg_task *spawner = task_current();
-    struct loop *loop = spawner->coro.loop;
+    struct task_loop *loop = task_loop_here();
     jg_group *group = options != NULL ? options->group : NULL;
     struct stack stack;
-    int rc = admit(&spawner->coro, group);
+    int rc = admit(&spawner->coro, loop, group);
     if (likely(rc == 0)) {
-        rc = take_stack(loop, options != NULL ? options->stack_size : 0, &stack);
+        rc = take_stack(&loop->loop, options != NULL ? options->stack_size : 0, &stack);
     }
     if (unlikely(rc < 0)) {
         return refuse(spawner, options, arg, rc);
     }
-    struct coro *coro = coro_make(loop, stack, sizeof(struct jg_task), run_task);
+    struct coro *coro = coro_make(&loop->loop, stack, sizeof(struct jg_task), run_task);
     struct jg_task *task = (struct jg_task *)(void *)coro;
     coro->name = site;
     task->site = site;
@@ -222,13 +222,12 @@ struct jg_task *task_start(jg_fn *fn, void *arg, const jg_spawn_options *options
     if (group != NULL) {
         group->live++;
     }
-    struct task_loop *tasks = task_loop_of(task);
-    list_append(&tasks->tasks, &task->siblings);
-    tasks->live++;
-    tasks->spawned++;
+    list_append(&loop->tasks, &task->siblings);
+    loop->live++;
+    loop->spawned++;
     bool eager = options != NULL && options->eager;
-    if (likely(((uintptr_t)loop->sched.observer | eager) == 0)) { // one test for both
-        sched_ready(&loop->sched, coro);
+    if (likely(((uintptr_t)loop->loop.sched.observer | eager) == 0)) { // one test for both
+        sched_ready(&loop->loop.sched, coro);
     } else {
         begin_unusual(coro, eager);
     }

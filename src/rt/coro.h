@@ -40,7 +40,7 @@ struct coro {
     uint64_t spin_round;
     bool edge;             // a refusal uses the cancel up
     bool delivered;        // the cancel that stands was seen: some suspend returned -ECANCELED
-    bool told;             // its newest wake delivered a cancel; see sched_told
+    bool told;             // woken with a cancel, not run since: one that comes now is seen with it
     int errno_kept;        // while it does not run
     struct stack stack;    // base NULL: the thread's own
     const char *name;      // for people

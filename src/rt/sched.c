@@ -109,6 +109,7 @@ intptr_t park(struct wait *wait) {
     wait->coro = self;
     self->parked = wait;
     switch_to(here, self, remove_running(here, self));
+    wait->coro->told = false;
     return wait->result;
 }
 
@@ -129,8 +130,8 @@ static void deliver(struct coro *coro) {
 /* The rest of a wake. */
 static inline void make_ready(struct sched *here, struct coro *coro, intptr_t result) {
     coro->parked = NULL;
-    coro->told = result == -ECANCELED && (coro->attention & ATTENTION_CANCEL);
-    if (coro->told) {
+    if (result == -ECANCELED && (coro->attention & ATTENTION_CANCEL)) {
+        coro->told = true;
         deliver(coro);
     }
     sched_ready(here, coro);
@@ -169,7 +170,6 @@ void sched_run_now(struct coro *next) {
     struct sched *here = sched_here;
     struct coro *self = here->running;
     must(self != loop_of(here));
-    self->told = false;
     sched_ready(here, next); // the tail of a ring is just before its head
     observe(here, stops);
     observe(here, resumes, next);
@@ -179,7 +179,6 @@ void sched_run_now(struct coro *next) {
 /* Inline: the hottest path of all. */
 static inline void yield_now(struct sched *here, struct coro *self) {
     struct coro *next = self->next;
-    self->told = false;
     if (unlikely(--here->budget < 0)) {
         switch_to(here, self, insert_loop(here, next));
     } else if (next != self) { // else alone, and the loop need not look yet

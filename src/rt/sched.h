@@ -96,12 +96,6 @@ intptr_t park_checked(struct wait *wait);
 /* Makes the parked coroutine ready with this result. Loop thread only. */
 void wake(struct wait *wait, intptr_t result);
 
-/* Whether the coroutine was woken with a cancel and has not run since: a cancel that comes now is seen by
- * the same refusal. */
-static inline bool sched_told(const struct coro *coro) {
-    return coro->told && coro->parked == NULL && sched_here->running != coro;
-}
-
 /* Runs the undo of what the coroutine is parked on, if it is parked and can be interrupted. */
 void interrupt(struct coro *coro);
 

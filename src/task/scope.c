@@ -101,7 +101,7 @@ static void spread_one(jg_scope *top) {
         changed = effective != scope->effective;
         scope->effective = effective;
         // Also when a shield keeps it away for now; not when the same refusal will tell of it.
-        if (changed && effective && (!sched_told(&scope->task->coro) || shielded_from(scope))) {
+        if (changed && effective && (!scope->task->coro.told || shielded_from(scope))) {
             scope->task->coro.delivered = false;
         }
         if (scope != scope->task->innermost) {
@@ -151,7 +151,7 @@ static void spread_reason(jg_scope *scope, bool was_effective) {
     }
     if (shielded_from(scope)) {
         task->coro.delivered = false;
-    } else if (!sched_told(&task->coro)) {
+    } else if (!task->coro.told) {
         hit(task);
     }
 }

@@ -28,7 +28,10 @@ static bool scenario_disturbed;
 
 #include "base/mem.h"
 
+#include <juggle/debug.h>
 #include <juggle/sim.h>
+#include <stdlib.h>
+#include <string.h>
 
 struct scenario {
     const char *name; // with its place, as jg_run_at wants it
@@ -64,6 +67,22 @@ SCENARIOS(SCENARIO_DEFINE)
 /* Their names, for FIXTURE_MAIN: `SCENARIOS(SCENARIO_NAME)`. */
 #define SCENARIO_NAME(name, check) name,
 
+/* Whether this run is one beside the usual, in debug mode or traced, and should be short. */
+static inline bool scenario_brief(void) {
+    return getenv("FIXTURE_BRIEF") != NULL;
+}
+
+static inline uint64_t scenario_seeds(uint64_t usual, uint64_t brief) {
+    return scenario_brief() && brief < usual ? brief : usual;
+}
+
+/* Debug mode must not say what is not so: only strays leaves something behind. That a machine is busy, and
+ * a step slow, is no fault. */
+static inline void scenario_hear(const jg_debug_report *report) {
+    bool stray = report->kind == JG_DEBUG_TASK_LEAK && strcmp(report->task, "strays_live") == 0;
+    ck_assert_msg(stray || report->kind == JG_DEBUG_SLOW, "reported: %s", report->text);
+}
+
 static inline void scenario_end(const struct scenario *scenario, long blocks) {
     if (scenario->check != NULL) {
         scenario->check();
@@ -78,6 +97,7 @@ static inline intptr_t scenario_play(const struct scenario *scenario, uint64_t s
                                      void *arg) {
     const jg_run_options options = {.backend = "sim", .seed = seed, .stack_size = 128 * 1024};
     long blocks = mem_live();
+    jg_debug_on_report(scenario_hear);
     intptr_t rc = jg_run_at(run != NULL ? run : scenario->run, arg, &options, scenario->name);
     scenario_end(scenario, blocks);
     return rc;
@@ -90,6 +110,7 @@ static inline intptr_t scenario_play_in(const struct scenario *scenario, uint64_
     options.seed = seed;
     options.stack_size = 128 * 1024;
     long blocks = mem_live();
+    jg_debug_on_report(scenario_hear);
     intptr_t rc = jg_sim_run_at(scenario->run, NULL, &options, scenario->name);
     scenario_end(scenario, blocks);
     return rc;

@@ -225,6 +225,9 @@ static intptr_t words_run(void *arg) {
         jg_group_spawn(group, words_set, &words);
     }
     ck_assert_int_eq(words.wrong, 0);
+    for (int i = 0; i < 3; i++) {
+        jg_future_fini(&words.futures[i]); // who was to set it may have been cancelled
+    }
     return 0;
 }
 

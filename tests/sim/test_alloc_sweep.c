@@ -25,7 +25,7 @@ static bool play_refusing(const struct scenario *scenario, uint64_t seed, uint64
 }
 
 static void scenario_sweep(const struct scenario *scenario) {
-    for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+    for (uint64_t seed = 1; seed <= scenario_seeds(SEEDS, 1); seed++) {
         uint64_t n = 1;
         scenario_disturbed = true;
         while (play_refusing(scenario, seed, n, true)) {

@@ -21,7 +21,7 @@ enum { SEEDS = 1 };
 enum { SEEDS = 3 };
 #endif
 
-enum { VICTIMS = 8, MERCY_TURNS = 3 };
+enum { VICTIMS = 8, MERCY_TURNS = 3, BRIEF_STEP = 9 };
 
 static const int64_t FAR_NS = INT64_MAX / 2; // of the virtual clock
 
@@ -105,12 +105,13 @@ static uint64_t play_struck(const struct scenario *scenario, uint64_t seed, uint
 static void scenario_sweep(const struct scenario *scenario) {
     unsigned struck = 0;
     unsigned taken_back = 0;
-    for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+    uint64_t step = scenario_brief() ? BRIEF_STEP : 1;
+    for (uint64_t seed = 1; seed <= scenario_seeds(SEEDS, 1); seed++) {
         uint64_t turns = play_struck(scenario, seed, UINT64_MAX, 0, false);
         ck_assert_uint_gt(turns, 3);
         scenario_disturbed = true;
         for (size_t victim = 0; victim < VICTIMS; victim++) {
-            for (uint64_t turn = 2; turn <= turns; turn++) {
+            for (uint64_t turn = 2; turn <= turns; turn += step) {
                 play_struck(scenario, seed, turn, victim, false);
                 struck += strike.struck;
                 play_struck(scenario, seed, turn, victim, true);
@@ -119,8 +120,8 @@ static void scenario_sweep(const struct scenario *scenario) {
         }
         scenario_disturbed = false;
     }
-    ck_assert_uint_gt(struck, 10);
-    ck_assert_uint_gt(taken_back, 3);
+    ck_assert_uint_gt(struck, scenario_brief() ? 1 : 10);
+    ck_assert(scenario_brief() || taken_back > 3);
 }
 
 // A cancel at some point would lose a permit, a lock, an item, a byte or a wake-up, leak, or hang.

@@ -96,11 +96,12 @@ static void play_contest(struct prize *prize) {
 
 static void play_seeds(const char *name, jg_fn *run) {
     const struct scenario scenario = {name, run, NULL};
-    for (uint64_t i = 0; i < GRANT_SEEDS; i++) {
+    uint64_t count = scenario_seeds(GRANT_SEEDS, 500);
+    for (uint64_t i = 0; i < count; i++) {
         ck_assert_int_eq(scenario_play(&scenario, fixture_seed() + i, NULL, NULL), 0);
     }
-    ck_assert_uint_gt(cancelled_won, GRANT_SEEDS / 100);
-    ck_assert_uint_gt(cancelled_lost, GRANT_SEEDS / 100);
+    ck_assert_uint_gt(cancelled_won, count / 100);
+    ck_assert_uint_gt(cancelled_lost, count / 100);
 }
 
 // Lock.
@@ -217,7 +218,7 @@ END_TEST
 // Deadlines.
 
 static void play_ties(const struct scenario *scenario) {
-    for (uint64_t i = 0; i < TIE_SEEDS; i++) {
+    for (uint64_t i = 0; i < scenario_seeds(TIE_SEEDS, 500); i++) {
         ck_assert_int_eq(scenario_play(scenario, fixture_seed() + i, NULL, NULL), 0);
     }
 }

@@ -22,7 +22,7 @@ enum { SEEDS = 3000 };
 
 static uint64_t count_seeds(void) {
     const char *wanted = getenv("FIXTURE_SEEDS");
-    return wanted != NULL ? strtoull(wanted, NULL, 0) : SEEDS;
+    return wanted != NULL ? strtoull(wanted, NULL, 0) : scenario_seeds(SEEDS, 50);
 }
 
 static void scenario_sweep(const struct scenario *scenario) {

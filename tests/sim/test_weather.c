@@ -37,7 +37,7 @@ static const struct {
 static void scenario_sweep(const struct scenario *scenario) {
     scenario_disturbed = true;
     for (size_t i = 0; i < sizeof(weathers) / sizeof(weathers[0]); i++) {
-        for (uint64_t k = 0; k < SEEDS; k++) {
+        for (uint64_t k = 0; k < scenario_seeds(SEEDS, 2); k++) {
             uint64_t seed = fixture_seed() + k;
             intptr_t rc = scenario_play_in(scenario, seed, &weathers[i].options);
             bool called_off = rc == -EDEADLK || rc == -ETIME;

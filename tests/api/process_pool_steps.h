@@ -3,7 +3,8 @@
  *
  * Holds      a page shared with the workers, through which they report.
  * Invariant  what runs in a worker leaves only by its word, its bytes, that page, or its death.
- * Called by  test_process_pool.c, test_process_pool_death.c, test_process_pool_server.c.
+ * Called by  test_process_pool.c, test_process_pool_death.c, test_process_pool_server.c,
+ *            test_exec_limits.c.
  * Why        one copy.
  */
 #ifndef TESTS_API_PROCESS_POOL_STEPS_H
@@ -69,6 +70,31 @@ static inline intptr_t hang(const void *in, size_t in_size, jg_worker_output *ou
 
 static inline intptr_t hang_in_task(void *arg) {
     return run_int(arg, hang, 0);
+}
+
+/* Stays until `shared` is changed once more. */
+static inline intptr_t linger(const void *in, size_t in_size, jg_worker_output *out) {
+    (void)out;
+    atomic_store(shared, 1);
+    while (atomic_load(shared) == 1) {
+        sched_yield();
+    }
+    return int_of(in, in_size);
+}
+
+static inline intptr_t linger_in_task(void *pool) {
+    return run_int(pool, linger, 5);
+}
+
+static inline intptr_t square_in_task(void *pool) {
+    return run_int(pool, square_int, 4);
+}
+
+static inline intptr_t parent_id(const void *in, size_t in_size, jg_worker_output *out) {
+    (void)in;
+    (void)in_size;
+    (void)out;
+    return getppid();
 }
 
 /* Waits until a process is in this state, as ps names it: 'T' is stopped, 'Z' has ended. */

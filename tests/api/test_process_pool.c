@@ -9,6 +9,7 @@
 // Backends: epoll sim blocking
 #define FIXTURE_LIMIT 30
 #include "api/process_pool_steps.h"
+#include "fixtures/limits.h"
 
 #include <sys/wait.h>
 
@@ -138,45 +139,21 @@ START_TEST(forked_copy_is_refused) {
 }
 END_TEST
 
-static void limit_descriptors(rlim_t most) {
-    struct rlimit limit;
-    ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
-    limit.rlim_cur = most;
-    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
-}
-
-static intptr_t linger(const void *in, size_t in_size, jg_worker_output *out) {
-    (void)out;
-    atomic_store(shared, 1);
-    while (atomic_load(shared) == 1) {
-        sched_yield();
-    }
-    return int_of(in, in_size);
-}
-
-static intptr_t linger_in_task(void *pool) {
-    return run_int(pool, linger, 5);
-}
-
-static intptr_t square_in_task(void *pool) {
-    return run_int(pool, square_int, 4);
-}
-
 static intptr_t no_more_body(void *arg) {
     jg_process_pool *pool = open_pool(2);
     (void)arg;
     atomic_store(shared, 0);
-    limit_descriptors(3);
+    set_descriptors(3);
     ck_assert_int_eq(run_int(pool, square_int, 1), -EMFILE); // there is none at all
-    limit_descriptors(256);
+    set_descriptors(256);
     jg_task *lingering = jg_spawn(linger_in_task, pool);
     while (atomic_load(shared) == 0) {
         jg_sleep(1);
     }
-    limit_descriptors(3);
+    set_descriptors(3);
     const jg_spawn_options eager = {.eager = true};
     jg_task *waiting = jg_spawn_with(square_in_task, pool, &eager);
-    limit_descriptors(256);
+    set_descriptors(256);
     ck_assert(!jg_done(waiting));
     atomic_store(shared, 2);
     ck_assert_int_eq(jg_join(lingering), 5);

@@ -10,13 +10,6 @@
 #define FIXTURE_LIMIT 30
 #include "api/process_pool_steps.h"
 
-static intptr_t parent_id(const void *in, size_t in_size, jg_worker_output *out) {
-    (void)in;
-    (void)in_size;
-    (void)out;
-    return getppid();
-}
-
 static pid_t server_of(jg_process_pool *pool) {
     return (pid_t)run_int(pool, parent_id, 0);
 }
@@ -28,10 +21,6 @@ static void stop_process(pid_t pid) {
 
 static intptr_t die_in_task(void *pool) {
     return run_int(pool, die, 0);
-}
-
-static intptr_t square_in_task(void *pool) {
-    return run_int(pool, square_int, 4);
 }
 
 static intptr_t stopped_body(void *arg) {

@@ -174,7 +174,7 @@ START_TEST(limit_of_memory_is_the_callers) {
                                                    (struct pieces){1, 1});
     }
     // The refusal is still waiting for the first request of memory.
-    ck_assert_int_eq(mem_refuse(), 1);
+    ck_assert_int_eq(mem_refuse(), -ENOMEM);
     for (size_t i = 0; i < sizeof whole / sizeof whole[0]; i++) {
         events_free(&whole[i]);
     }

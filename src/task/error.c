@@ -26,6 +26,7 @@ struct error_record {
     atomic_uint shares; // a share may end on another thread
     jg_error error;     // its strings point into `own`, or at literals
     struct error_record *cause;
+    char *long_text; // the whole of a text that is cut in `own`, or NULL
     struct error_text own;
 };
 
@@ -42,6 +43,7 @@ void error_free(struct error_record *record) {
     while (record != NULL &&
            atomic_fetch_sub_explicit(&record->shares, 1, memory_order_acq_rel) == 1) {
         struct error_record *cause = record->cause;
+        mem_free(record->long_text);
         mem_free(record);
         record = cause;
     }
@@ -58,6 +60,7 @@ static struct error_record *make_record(const struct jg_task *task, intptr_t cod
         return NULL;
     }
     record->cause = NULL;
+    record->long_text = NULL;
     atomic_init(&record->shares, 1);
     record->own.text[0] = '\0';
     snprintf(record->own.task, sizeof(record->own.task), "%s", task->coro.name);
@@ -89,6 +92,7 @@ struct error_record *error_read(const struct error_text *text) {
         return NULL;
     }
     record->cause = NULL;
+    record->long_text = NULL;
     atomic_init(&record->shares, 1);
     record->own = *text;
     record->error = (jg_error){.code = text->code,
@@ -147,6 +151,21 @@ static void cut_chain(struct error_record *record) {
     }
 }
 
+/* Without memory, and in another process, a long text is cut. */
+static void write_text(struct error_record *record, const char *format, va_list args) {
+    va_list again;
+    va_copy(again, args);
+    int len = vsnprintf(record->own.text, sizeof(record->own.text), format, args);
+    if (len >= (int)sizeof(record->own.text)) {
+        record->long_text = mem_alloc((size_t)len + 1);
+    }
+    if (record->long_text != NULL) {
+        vsnprintf(record->long_text, (size_t)len + 1, format, again);
+        record->error.text = record->long_text;
+    }
+    va_end(again);
+}
+
 static intptr_t fail(const char *where, intptr_t code, bool because, const char *format,
                      va_list args) {
     struct jg_task *task = task_current();
@@ -155,7 +174,7 @@ static intptr_t fail(const char *where, intptr_t code, bool because, const char 
         error_keep(task, NULL);
         return code;
     }
-    vsnprintf(record->own.text, sizeof(record->own.text), format, args);
+    write_text(record, format, args);
     if (because && task->error != NULL) {
         record->cause = error_take(task);
         record->error.cause = &record->cause->error;
@@ -194,7 +213,7 @@ const char *jg_error_name(intptr_t code) {
 const char *jg_error_detail(intptr_t code) {
     const struct error_record *record = task_current()->error;
     if (record != NULL && record->error.code == code && record->own.text[0] != '\0') {
-        return record->own.text;
+        return record->error.text;
     }
     static __thread char text[96];
     const char *meaning = code < 0 && code >= -4095 ? strerrordesc_np((int)-code) : NULL;

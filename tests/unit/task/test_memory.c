@@ -115,6 +115,27 @@ START_TEST(a_failure_from_afar_fits_or_is_left) {
 }
 END_TEST
 
+// What a long text ends with would be lost, though there is memory for it; or taken from where nothing is.
+START_TEST(a_long_text_fits_or_is_cut) {
+    struct error_text text;
+    char line[400];
+    memset(line, 'x', sizeof(line) - 1);
+    line[sizeof(line) - 1] = '\0';
+    jg_fail(-EIO, "%s!", line);
+    ck_assert_uint_eq(strlen(jg_error_last()->text), sizeof(line));
+    ck_assert_ptr_nonnull(strchr(jg_error_detail(-EIO), '!'));
+    struct error_record *record = error_take(task_current());
+    error_write(record, &text); // for another process
+    error_free(record);
+    ck_assert_uint_eq(strlen(text.text), sizeof(text.text) - 1);
+    mem_fail_nth(2, 0);
+    jg_fail(-EIO, "%s!", line);
+    mem_fail_nth(0, 0);
+    ck_assert_uint_eq(strlen(jg_error_last()->text), sizeof(text.text) - 1);
+    jg_error_clear();
+}
+END_TEST
+
 static intptr_t fail_plainly(void *arg) {
     (void)arg;
     return -EIO;
@@ -203,5 +224,6 @@ END_TEST
 
 FIXTURE_MAIN("task/memory", a_value_without_memory_stays_with_the_caller,
              a_loop_that_does_not_open_gives_the_values_back, a_failure_from_afar_fits_or_is_left,
-             a_failure_without_memory_keeps_its_code, a_group_without_memory_still_fails,
-             waiting_for_many_without_memory_is_an_error, a_limit_without_memory_strikes_at_once)
+             a_long_text_fits_or_is_cut, a_failure_without_memory_keeps_its_code,
+             a_group_without_memory_still_fails, waiting_for_many_without_memory_is_an_error,
+             a_limit_without_memory_strikes_at_once)

@@ -148,6 +148,13 @@ JG_API uint64_t jg_sim_steps(void);
 JG_API int jg_sim_host_cut(const char *host);
 JG_API int jg_sim_host_heal(const char *host);
 
+/* Gives a name the address of another host besides its own: jg_tcp_connect then has both to try, the
+ * name's own first, then those added, in order. Listening at the name is as before. To have a first
+ * address that is dead, cut the host of that name off.
+ *
+ * Returns  as jg_sim_host_cut; -EINVAL also for NULL and "localhost"; -ENOSPC beyond 15 for one name. */
+JG_API int jg_sim_host_add(const char *name, const char *host);
+
 /* Resets every connection with the host, as a crash would. Its listeners stay. As jg_sim_host_cut. */
 JG_API int jg_sim_host_reset(const char *host);
 

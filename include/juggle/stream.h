@@ -20,12 +20,17 @@ JG_BEGIN_DECLS
 typedef struct jg_stream jg_stream;
 typedef struct jg_listener jg_listener;
 
-/* Connects to a TCP host and port: a name, an IPv4 or an IPv6 address (without brackets). Every
- * address of a name is tried in turn.
+/* Connects to a TCP host and port: a name, an IPv4 or an IPv6 address (without brackets).
+ *
+ * A name with several addresses is connected to by the first of them that answers (RFC 8305): IPv6 and
+ * IPv4 take turns, as the resolver ordered them, and the next is tried when the one before has failed, or
+ * has not answered for 250 ms, beside it. One connection is kept; the other attempts are over, and closed,
+ * on return. Without a loop each address is tried when the one before has failed, and so is one for which
+ * there is no memory to try it beside the others. One that finds no descriptor counts as failed.
  *
  * Returns  0; -EINVAL for a bad name or port; -ENOENT for a host that does not resolve, -EAGAIN when
- *          the resolver could not be asked; -ECONNREFUSED, -ENETUNREACH, -ETIMEDOUT of the last
- *          address tried; -EMFILE, -ENOMEM; -ECANCELED.
+ *          the resolver could not be asked; -ECONNREFUSED, -ENETUNREACH, -ETIMEDOUT, -EMFILE of the last
+ *          address, when all failed: jg_error_last then names each with its reason; -ENOMEM; -ECANCELED.
  * Owns     gives the stream: jg_stream_close it. */
 JG_API JG_SUSPENDS int jg_tcp_connect(const char *host, int port, jg_stream **out_stream);
 

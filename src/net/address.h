@@ -3,7 +3,7 @@
  *
  * Holds      nothing.
  * Invariant  a name is at most 253 characters of what may stand in one; nothing is cut off silently.
- * Called by  socket_stream.c; lookup.c fills lists.
+ * Called by  connect.c, socket_stream.c; lookup.c fills lists.
  * Why        a list is large: it is for the heap, not for a coroutine's stack. Numbers and "localhost"
  *            are answered here, without asking anybody; other names are lookup.h's.
  */

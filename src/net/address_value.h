@@ -3,7 +3,7 @@
  *
  * Holds      nothing.
  * Invariant  an address that is IPv4 or IPv6 comes back as it went in.
- * Called by  udp.c.
+ * Called by  udp.c, connect.c.
  * Why        the engine's has room for Unix paths, which is too much to be handed about by value.
  */
 #ifndef NET_ADDRESS_VALUE_H

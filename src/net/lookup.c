@@ -131,9 +131,9 @@ int lookup_host(const char *host, int port, struct address_list *out_list) {
     }
     struct backend *backend = backend_current();
     if (backend->ops->resolve != NULL) { // a network of its own knows its names
-        rc = backend->ops->resolve(backend, host, port, &out_list->addresses[0]);
-        out_list->count = rc == 0;
-        return tell(host, rc);
+        out_list->count = backend->ops->resolve(backend, host, port, out_list->addresses,
+                                                ADDRESSES_MOST);
+        return tell(host, out_list->count < 0 ? out_list->count : 0);
     }
     if (self->loop == NULL && self->deadline_ns == JG_NEVER) {
         return tell(host, ask_resolver(host, port, out_list));

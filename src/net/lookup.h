@@ -4,7 +4,7 @@
  * Holds      nothing: a lookup under way is a record of its own, known to its thread and its waiter.
  * Invariant  whoever waits stops waiting when it is cancelled or its deadline strikes, however long
  *            the resolver takes.
- * Called by  socket_stream.c.
+ * Called by  connect.c, address_value.c.
  * Why        getaddrinfo blocks for seconds and cannot be interrupted; it can be left alone.
  */
 #ifndef NET_LOOKUP_H

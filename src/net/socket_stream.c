@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* socket_stream.c – connecting, listening, accepting.
+/* socket_stream.c – listening, accepting. Connecting is connect.c's.
  *
  * Holds      struct jg_listener: a listening descriptor, and a spare one against running out.
  * Invariant  a listener's spare is open but while it is lent for refusing a connection.
@@ -13,7 +13,7 @@
 #include "io/stream.h"
 #include "net/address.h"
 #include "net/listener.h"
-#include "net/lookup.h"
+#include "net/no_delay.h"
 #include "task/task.h"
 
 #include <juggle/sync.h>
@@ -21,7 +21,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -41,107 +40,6 @@ struct jg_listener {
     struct list awaiting; // struct place_waiter: servers that are full
     char path[sizeof(((struct sockaddr_un *)0)->sun_path)]; // to remove; "" when there is none
 };
-
-static void no_delay(const struct backend *backend, int fd) {
-    const int on = 1;
-    if (!backend->ops->foreign_fds) {
-        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-    }
-}
-
-static int connect_one(const struct op_address *address, jg_stream **out_stream) {
-    struct backend *backend = backend_current();
-    int fd = backend->ops->socket_open(backend, address->any.sa_family);
-    if (fd < 0) {
-        return fd;
-    }
-    if (address->any.sa_family != AF_UNIX) {
-        no_delay(backend, fd);
-    }
-    struct op op = {.kind = OP_CONNECT,
-                    .fd = fd,
-                    .socket = true,
-                    .addr = &address->any,
-                    .addr_len = address->len};
-    int rc = (int)op_run(&op);
-    rc = rc < 0 ? rc : stream_make(fd, true, out_stream);
-    if (rc < 0) {
-        backend->ops->close_fd(backend, fd);
-    }
-    return rc;
-}
-
-static int connect_any(const struct address_list *list, jg_stream **out_stream) {
-    int rc = -ENOENT;
-    for (int i = 0; i < list->count; i++) {
-        rc = connect_one(&list->addresses[i], out_stream);
-        if (rc == 0 || rc == -ECANCELED) {
-            break;
-        }
-    }
-    return rc;
-}
-
-/* This machine, at either of its addresses. One it does not have says nothing about the other. */
-static int connect_local(int port, jg_stream **out_stream) {
-    struct op_address address;
-    int rc = address_parse("127.0.0.1", port, &address);
-    int first = rc < 0 ? rc : connect_one(&address, out_stream);
-    if (first == 0 || first == -ECANCELED || first == -EINVAL) {
-        return first;
-    }
-    rc = address_parse("::1", port, &address);
-    rc = rc < 0 ? rc : connect_one(&address, out_stream);
-    return rc == -EAFNOSUPPORT || rc == -EADDRNOTAVAIL ? first : rc;
-}
-
-/* Records why a connection was not made; a cancel needs no reason. */
-static int tell_failure(const char *host, int port, int rc) {
-    if (rc == 0 || rc == -ECANCELED) {
-        return rc;
-    }
-    return (int)jg_fail(rc, "cannot connect to %s port %d: %s", host, port, strerrordesc_np(-rc));
-}
-
-/* A name: its addresses are looked up, and tried in turn. */
-static int connect_by_name(const char *host, int port, jg_stream **out_stream) {
-    struct address_list *list = mem_alloc(sizeof(*list));
-    if (list == NULL) {
-        return tell_failure(host, port, -ENOMEM);
-    }
-    int rc = lookup_host(host, port, list); // records its own failures
-    if (rc == 0) {
-        rc = tell_failure(host, port, connect_any(list, out_stream));
-    }
-    mem_free(list);
-    return rc;
-}
-
-int jg_tcp_connect(const char *host, int port, jg_stream **out_stream) {
-    struct op_address address;
-    if (port >= 1 && port <= 65535 && address_is_local(host)) {
-        return tell_failure("localhost", port, connect_local(port, out_stream));
-    }
-    int rc = port < 1 ? -EINVAL : address_parse(host, port, &address);
-    if (rc == -ENOENT) {
-        return connect_by_name(host, port, out_stream);
-    }
-    rc = rc < 0 ? rc : connect_one(&address, out_stream);
-    return tell_failure(host != NULL ? host : "localhost", port, rc);
-}
-
-int jg_unix_connect(const char *path, jg_stream **out_stream) {
-    struct op_address address;
-    int rc = address_unix(path, &address);
-    if (rc < 0) {
-        return rc;
-    }
-    rc = connect_one(&address, out_stream);
-    if (rc == 0 || rc == -ECANCELED) {
-        return rc;
-    }
-    return (int)jg_fail(rc, "cannot connect to %s: %s", path, strerrordesc_np(-rc));
-}
 
 static int listen_on(const struct op_address *address, jg_listener **out_listener) {
     struct backend *backend = backend_current();
@@ -167,7 +65,8 @@ static int address_to_listen(const char *host, int port, struct op_address *out_
     struct backend *backend = backend_current();
     int rc = address_parse(host, port, out_address);
     if (rc == -ENOENT && backend->ops->resolve != NULL) {
-        rc = backend->ops->resolve(backend, host, port, out_address);
+        rc = backend->ops->resolve(backend, host, port, out_address, 1);
+        rc = rc < 0 ? rc : 0;
     }
     return rc;
 }

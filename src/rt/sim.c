@@ -381,8 +381,8 @@ static int sim_local_address(struct backend *backend, int fd, struct op_address 
 }
 
 static int sim_resolve(struct backend *backend, const char *host, int port,
-                       struct op_address *out_address) {
-    return sim_host_resolve(&of(backend)->net, host, port, out_address);
+                       struct op_address *out_addresses, int cap) {
+    return sim_host_resolve(&of(backend)->net, host, port, out_addresses, cap);
 }
 
 static int sim_adopt(struct backend *backend, int fd) {

@@ -58,21 +58,28 @@ int sim_host_find(struct sim_net *net, const char *name, struct sim_host **out_h
     return make_host(net, name, out_host);
 }
 
+static struct op_address address_of(uint16_t number, int port) {
+    struct op_address address = {.len = sizeof(struct sockaddr_in)};
+    address.in = (struct sockaddr_in){.sin_family = AF_INET,
+                                      .sin_port = htons((uint16_t)port),
+                                      .sin_addr.s_addr = htonl((uint32_t)FIRST_NET | number)};
+    return address;
+}
+
 int sim_host_resolve(struct sim_net *net, const char *name, int port,
-                     struct op_address *out_address) {
+                     struct op_address *out_addresses, int cap) {
     struct sim_host *host;
     int rc = sim_host_find(net, name, &host);
     if (rc < 0) {
         return rc;
     }
-    const struct sockaddr_in address = {
-        .sin_family = AF_INET,
-        .sin_port = htons((uint16_t)port),
-        .sin_addr.s_addr = htonl((uint32_t)FIRST_NET | host->number),
-    };
-    *out_address = (struct op_address){.len = sizeof(address)};
-    memcpy(&out_address->storage, &address, sizeof(address));
-    return 0;
+    int count = 0;
+    out_addresses[count++] = address_of(host->number, port);
+    while (count <= host->more_count && count < cap) {
+        out_addresses[count] = address_of(host->more[count - 1], port);
+        count++;
+    }
+    return count;
 }
 
 struct sim_host *sim_host_at(struct sim_net *net, const struct sockaddr *address) {

@@ -38,12 +38,16 @@ struct sim_side {
     jg_timer event;
 };
 
+enum { SIM_HOST_MORE = 15 };
+
 /* One machine. `here` is the one that is meant by numbers and by "localhost". */
 struct sim_host {
     struct sim_host *next;
     uint16_t number; // 0: here
     bool cut;        // nothing reaches it, and nothing leaves it
     char *name;      // in the same block; NULL: here
+    int more_count;
+    uint16_t more[SIM_HOST_MORE]; // numbers of other hosts that its name means as well
 };
 
 struct sim_socket {
@@ -219,9 +223,9 @@ void sim_address_client(struct sim_socket *socket);
  * -ENOMEM. */
 int sim_host_find(struct sim_net *net, const char *name, struct sim_host **out_host);
 
-/* The address of a name. As sim_host_find. */
+/* The addresses of a name, its own host's first; at most `cap`. Returns how many; as sim_host_find. */
 int sim_host_resolve(struct sim_net *net, const char *name, int port,
-                     struct op_address *out_address);
+                     struct op_address *out_addresses, int cap);
 
 /* The host of an address; NULL when it is none of a network. */
 struct sim_host *sim_host_at(struct sim_net *net, const struct sockaddr *address);

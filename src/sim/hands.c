@@ -84,6 +84,25 @@ int jg_sim_host_heal(const char *host) {
     return cut(host, false);
 }
 
+int jg_sim_host_add(const char *name, const char *host) {
+    struct sim_net *net;
+    struct sim_host *named;
+    struct sim_host *added;
+    int rc = find_host(name, &net, &named);
+    rc = rc < 0 ? rc : find_host(host, &net, &added);
+    if (rc < 0) {
+        return rc;
+    }
+    if (named == &net->here || added == &net->here) {
+        return -EINVAL; // here has no address that a name could mean
+    }
+    if (named->more_count == SIM_HOST_MORE) {
+        return -ENOSPC;
+    }
+    named->more[named->more_count++] = added->number;
+    return 0;
+}
+
 int jg_sim_host_reset(const char *host) {
     struct sim_net *net;
     struct sim_host *found;

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 /* test_connect.c – connecting by name: a slow resolver, a cancelled wait for it, every address tried.
+ * (Races of them: test_connect_race.c.)
  *
  * Holds      a resolver of its own: getaddrinfo is defined here, so the library asks this one. Of its
- *            names "slow.example" waits at a gate until a test opens it.
+ *            names "slow.example" waits at a gate until a test opens it; "mixed.example" has addresses of
+ *            both families.
  * Invariant  each test opens the gate and sees its lookup threads end before it ends.
  * Called by  ctest, on epoll and without a loop.
  * Why        a real resolver is slow when it likes, not when a test needs it.
@@ -11,6 +13,7 @@
 // Backends: epoll blocking
 #define FIXTURE_LIMIT 20
 #include "api/api.h"
+#include "fixtures/limits.h"
 
 #include <arpa/inet.h>
 #include <dirent.h>
@@ -51,7 +54,11 @@ static void wait_at_gate(void) {
 
 struct answer {
     struct addrinfo info; // first
-    struct sockaddr_in address;
+    union {
+        struct sockaddr any;
+        struct sockaddr_in in;
+        struct sockaddr_in6 in6;
+    } address;
 };
 
 static struct addrinfo *make_answer(const char *number, struct addrinfo *next) {
@@ -59,11 +66,15 @@ static struct addrinfo *make_answer(const char *number, struct addrinfo *next) {
     if (answer == NULL) {
         abort();
     }
-    answer->address.sin_family = AF_INET;
-    inet_pton(AF_INET, number, &answer->address.sin_addr);
-    answer->info = (struct addrinfo){.ai_family = AF_INET,
-                                     .ai_addr = (struct sockaddr *)(void *)&answer->address,
-                                     .ai_addrlen = sizeof(answer->address),
+    int family = strchr(number, ':') != NULL ? AF_INET6 : AF_INET;
+    answer->address.any.sa_family = (sa_family_t)family;
+    inet_pton(family, number,
+              family == AF_INET6 ? (void *)&answer->address.in6.sin6_addr
+                                 : (void *)&answer->address.in.sin_addr);
+    answer->info = (struct addrinfo){.ai_family = family,
+                                     .ai_addr = &answer->address.any,
+                                     .ai_addrlen = family == AF_INET6 ? sizeof(struct sockaddr_in6)
+                                                                      : sizeof(struct sockaddr_in),
                                      .ai_next = next};
     return &answer->info;
 }
@@ -74,6 +85,10 @@ int getaddrinfo(const char *name, const char *service, const struct addrinfo *hi
     (void)service;
     (void)hints;
     atomic_fetch_add(&asked, 1);
+    if (strcmp(name, "mixed.example") == 0) {
+        *out_all = make_answer("::1", make_answer("::1", make_answer("127.0.0.2", NULL)));
+        return 0;
+    }
     if (strcmp(name, "slow.example") == 0) {
         wait_at_gate();
     } else if (strcmp(name, "fast.example") != 0) {
@@ -342,7 +357,112 @@ START_TEST(localhost_is_both_loopbacks) {
 }
 END_TEST
 
+/* Two listeners at one port, the first of which does not answer: its queue is full. */
+struct dead_end {
+    jg_listener *alive; // 127.0.0.1
+    int dead_fd;        // 127.0.0.2
+    int queued_fd;
+};
+
+static void open_dead_end(struct dead_end *end) {
+    end->alive = listen_at("127.0.0.1");
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_port = htons((uint16_t)jg_listener_port(end->alive))};
+    inet_pton(AF_INET, "127.0.0.2", &address.sin_addr);
+    const struct sockaddr *where = (const struct sockaddr *)(const void *)&address;
+    end->dead_fd = socket(AF_INET, SOCK_STREAM, 0);
+    end->queued_fd = socket(AF_INET, SOCK_STREAM, 0);
+    ck_assert_int_eq(bind(end->dead_fd, where, sizeof(address)), 0);
+    ck_assert_int_eq(listen(end->dead_fd, 0), 0);
+    ck_assert_int_eq(connect(end->queued_fd, where, sizeof(address)), 0);
+}
+
+static void close_dead_end(const struct dead_end *end) {
+    jg_listener_close(end->alive);
+    close(end->queued_fd);
+    close(end->dead_fd);
+}
+
+static intptr_t around_a_dead_end(void *arg) {
+    struct dead_end end;
+    jg_stream *stream = NULL;
+    intptr_t rc = 0;
+    (void)arg;
+    open_dead_end(&end);
+    int port = jg_listener_port(end.alive);
+    int64_t before = jg_now();
+    JG_TIMEOUT(on_backend("blocking") ? 100 : 15000, rc) {
+        rc = jg_tcp_connect("fast.example", port, &stream);
+    }
+    if (on_backend("blocking")) {
+        ck_assert_int_eq(rc, -ETIMEDOUT);
+    } else {
+        ck_assert_int_eq(rc, 0);
+        ck_assert_int_ge(jg_now() - before, 250 * JG_MS);
+        ck_assert_int_lt(jg_now() - before, LONG_NS);
+    }
+    jg_stream_close(stream);
+    close_dead_end(&end);
+    return 0;
+}
+
+// A dead first address would cost the whole deadline, as it is said to without a loop.
+START_TEST(r25_dead_first_address_is_got_around) {
+    run_once(around_a_dead_end, NULL);
+    finish_lookups(1);
+}
+END_TEST
+
+static intptr_t nobody_anywhere(void *arg) {
+    char expected[200];
+    jg_stream *stream = NULL;
+    (void)arg;
+    jg_listener *listener = listen_at("127.0.0.1");
+    int port = jg_listener_port(listener);
+    jg_listener_close(listener);
+    ck_assert_int_eq(jg_tcp_connect("mixed.example", port, &stream), -ECONNREFUSED);
+    const char *text = jg_error_last()->text;
+    snprintf(expected, sizeof(expected), "cannot connect to mixed.example port %d: [::1]:%d (",
+             port, port);
+    ck_assert_msg(strncmp(text, expected, strlen(expected)) == 0, "%s", text);
+    snprintf(expected, sizeof(expected), "), 127.0.0.2:%d (Connection refused), [::1]:%d (", port,
+             port);
+    ck_assert_msg(strstr(text, expected) != NULL, "%s", text);
+    return 0;
+}
+
+// A family without a route would be tried to its end before the other one has its turn.
+START_TEST(r25_families_take_turns) {
+    run_once(nobody_anywhere, NULL);
+    finish_lookups(1);
+}
+END_TEST
+
+static intptr_t no_descriptor(void *arg) {
+    jg_stream *stream = NULL;
+    (void)arg;
+    jg_listener *listener = listen_at("127.0.0.1");
+    int port = jg_listener_port(listener);
+    rlim_t before = leave_descriptors(0);
+    ck_assert_int_eq(jg_tcp_connect("fast.example", port, &stream), -EMFILE);
+    set_descriptors(before);
+    ck_assert_ptr_nonnull(strstr(jg_error_last()->text, "127.0.0.1:"));
+    ck_assert_ptr_nonnull(strstr(jg_error_last()->text, "127.0.0.2:"));
+    ck_assert_int_eq(jg_tcp_connect("fast.example", port, &stream), 0);
+    jg_stream_close(stream);
+    jg_listener_close(listener);
+    return 0;
+}
+
+// Out of descriptors, a race would hang, or keep what it had.
+START_TEST(r25_no_descriptor_for_any_address) {
+    run_once(no_descriptor, NULL);
+    finish_lookups(2);
+}
+END_TEST
+
 FIXTURE_MAIN("api/connect", limit_cuts_a_lookup_short, r25_lookup_in_time_tries_every_address,
              cancel_cuts_a_lookup_short, answer_and_cancel_in_one_turn, loop_ends_before_its_lookup,
              unknown_host_is_named, lookups_are_bounded, r22_stuck_lookups_leave_other_jobs_alone,
-             localhost_is_both_loopbacks)
+             localhost_is_both_loopbacks, r25_dead_first_address_is_got_around,
+             r25_families_take_turns, r25_no_descriptor_for_any_address)

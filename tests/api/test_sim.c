@@ -166,6 +166,7 @@ START_TEST(misuse_is_refused) {
     ck_assert_int_eq(jg_sim_advance(1), -ENXIO);
     ck_assert_int_eq(jg_sim_host_cut("a"), -ENXIO);
     ck_assert_int_eq(jg_sim_host_reset("a"), -ENXIO);
+    ck_assert_int_eq(jg_sim_host_add("a", "b"), -ENXIO);
     ck_assert_uint_eq(jg_sim_steps(), 0);
     ck_assert(jg_sim_random() != jg_sim_random());
     jg_stream *ends[2];

@@ -17,6 +17,7 @@
 static bool scenario_disturbed;
 
 #include "sim/scenarios_chan.h"
+#include "sim/scenarios_connect.h"
 #include "sim/scenarios_http.h"
 #include "sim/scenarios_io.h"
 #include "sim/scenarios_loop.h"
@@ -48,6 +49,7 @@ struct scenario {
     SCENARIOS_WAIT(X)                                                                              \
     SCENARIOS_LOOP(X)                                                                              \
     SCENARIOS_IO(X)                                                                                \
+    SCENARIOS_CONNECT(X)                                                                           \
     SCENARIOS_HTTP(X)                                                                              \
     SCENARIOS_OS(X)
 

@@ -269,7 +269,7 @@ static void cut_body(void *arg) {
     struct op_address address;
     char buffer[8];
     (void)arg;
-    expect(sim_host_resolve(net(), "server", 80, &address) == 0);
+    expect(sim_host_resolve(net(), "server", 80, &address, 1) == 1);
     expect(sim_host_find(net(), "SERVER", &server) == 0); // made by its first mention
     expect(sim_host_find(net(), "bystander", &bystander) == 0);
     expect(server != bystander);

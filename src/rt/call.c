@@ -40,6 +40,9 @@ void calls_init(struct calls *calls) {
 }
 
 void call_make_ready(struct loop *loop, jg_call *call) {
+    if (!calls_due(&loop->calls)) {
+        loop_turn_soon(loop);
+    }
     enter(loop, &loop->calls.ready, call);
 }
 

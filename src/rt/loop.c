@@ -229,7 +229,8 @@ static void switch_to_tasks(struct loop *loop) {
     struct coro *next = self->next;
     next->prev = self->prev;
     self->prev->next = next;
-    loop->sched.budget = loop->sched.budget_full;
+    int full = loop->sched.budget_full;
+    loop->sched.budget = loop->resumes_left > full ? full : loop->resumes_left - 1;
     loop->rounds++;
     observe(&loop->sched, resumes, next);
     loop->sched.running = next;
@@ -266,13 +267,36 @@ static void run_ready(struct loop *loop) {
     }
 }
 
+/* How many are ready behind this one, `most` at most. */
+static int ready_behind(const struct coro *self, int most) {
+    int count = 0;
+    for (const struct coro *coro = self->next; coro != self && count < most; coro = coro->next) {
+        count++;
+    }
+    return count;
+}
+
+void loop_turn_soon(struct loop *loop) {
+    const struct coro *self = loop->sched.running;
+    if (self == &loop->self.coro) {
+        return; // the tasks' part of the turn is yet to come, and begins by looking for calls
+    }
+    int behind = ready_behind(self, loop->resumes_left);
+    if (behind < loop->resumes_left) {
+        loop->resumes_left = behind + 1; // and this one, which is counted when it comes back
+        loop->sched.budget = behind < loop->sched.budget ? behind : loop->sched.budget;
+    }
+}
+
 /* What a turn ends with. An observed loop comes by after every resume, but a turn is no shorter for that:
  * it asks the kernel no more often, and a step of an embedded loop does as much. */
 static void run_turn(struct loop *loop) {
-    int left = BUDGET;
+    bool calls = calls_due(&loop->calls);
+    loop->resumes_left = calls ? ready_behind(&loop->self.coro, BUDGET) : BUDGET;
     do {
         run_ready(loop);
-    } while (unlikely(loop->sched.observer != NULL) && !loop->sim && any_ready(loop) && --left > 0);
+    } while (unlikely(loop->sched.observer != NULL) && !loop->sim && any_ready(loop) &&
+             --loop->resumes_left > 0);
 }
 
 static void enter(struct loop *loop) {

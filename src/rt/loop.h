@@ -38,7 +38,8 @@ struct loop {
     struct sim_weather *weather; // of the simulated world; NULL when this is not one
     uint64_t random;             // state of the sim's choices
     uint64_t turns;
-    uint64_t rounds; // times that tasks were let run: more than turns while somebody looks on
+    int resumes_left; // of this turn, as it began or since a call was queued
+    uint64_t rounds;  // times that tasks were let run: more than turns while somebody looks on
     enum loop_stage stage;
     void (*on_stuck)(struct loop *loop); // nothing can ever happen again: wake somebody, or abort
 };
@@ -59,6 +60,10 @@ int loop_open(struct loop *loop, const struct loop_options *options);
 
 /* Runs turns until `*done` is true. */
 void loop_run(struct loop *loop, const bool *done);
+
+/* The first call of a round is being queued: the turn ends once those have run who are ready now, so that
+ * tasks spawned later do not overtake it. */
+void loop_turn_soon(struct loop *loop);
 
 /* One turn of a loop that lives inside another: what is there is done, without waiting. Afterwards the
  * loop counts as asleep, so that whoever posts wakes its descriptor. */

@@ -78,6 +78,42 @@ START_TEST(s50a_calls_are_made_in_order) {
 }
 END_TEST
 
+static intptr_t note_twice(void *name) {
+    note(name);
+    jg_yield();
+    return note(name);
+}
+
+static intptr_t queue_between(void *name) {
+    ck_assert_int_eq(jg_call_soon(&more[0], note, "x"), 0);
+    return note(name);
+}
+
+static intptr_t in_line_body(void *arg) {
+    intptr_t rc = 0;
+    begin();
+    JG_GROUP(group, rc) {
+        jg_group_spawn(group, note_twice, "1");
+        jg_group_spawn(group, note_twice, "2");
+        ck_assert_int_eq(jg_call_soon(&chain[0], queue_between, "a"), 0);
+        jg_group_spawn(group, note_twice, "3");
+        ck_assert_int_eq(jg_call_soon(&chain[1], note, "b"), 0); // made with the first
+        rc = jg_sleep(5);
+    }
+    ck_assert_str_eq(called, arg);
+    return rc;
+}
+
+// A call would be made long after tasks that were spawned later, or its own call after those behind it.
+START_TEST(s50a_calls_and_tasks_take_their_turn) {
+    needs_loop();
+    if (on_backend("sim")) {
+        fixture_skip("the simulated world draws tasks by lot");
+    }
+    run_body_with(in_line_body, (void *)"12ab312x3", "in_line\0" JG_HERE);
+}
+END_TEST
+
 static jg_call again;
 static int times;
 
@@ -411,7 +447,8 @@ START_TEST(without_a_loop_nothing_is_queued) {
 }
 END_TEST
 
-FIXTURE_MAIN("api/call", s50a_calls_are_made_in_order, s50a_a_call_may_queue_itself_for_ever,
+FIXTURE_MAIN("api/call", s50a_calls_are_made_in_order, s50a_calls_and_tasks_take_their_turn,
+             s50a_a_call_may_queue_itself_for_ever,
              s50a_a_failing_call_is_reported_and_the_rest_are_made, s50f_a_negative_delay_is_now,
              s50b_equal_times_are_made_in_order, r07_no_call_is_made_early,
              s50f_a_cancelled_call_is_never_made, a_record_is_queued_once,

@@ -30,11 +30,16 @@ struct heard {
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct heard heard[MOST];
 static atomic_int heard_count;
+static const char *stall_of; // the one task whose stalls are heard of: a busy machine holds up any
+
+static inline bool concerns(const jg_debug_report *report) {
+    return report->kind != JG_DEBUG_SLOW || stall_of == NULL || strcmp(report->task, stall_of) == 0;
+}
 
 static inline void hear(const jg_debug_report *report) {
     pthread_mutex_lock(&lock);
     int count = atomic_load(&heard_count);
-    if (count < MOST) {
+    if (count < MOST && concerns(report)) {
         struct heard *entry = &heard[count];
         entry->kind = report->kind;
         entry->duration_ns = report->duration_ns;

@@ -29,8 +29,9 @@ typedef struct jg_listener jg_listener;
  * there is no memory to try it beside the others. One that finds no descriptor counts as failed.
  *
  * Returns  0; -EINVAL for a bad name or port; -ENOENT for a host that does not resolve, -EAGAIN when
- *          the resolver could not be asked; -ECONNREFUSED, -ENETUNREACH, -ETIMEDOUT, -EMFILE of the last
- *          address, when all failed: jg_error_last then names each with its reason; -ENOMEM; -ECANCELED.
+ *          the resolver could not be asked; -ECONNREFUSED, -ENETUNREACH, -EHOSTUNREACH, -ETIMEDOUT, -EMFILE
+ *          of the last address, when all failed: jg_error_last then names each with its reason;
+ *          -ENOMEM; -ECANCELED.
  * Owns     gives the stream: jg_stream_close it. */
 JG_API JG_SUSPENDS int jg_tcp_connect(const char *host, int port, jg_stream **out_stream);
 

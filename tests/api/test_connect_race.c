@@ -237,7 +237,7 @@ static intptr_t all_dead(void *arg) {
 }
 
 // R24. Attempts under way would outlive the caller's limit.
-START_TEST(limit_ends_every_attempt) {
+START_TEST(r24_limit_ends_every_attempt) {
     run_body(all_dead);
 }
 END_TEST
@@ -309,5 +309,5 @@ END_TEST
 FIXTURE_MAIN("api/connect_race", r25_dead_first_address_costs_a_moment,
              r25_address_that_refuses_costs_no_delay, r25_both_answer_at_once_and_one_is_kept,
              r25_error_names_every_address, r25_error_names_sixteen_addresses,
-             limit_ends_every_attempt, r25_ten_thousand_races_leak_nothing,
+             r24_limit_ends_every_attempt, r25_ten_thousand_races_leak_nothing,
              r25_cancel_and_shortage_at_every_point)

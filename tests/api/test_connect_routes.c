@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: MIT
+/* test_connect_routes.c – connecting where the kernel has no way, says no, or says nothing.
+ *
+ * Holds      a network of its own for each test: a namespace with a loopback and three routes.
+ * Invariant  nothing leaves this process: what is sent to DEAD is dropped, as nobody has that address.
+ * Called by  ctest, on epoll and without a loop. Skipped where user namespaces are not allowed.
+ * Why        RELIABILITY R24. That an address is dead must be told from its being refused or unreachable.
+ * Quirks     bounds are one-sided where a busy machine would break them: how exactly a limit strikes,
+ *            test_connect_race.c shows on a clock of its own.
+ */
+// Backends: epoll blocking
+#define FIXTURE_LIMIT 20
+#include "api/api.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <net/if.h>
+#include <net/route.h>
+#include <sched.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+enum { PORT = 80, LIMIT_MS = 200 };
+
+static const char OWN[] = "10.8.0.1";         // ours, and nobody listens
+static const char DEAD[] = "10.9.0.1";        // has a route, and no answer
+static const char UNREACHABLE[] = "10.7.0.1"; // has a route that refuses
+static const char UNROUTED[] = "192.0.2.1";   // has none
+
+static struct sockaddr address_of(const char *number) {
+    union {
+        struct sockaddr any;
+        struct sockaddr_in in;
+    } address = {.in = {.sin_family = AF_INET}};
+    inet_pton(AF_INET, number, &address.in.sin_addr);
+    return address.any;
+}
+
+static void set_up_loopback(int fd) {
+    struct ifreq request = {.ifr_name = "lo", .ifr_flags = IFF_UP};
+    ck_assert_int_eq(ioctl(fd, SIOCSIFFLAGS, &request), 0);
+    struct ifreq own = {.ifr_name = "lo:1", .ifr_addr = address_of(OWN)};
+    ck_assert_int_eq(ioctl(fd, SIOCSIFADDR, &own), 0);
+    own.ifr_netmask = address_of("255.255.255.255");
+    ck_assert_int_eq(ioctl(fd, SIOCSIFNETMASK, &own), 0);
+}
+
+static void add_route(int fd, const char *host, unsigned short flags) {
+    char loopback[] = "lo";
+    struct rtentry route = {.rt_dst = address_of(host),
+                            .rt_genmask = address_of("255.255.255.255"),
+                            .rt_flags = (unsigned short)(RTF_UP | RTF_HOST | flags),
+                            .rt_dev = loopback};
+    ck_assert_int_eq(ioctl(fd, SIOCADDRT, &route), 0);
+}
+
+/* Gives this process a network of its own. */
+static void enter_network(void) {
+    if (unshare(CLONE_NEWUSER | CLONE_NEWNET) != 0) {
+        fixture_skip("no namespaces of one's own here");
+    }
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    ck_assert_int_ge(fd, 0);
+    set_up_loopback(fd);
+    add_route(fd, DEAD, 0);
+    add_route(fd, UNREACHABLE, RTF_REJECT);
+    close(fd);
+}
+
+static int connect_to(const char *host) {
+    jg_stream *stream = NULL;
+    int rc = jg_tcp_connect(host, PORT, &stream);
+    ck_assert_ptr_null(stream);
+    return rc;
+}
+
+static intptr_t each_says_no(void *arg) {
+    static const struct {
+        const char *host;
+        int error;
+    } cases[] = {{OWN, -ECONNREFUSED}, {UNREACHABLE, -EHOSTUNREACH}, {UNROUTED, -ENETUNREACH}};
+    (void)arg;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        ck_assert_int_eq(connect_to(cases[i].host), cases[i].error);
+        ck_assert_ptr_nonnull(strstr(jg_error_detail(cases[i].error), cases[i].host));
+    }
+    return 0;
+}
+
+// A host that is gone, one without a route and one that refuses would be told as the same.
+START_TEST(r24_each_refusal_has_its_code) {
+    enter_network();
+    run_once(each_says_no, NULL);
+}
+END_TEST
+
+static intptr_t nobody_answers(void *arg) {
+    int rc = 0;
+    (void)arg;
+    int64_t before = jg_now();
+    JG_TIMEOUT(LIMIT_MS, rc) {
+        rc = connect_to(DEAD);
+    }
+    ck_assert_int_eq(rc, -ETIMEDOUT);
+    ck_assert_int_ge(jg_now() - before, LIMIT_MS * JG_MS);
+    ck_assert_int_lt(jg_now() - before, 10 * JG_S);
+    return 0;
+}
+
+// Packets that are dropped would hold up whoever connects as long as the kernel sends them again.
+START_TEST(r24_limit_ends_a_connect_that_nobody_answers) {
+    enter_network();
+    run_once(nobody_answers, NULL);
+}
+END_TEST
+
+FIXTURE_MAIN("api/connect_routes", r24_each_refusal_has_its_code,
+             r24_limit_ends_a_connect_that_nobody_answers)

@@ -108,12 +108,12 @@ static void watch_all(jg_many *many, jg_future *const *futures) {
 static int many_open(jg_many *many, jg_future *const *futures) {
     const jg_future *own = &task_current()->future;
     size_t count = many->count;
-    many->nodes = many->few;
     for (size_t i = 0; i < count; i++) {
         if (futures[i] == own) {
             return -EDEADLK;
         }
     }
+    many->nodes = many->few;
     if (count > FEW) {
         many->nodes = mem_alloc_zero(count * sizeof(jg_many_node));
         if (many->nodes == NULL) {

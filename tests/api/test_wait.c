@@ -134,9 +134,17 @@ static intptr_t mixed_body(void *arg) {
     ck_assert_int_ge(jg_wait(futures, MANY, JG_FIRST_COMPLETED, -1), 1);
     ck_assert_int_eq(jg_wait(futures, MANY, JG_ALL_COMPLETED, 3), 2);
     ck_assert_int_eq(jg_future_result(&plain[17]), 5);
-    jg_future *own[] = {&plain[1], jg_task_future(jg_self())};
-    ck_assert_int_eq(jg_wait(own, 2, JG_FIRST_COMPLETED, -1), -EDEADLK);
-    ck_assert_int_eq(jg_gather(own, 2, NULL, JG_FAIL_FIRST), -EDEADLK);
+    for (size_t count = 1; count <= MANY;
+         count += MANY - 1) { // in their place, or a block of their own
+        futures[count - 1] = jg_task_future(jg_self());
+        jg_as_completed each;
+        ck_assert_int_eq(jg_wait(futures, count, JG_FIRST_COMPLETED, -1), -EDEADLK);
+        ck_assert_int_eq(jg_gather(futures, count, NULL, JG_FAIL_FIRST), -EDEADLK);
+        ck_assert_int_eq(jg_as_completed_open(&each, futures, count, -1), -EDEADLK);
+        ck_assert(!jg_as_completed_next(&each));
+        ck_assert_int_eq(jg_as_completed_close(&each), -EDEADLK);
+        futures[count - 1] = &plain[count - 1];
+    }
     return jg_join(setter);
 }
 

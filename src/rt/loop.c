@@ -22,10 +22,14 @@
 #include <string.h>
 
 enum {
-    BUDGET = 256,       // resumes per turn
-    TRIM_PER_IDLE = 64, // stacks whose pages go back to the kernel before a sleep
-    BUFFERS_KEPT = 64,  // free read buffers per loop
+    BUDGET = 256,      // resumes per turn
+    TRIM_FIRST = 64,   // stacks whose pages go back to the kernel before a sleep
+    TRIM_MOST = 1024,  // the same after sleeps in which nothing happened: about a millisecond
+    BUFFERS_KEPT = 64, // free read buffers per loop
 };
+
+// How long a loop sleeps at a time while there are more stacks to give back.
+static const int64_t TRIM_NAP_NS = 5 * JG_MS;
 
 struct loop_buffer {
     struct loop_buffer *next;
@@ -152,16 +156,28 @@ static bool nobody_owes(const struct loop *loop) {
     return loop->backend->pending == 0 && loop->external == 0 && !inbox_held(loop->handle);
 }
 
-/* The same, sleeping in it if there is nothing else to do. */
+/* Gives the pages of stacks back that a crowd has left: few while there is work, more the longer nobody has
+ * run. */
+static void trim(struct loop *loop) {
+    bool quiet = loop->rounds == loop->trim_round;
+    unsigned twice = 2 * loop->trim_most;
+    loop->trim_most = !quiet ? TRIM_FIRST : twice < TRIM_MOST ? twice : TRIM_MOST;
+    loop->trim_round = loop->rounds;
+    stack_trim(&loop->stacks, loop->trim_most);
+}
+
+/* Asks for completions, and sleeps in it if there is nothing else to do. */
 static void look(struct loop *loop) {
     int64_t limit_ns = loop_idle_ns(loop, loop_now_ns());
     if (limit_ns == 0 || !inbox_sleep(loop->handle)) {
         glance(loop);
         return;
     }
-    stack_trim(&loop->stacks, TRIM_PER_IDLE);
-    observe(&loop->sched, sleeps, limit_ns < 0 && nobody_owes(loop));
-    reap(loop, limit_ns);
+    trim(loop);
+    bool more = loop->stacks.surplus_count > 0 && !loop->sim;
+    bool nap = more && (limit_ns < 0 || limit_ns > TRIM_NAP_NS);
+    observe(&loop->sched, sleeps, limit_ns < 0 && !nap && nobody_owes(loop));
+    reap(loop, nap ? TRIM_NAP_NS : limit_ns);
     inbox_awake(loop->handle);
     observe(&loop->sched, awake);
 }
@@ -326,7 +342,7 @@ void loop_step(struct loop *loop) {
     turn(loop);
     run_turn(loop);
     if (loop_idle_ns(loop, loop_now_ns()) != 0) {
-        stack_trim(&loop->stacks, TRIM_PER_IDLE);
+        trim(loop);
     }
     observe(&loop->sched, sleeps, false);
     (void)inbox_sleep(loop->handle); // what has come by now shows in loop_idle_ns

@@ -3,7 +3,8 @@
  *
  * Holds      struct loop: ready ring, timers, stacks, calls, backend, and the loop's own record.
  * Invariant  at most one loop per thread; only its thread touches it. Others know its handle.
- * Called by  task (opens, runs or steps, closes); whoever needs the loop's clock or backend. Calls down to timers, inbox and the backend.
+ * Called by  task (opens, runs or steps, closes); whoever needs the loop's clock or backend. Calls down to
+ *            timers, inbox and the backend.
  * Why        a budget of resumes per turn: tasks that are always ready cannot starve timers and
  *            sockets, and busy sockets cannot starve tasks.
  */
@@ -38,8 +39,10 @@ struct loop {
     struct sim_weather *weather; // of the simulated world; NULL when this is not one
     uint64_t random;             // state of the sim's choices
     uint64_t turns;
-    int resumes_left; // of this turn, as it began or since a call was queued
-    uint64_t rounds;  // times that tasks were let run: more than turns while somebody looks on
+    int resumes_left;    // of this turn, as it began or since a call was queued
+    uint64_t rounds;     // times that tasks were let run: more than turns while somebody looks on
+    uint64_t trim_round; // when stacks were given back last, and how many at most
+    unsigned trim_most;
     enum loop_stage stage;
     void (*on_stuck)(struct loop *loop); // nothing can ever happen again: wake somebody, or abort
 };

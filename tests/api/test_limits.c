@@ -214,6 +214,49 @@ START_TEST(r08_hundred_thousand_tasks_are_parked) {
 }
 END_TEST
 
-FIXTURE_MAIN("api/limits", r08_hundred_thousand_tasks_are_parked, x05_stack_overflow_is_named,
-             x07_spawn_at_the_memory_limit, x07_spawn_at_the_mapping_limit,
-             x07_run_without_descriptors)
+enum { CROWD = 20000 };
+
+static intptr_t nap(void *arg) {
+    (void)arg;
+    return jg_sleep(1);
+}
+
+static long resident_pages(void) {
+    long pages = 0;
+    FILE *file = fopen("/proc/self/statm", "r");
+    ck_assert_ptr_nonnull(file);
+    ck_assert_int_eq(fscanf(file, "%*d %ld", &pages), 1);
+    fclose(file);
+    return pages;
+}
+
+static intptr_t crowd_body(void *arg) {
+    intptr_t rc = 0;
+    long before = resident_pages();
+    (void)arg;
+    JG_GROUP(group, rc) {
+        for (int i = 0; i < CROWD; i++) {
+            ck_assert_int_eq(jg_group_spawn(group, nap, NULL), 0);
+        }
+    }
+    ck_assert_int_ge(resident_pages() - before, CROWD);
+    for (int sleeps = 0; resident_pages() - before > CROWD / 2; sleeps++) {
+        ck_assert_int_lt(sleeps, 40); // not a few stacks each time it falls asleep
+        jg_sleep(50);
+    }
+    return rc;
+}
+
+// A server would keep for ever what its busiest minute took, and each fork would copy the tables of it.
+START_TEST(r08_a_crowd_is_forgotten) {
+    if (on_backend("sim")) {
+        fixture_skip("there a sleep takes no time");
+    }
+    fixture_skip_emulated("qemu-user has no light guards, and too few mappings for others");
+    run_body(crowd_body);
+}
+END_TEST
+
+FIXTURE_MAIN("api/limits", r08_hundred_thousand_tasks_are_parked, r08_a_crowd_is_forgotten,
+             x05_stack_overflow_is_named, x07_spawn_at_the_memory_limit,
+             x07_spawn_at_the_mapping_limit, x07_run_without_descriptors)

@@ -2,8 +2,8 @@
 /* command_serve.c – `juggle serve`: the stand-in server, until somebody stops it.
  *
  * Holds      the command: options, listening, stopping, the closing line.
- * Invariant  the line "listening on URL", or its JSON, is on standard output before the first request can fail
- *            for want of a listener.
+ * Invariant  the line "listening on URL", or its JSON, is on standard output before the first request can
+ *            fail for want of a listener.
  * Called by  commands.c.
  * Why        signals arrive as bytes on a descriptor, so that stopping is an event like any other.
  * Quirks     one core by design: with --pin it stays on the core named.

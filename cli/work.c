@@ -4,7 +4,8 @@
  * Holds      nothing.
  * Invariant  no step can be left out by the compiler, as the result needs each.
  * Called by  see work.h.
- * Why        a chain of hashes, each of the one before, cannot be vectorized or shared, and runs at the same speed whatever the caches hold.
+ * Why        a chain of hashes, each of the one before, cannot be vectorized or shared, and runs at the same
+ *            speed whatever the caches hold.
  * Quirks     none.
  */
 #include "work.h"

@@ -16,6 +16,7 @@ import lintlib
 FILE_WARN, FILE_MAX = 500, 600
 TEST_MAX = 800  # a list of cases that share their helpers may be longer
 FUNCTION_WARN, FUNCTION_MAX = 60, 80
+WIDTH_MAX = 110
 
 SPDX = "SPDX-License-Identifier: MIT"
 ANSWERS = ("Holds", "Invariant", "Called by", "Why")
@@ -55,6 +56,9 @@ def check_head(report, path, text):
 
 def check_length(report, path, text):
     count = text.count("\n")
+    for number, line in enumerate(text.split("\n"), 1):  # code is the formatter's, who lets comments be
+        if len(line) > WIDTH_MAX and path.suffix in (".c", ".h", ".S"):
+            report.fail(path, number, f"{len(line)} columns; a line has at most {WIDTH_MAX}")
     if count > (TEST_MAX if 'tests' in str(path).split('/') else FILE_MAX):
         report.fail(path, count, f"{count} lines; a file has at most {FILE_WARN}")
     elif count > FILE_WARN:

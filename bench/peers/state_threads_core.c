@@ -6,8 +6,8 @@
  * Called by  run.py, `state_threads_core yield|spawn_join|lock WIDTH`.
  * Why        the C library closest to juggle in kind: stackful, one core, cooperative.
  * Quirks     1.9 has no yield call; st_sleep(0) is its documented way to let others run, and it
- *            goes through the timer heap and a poll of the event system. It has no channels. Default stacks (128 KiB,
- *            unguarded pages reused from a free list).
+ *            goes through the timer heap and a poll of the event system. It has no channels. Default
+ *            stacks (128 KiB, unguarded pages reused from a free list).
  */
 #include "common/measure.h"
 

@@ -35,8 +35,9 @@ typedef enum jg_debug_kind {
     JG_DEBUG_FD_LEAK,     /* a stream, listener or other descriptor was open when the loop closed */
     JG_DEBUG_FUTURE_LEAK, /* a future was pending when the loop closed, and neither settled nor ended with
                              jg_future_fini: a task had waited for it and left, or a callback was to be
-                             called, of which the newest is told. At most 256 of these of a loop. Whoever waited when the first task ended is a
-                             TASK_LEAK; futures of tasks and jobs have an end of their own */
+                             called, of which the newest is told. At most 256 of these of a loop.
+                             Whoever waited when the first task ended is a TASK_LEAK; futures of tasks
+                             and jobs have an end of their own */
 } jg_debug_kind;
 
 /* One report. Strings are never NULL, and valid during the call. */

@@ -14,13 +14,13 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "rt/blocking.h"
 #include "rt/op.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 static const int64_t PATIENCE_NS = 2 * JG_S; // from SIGTERM to SIGKILL; with a silent server
@@ -187,8 +187,7 @@ bool process_worker_alive(const struct process_worker *worker) {
 static void pause_ns(int64_t duration_ns) {
     struct coro *self = sched_current();
     if (self->loop == NULL) {
-        const struct timespec pause = {duration_ns / JG_S, duration_ns % JG_S};
-        clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, NULL);
+        blocking_sleep_until(clock_now_ns() + duration_ns);
         return;
     }
     self->loop->external++; // real time has to pass

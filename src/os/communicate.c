@@ -10,8 +10,8 @@
  */
 #include "os/process.h"
 
-#include "base/clock.h"
 #include "base/mem.h"
+#include "rt/blocking.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -115,24 +115,8 @@ static bool has_held(const struct job *job) {
 /* Waits until a job can make a step. Returns 0, or what asks to stop. */
 static int wait_ready(struct pollfd *ready, int count) {
     struct coro *self = sched_current();
-    for (;;) {
-        struct timespec limit = {0, 0};
-        bool limited = self->deadline_ns != JG_NEVER;
-        if (limited) {
-            int64_t left_ns = self->deadline_ns - clock_now_ns();
-            if (left_ns <= 0) {
-                return sched_refuse(self);
-            }
-            limit = (struct timespec){left_ns / JG_S, left_ns % JG_S};
-        }
-        int got = ppoll(ready, (nfds_t)count, limited ? &limit : NULL, NULL);
-        if (got > 0) {
-            return 0;
-        }
-        if (got < 0 && errno != EINTR) {
-            return -errno;
-        }
-    }
+    int rc = blocking_poll(ready, (nfds_t)count, self->deadline_ns);
+    return rc == -ECANCELED ? sched_refuse(self) : rc;
 }
 
 /* One round: every job that can makes a step. Returns how many go on, or an error. */

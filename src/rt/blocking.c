@@ -4,14 +4,15 @@
  * Holds      nothing: one static table for all threads.
  * Invariant  no op is ever pending. Descriptors it makes are blocking ones, so that an exchange costs
  *            the same calls as in any threaded program: the comparison is about who waits.
- * Called by  through struct backend_ops only.
+ * Called by  through struct backend_ops, and blocking.h.
  * Why        deadlines become SO_RCVTIMEO/SO_SNDTIMEO, set only when the armed limit would wake us
  *            too late; poll before each call would double the number of system calls.
  * Quirks     an armed limit that is too short wakes us early: poll waits for what is left.
  */
-#include "rt/op.h"
+#include "rt/blocking.h"
 
 #include "base/clock.h"
+#include "rt/op.h"
 #include "rt/socket.h"
 
 #include <errno.h>
@@ -20,9 +21,7 @@
 #include <poll.h>
 #include <unistd.h>
 
-/* Waits for readiness by poll: for descriptors that are non-blocking, or not sockets. */
-static intptr_t poll_for(const struct op *op, int64_t deadline_ns) {
-    struct pollfd ready = {.fd = op->fd, .events = op_poll_events(op)};
+int blocking_poll(struct pollfd *polled, nfds_t count, int64_t deadline_ns) {
     for (;;) {
         struct timespec limit = {0, 0};
         if (deadline_ns != JG_NEVER) {
@@ -32,7 +31,7 @@ static intptr_t poll_for(const struct op *op, int64_t deadline_ns) {
             }
             limit = (struct timespec){left / JG_S, left % JG_S};
         }
-        int got = ppoll(&ready, 1, deadline_ns == JG_NEVER ? NULL : &limit, NULL);
+        int got = ppoll(polled, count, deadline_ns == JG_NEVER ? NULL : &limit, NULL);
         if (got > 0) {
             return 0;
         }
@@ -40,6 +39,17 @@ static intptr_t poll_for(const struct op *op, int64_t deadline_ns) {
             return -errno;
         }
     }
+}
+
+void blocking_sleep_until(int64_t when_ns) {
+    const struct timespec until = {when_ns / JG_S, when_ns % JG_S};
+    while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL) == EINTR) {}
+}
+
+/* Waits for readiness by poll: for descriptors that are non-blocking, or not sockets. */
+static intptr_t poll_for(const struct op *op, int64_t deadline_ns) {
+    struct pollfd ready = {.fd = op->fd, .events = op_poll_events(op)};
+    return blocking_poll(&ready, 1, deadline_ns);
 }
 
 /* Sees to it that the socket's own limit ends the call in time. A limit that is short enough, and not

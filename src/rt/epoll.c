@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /* epoll.c – the backend for Linux: try, wait for readiness, try again.
  *
- * Holds      one epoll, which also watches the loop's wake-up descriptor, and a table by descriptor: who waits to read, who to
- *            write, and what is known about its readiness.
+ * Holds      one epoll, which also watches the loop's wake-up descriptor, and a table by descriptor: who
+ *            waits to read, who to write, and what is known about its readiness.
  * Invariant  a descriptor is registered once, edge-triggered, for both directions, at its first wait.
  *            `readable` is false only when a system call has drained it since the last event: then
  *            the next event is still to come, and trying would be a wasted call.
@@ -23,6 +23,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <unistd.h>
@@ -265,17 +266,17 @@ static void on_event(struct epoll_backend *self, const struct epoll_event *event
 
 /* Nanoseconds where the kernel can (Linux 5.11), else milliseconds rounded up: never early. */
 static int wait_events(struct epoll_backend *self, int64_t timeout_ns) {
-    static bool no_pwait2;
+    static atomic_bool no_pwait2; // found out once for all loops
     if (timeout_ns <= 0) {
         return epoll_wait(self->epoll_fd, self->events, EVENTS_MOST, timeout_ns < 0 ? -1 : 0);
     }
-    if (!no_pwait2) {
+    if (!atomic_load_explicit(&no_pwait2, memory_order_relaxed)) {
         const struct timespec limit = {timeout_ns / JG_S, timeout_ns % JG_S};
         int count = epoll_pwait2(self->epoll_fd, self->events, EVENTS_MOST, &limit, NULL);
         if (count >= 0 || (errno != ENOSYS && errno != EPERM)) {
             return count;
         }
-        no_pwait2 = true;
+        atomic_store_explicit(&no_pwait2, true, memory_order_relaxed);
     }
     int64_t limit_ms = (timeout_ns - 1) / JG_MS + 1;
     return epoll_wait(self->epoll_fd, self->events, EVENTS_MOST,

@@ -29,9 +29,9 @@ struct observer_ops {
     // The wait is over, its result is in it; the running coroutine ended it, see also loop->stage.
     void (*woken)(struct observer *observer, const struct wait *wait);
     void (*ended)(struct observer *observer, struct coro *coro);
-    // A pending future is owed to somebody whom no wait shows: `coro` waited for it and has left, or asks for
-    // the callback, unless that is NULL. It is not any more: the callback was removed, or for NULL, nothing is
-    // known of the future, as it was settled or ended.
+    // A pending future is owed to somebody whom no wait shows: `coro` waited for it and has left, or asks
+    // for the callback, unless that is NULL. It is not any more: the callback was removed, or for NULL,
+    // nothing is known of the future, as it was settled or ended.
     void (*owed)(struct observer *observer, const struct jg_future *future, const struct coro *coro,
                  const struct jg_done_callback *callback);
     void (*unowed)(struct observer *observer, const struct jg_future *future,

@@ -13,6 +13,7 @@
 #include "rt/sched.h"
 
 #include "base/clock.h"
+#include "rt/blocking.h"
 #include "rt/loop.h"
 #include "rt/observe.h"
 
@@ -92,8 +93,7 @@ __attribute__((cold, noinline)) static intptr_t park_without_loop(struct coro *s
     if (self->deadline_ns == JG_NEVER) {
         return -EDEADLK;
     }
-    struct timespec until = {self->deadline_ns / JG_S, self->deadline_ns % JG_S};
-    while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL) == EINTR) {}
+    blocking_sleep_until(self->deadline_ns);
     self->refused++; // the scopes see by it that the deadline struck inside
     return -ECANCELED;
 }

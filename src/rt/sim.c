@@ -9,8 +9,8 @@
  *            behaves like a ring where it may: an op that could complete at once is made to wait, a
  *            cancelled one completes later, with whatever came first.
  * Quirks     the clock stands still while anybody can run, and jumps to the next event when nobody
- *            can. While a thread owes us something, or has a share in the handle, it keeps pace with the real clock, so that real
- *            work does not run into virtual timeouts.
+ *            can. While a thread owes us something, or has a share in the handle, it keeps pace with the
+ *            real clock, so that real work does not run into virtual timeouts.
  */
 #include "rt/op.h"
 

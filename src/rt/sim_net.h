@@ -5,7 +5,8 @@
  * Invariant  both events of a socket are always in the heap, at JG_NEVER while nothing is to come:
  *            so nothing that happens to a connection can fail for want of memory.
  * Called by  sim.c, which owns the operations (nothing here completes one), and the files that know a
- *            part of the network: sim_socket.c, sim_host.c, sim_address.c, sim_datagram.c; sim/, for its users.
+ *            part of the network: sim_socket.c, sim_host.c, sim_address.c, sim_datagram.c; sim/, for its
+ *            users.
  * Why        what a network does apart from what a backend does. Every choice (how long, how much)
  *            comes from loop_random: a seed replays exactly.
  */

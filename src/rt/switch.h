@@ -24,7 +24,8 @@
 
 /* Lays out a fresh stack below `top` (16-byte aligned) so that the first switch to the returned stack
  * pointer calls `entry(word)`, which must never return, with the word given to that switch and these
- * floating-point modes. rt_switch_modes() reads those of the running code; it takes longer than all the rest. */
+ * floating-point modes. rt_switch_modes() reads those of the running code; it takes longer than all the
+ * rest. */
 void *rt_switch_prepare(void *top, void (*entry)(void *word), uint64_t modes);
 
 #endif

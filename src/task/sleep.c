@@ -7,9 +7,8 @@
  * Why        without a loop the thread sleeps, no longer than its deadline.
  */
 #include "base/clock.h"
+#include "rt/blocking.h"
 #include "task/task.h"
-
-#include <time.h>
 
 struct sleep {
     struct wait wait;
@@ -31,8 +30,7 @@ static int sleep_without_loop(struct coro *self, int64_t when_ns) {
     if (until_ns == JG_NEVER) {
         return -EDEADLK;
     }
-    struct timespec until = {until_ns / JG_S, until_ns % JG_S};
-    while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL) == EINTR) {}
+    blocking_sleep_until(until_ns);
     return cut_short ? sched_refuse(self) : 0;
 }
 

@@ -84,7 +84,8 @@ static inline struct task_loop *task_loop_of(const struct jg_task *task) {
     return (struct task_loop *)(void *)task->coro.loop;
 }
 
-/* This thread's loop, which the running task is of; NULL without one. Known sooner than by way of the task. */
+/* This thread's loop, which the running task is of; NULL without one. Known sooner than by way of the
+ * task. */
 static inline struct task_loop *task_loop_here(void) {
     return (struct task_loop *)(void *)sched_here;
 }

@@ -38,7 +38,7 @@ void output_complain(const char *command, const char *format, ...) {
             text);
 }
 
-static int stream_error(FILE *stream) {
+int output_flush(FILE *stream) {
     errno = 0;
     if (fflush(stream) == 0 && !ferror(stream)) {
         return 0;
@@ -50,7 +50,7 @@ static int stream_error(FILE *stream) {
 }
 
 int output_finish(FILE *stream, const char *command, const char *name) {
-    int error = stream_error(stream);
+    int error = output_flush(stream);
     if (error == -EPIPE) {
         return 0;
     }

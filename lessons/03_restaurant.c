@@ -76,5 +76,5 @@ static intptr_t lesson(void *arg) {
 }
 
 int main(int argc, char **argv) {
-    return lesson_main_with(argc, argv, lesson, LESSON_VIRTUAL);
+    return lesson_main_with(argc, argv, lesson, LESSON_VIRTUAL | LESSON_RANDOM);
 }

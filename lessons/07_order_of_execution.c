@@ -45,5 +45,5 @@ static intptr_t lesson(void *arg) {
 }
 
 int main(int argc, char **argv) {
-    return lesson_main(argc, argv, lesson);
+    return lesson_main_with(argc, argv, lesson, LESSON_RANDOM);
 }

@@ -68,5 +68,5 @@ static intptr_t lesson(void *arg) {
 }
 
 int main(int argc, char **argv) {
-    return lesson_main_with(argc, argv, lesson, LESSON_CALLS | LESSON_REAL);
+    return lesson_main_with(argc, argv, lesson, LESSON_CALLS | LESSON_REAL | LESSON_COUNT);
 }

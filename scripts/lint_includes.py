@@ -20,7 +20,7 @@ FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 OUTSIDE = {"cli": "cli", "lessons": "lessons", "examples": "examples", "bench": "bench",
            "tests/api": "tests", "include": "include"}
 # Parts of the command that others may quote: they see include/ only as well.
-LENT = {"lessons": ("cli/standin.h", "cli/terminal.h")}
+LENT = {"lessons": ("cli/output.h", "cli/standin.h", "cli/terminal.h")}
 
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"]+)[>"]', re.M)
 

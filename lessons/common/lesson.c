@@ -3,9 +3,11 @@
  *
  * Holds      the options of this run, and when it began.
  * Called by  every lesson.
+ * Why        options that would change nothing are refused: who gives one wants to see what it does.
  */
 #include "lesson.h"
 
+#include "cli/output.h"
 #include "files.h"
 #include "services.h"
 
@@ -33,23 +35,60 @@ static struct {
 
 jg_http_client_options lesson_limits;
 
-static const char usage[] =
-    "usage: %s [OPTIONS]\n"
-    "  --sim        on a virtual clock: waiting takes no time, and each run prints the same\n"
-    "               (also with JUGGLE_BACKEND=sim; not for lessons with threads and processes)\n"
-    "  --seed N     draw other random delays [1, or JUGGLE_SEED]\n"
-    "  -n N         how many, in lessons that make many of something\n"
-    "%s"
-    "  --help       this text\n";
+/* The options, which kinds of lesson have them, and why the others have not. */
+static const struct known {
+    int letter;
+    unsigned with;    // a kind that must be there
+    unsigned without; // a kind that must not
+    const char *name;
+    const char *help;
+    const char *refused;
+} known[] = {
+    {'m', 0, LESSON_REAL, "--sim",
+     "  --sim        on a virtual clock: waiting takes no time, and each run prints the same\n"
+     "               (also with JUGGLE_BACKEND=sim)\n",
+     "this lesson is on the real clock always"},
+    {'s', LESSON_RANDOM, 0, "--seed",
+     "  --seed N     draw other random numbers [1, or JUGGLE_SEED]\n",
+     "nothing is random in this lesson"},
+    {'n', LESSON_COUNT, 0, "-n", "  -n N         how many of what the lesson makes many of\n",
+     "this lesson makes as many as it needs"},
+    {'u', LESSON_CALLS, 0, "--url",
+     "  --url URL    ask this service instead of the stand-in that is started for the lesson; once\n"
+     "               for each service the lesson asks. A URL without a path, such as that of a\n"
+     "               `juggle serve` elsewhere, is asked for the lesson's own paths\n",
+     "this lesson asks no service"},
+    {'l', LESSON_CALLS, 0, "--limit", "  --limit MS   how long a service may take [10000]\n",
+     "this lesson asks no service"},
+};
+enum { KNOWN = sizeof(known) / sizeof(known[0]) };
 
-static const char usage_calls[] =
-    "  --url URL    ask this service instead of the stand-in that is started for the lesson; once\n"
-    "               for each service the lesson asks. A URL without a path, such as that of a\n"
-    "               `juggle serve` elsewhere, is asked for the lesson's own paths\n"
-    "  --limit MS   how long a service may take [10000]\n";
+static bool has_option(const struct known *option) {
+    return (lesson.kinds & option->with) == option->with && (lesson.kinds & option->without) == 0;
+}
 
-static const char usage_no_calls[] =
-    "  (--url and --limit are refused: this lesson asks no service)\n";
+static void print_help(void) {
+    printf("usage: %s [OPTIONS]\n", lesson.name);
+    for (size_t i = 0; i < KNOWN; i++) {
+        if (has_option(&known[i])) {
+            fputs(known[i].help, stdout);
+        } else {
+            printf("  (%s is refused: %s)\n", known[i].name, known[i].refused);
+        }
+    }
+    puts("  --help       this text");
+}
+
+/* Complains of an option that would change nothing. */
+static bool is_refused(int letter) {
+    for (size_t i = 0; i < KNOWN; i++) {
+        if (known[i].letter == letter && !has_option(&known[i])) {
+            fprintf(stderr, "%s: %s: %s\n", lesson.name, known[i].name, known[i].refused);
+            return true;
+        }
+    }
+    return false;
+}
 
 /* Reads a whole number from 1 to `most`. Returns 0, or -EINVAL and complains. */
 static int read_number(const char *option, const char *text, uint64_t most, uint64_t *out_number) {
@@ -75,9 +114,7 @@ static void set_limits(int64_t limit_ms) {
 static int read_option(int letter) {
     uint64_t number = 0;
     int rc = 0;
-    if ((letter == 'u' || letter == 'l') && (lesson.kinds & LESSON_CALLS) == 0) {
-        fprintf(stderr, "%s: --%s: this lesson asks no service\n", lesson.name,
-                letter == 'u' ? "url" : "limit");
+    if (is_refused(letter)) {
         return -EINVAL;
     }
     switch (letter) {
@@ -117,8 +154,7 @@ static int read_options(int argc, char **argv) {
     int letter;
     while ((letter = getopt_long(argc, argv, "n:h", options, NULL)) != -1) {
         if (letter == 'h') {
-            bool calls = (lesson.kinds & LESSON_CALLS) != 0;
-            printf(usage, lesson.name, calls ? usage_calls : usage_no_calls);
+            print_help();
             return 1;
         }
         if (read_option(letter) < 0) {
@@ -147,11 +183,23 @@ static intptr_t run(void *arg) {
     return rc;
 }
 
+/* Returns whether all that was printed has arrived, or nobody wanted to read on; else it complains. */
+static bool output_arrived(void) {
+    int rc = output_flush(stdout);
+    if (rc < 0 && rc != -EPIPE) {
+        fprintf(stderr, "%s: cannot write to standard output: %s\n", lesson.name, strerror(-rc));
+        return false;
+    }
+    return true;
+}
+
 int lesson_main_with(int argc, char **argv, jg_fn *fn, unsigned kinds) {
-    const char *slash = strrchr(argv[0], '/');
+    output_prepare();
+    char *slash = strrchr(argv[0], '/');
+    argv[0] = slash != NULL ? slash + 1 : argv[0]; // also in the complaints of getopt
     const char *backend = getenv("JUGGLE_BACKEND");
     const char *seed = getenv("JUGGLE_SEED");
-    lesson.name = slash != NULL ? slash + 1 : argv[0];
+    lesson.name = argv[0];
     lesson.fn = fn;
     lesson.kinds = kinds;
     lesson.seed = 1;
@@ -160,7 +208,7 @@ int lesson_main_with(int argc, char **argv, jg_fn *fn, unsigned kinds) {
     int rc = seed != NULL ? read_number("JUGGLE_SEED", seed, UINT64_MAX, &lesson.seed) : 0;
     rc = rc < 0 ? rc : read_options(argc, argv);
     if (rc != 0) {
-        return rc < 0 ? 2 : 0;
+        return rc < 0 ? 2 : !output_arrived();
     }
     const jg_run_options on_epoll = {.backend = "epoll"};
     const jg_sim_options calm = {.seed = lesson.seed, .calm = true};
@@ -168,7 +216,7 @@ int lesson_main_with(int argc, char **argv, jg_fn *fn, unsigned kinds) {
     static const char site[] = "lesson\0" JG_HERE; // as traces and reports call it
     intptr_t result = lesson.sim ? jg_sim_run_at(run, NULL, &calm, site)
                                  : jg_run_at(run, NULL, &on_epoll, site);
-    return result < 0 || fflush(stdout) != 0 ? 1 : 0;
+    return !output_arrived() || result < 0;
 }
 
 int lesson_main(int argc, char **argv, jg_fn *fn) {

@@ -17,8 +17,15 @@ int lesson_main(int argc, char **argv, jg_fn *fn);
 
 /* The same for a lesson that asks services, which --url and --limit are for; one whose threads or
  * processes do the waiting, and so on the real clock always; one that plays a whole evening, on the
- * virtual clock always. `kinds` are joined with |. */
-enum { LESSON_CALLS = 1, LESSON_REAL = 2, LESSON_VIRTUAL = 4 };
+ * virtual clock always; one that makes many of something, which -n is for; one that draws random
+ * numbers, which --seed is for. `kinds` are joined with |. An option without its kind is refused. */
+enum {
+    LESSON_CALLS = 1,
+    LESSON_REAL = 2,
+    LESSON_VIRTUAL = 4,
+    LESSON_COUNT = 8,
+    LESSON_RANDOM = 16,
+};
 int lesson_main_with(int argc, char **argv, jg_fn *fn, unsigned kinds);
 
 /* Prints a line that begins with the time since the lesson began: "0.15 s  text". */

@@ -12,11 +12,15 @@ import sys
 import threading
 
 sys.dont_write_bytecode = True
-from lib_lessons import LESSONS, Results, run  # noqa: E402
+from lib_lessons import LESSONS, Results, is_real, run  # noqa: E402
 
 CALLING = [name for name in LESSONS if "08" <= name[:2] <= "17"]
 # These do not look into a body, so they cannot mind an empty one.
 HEAD_ONLY = ("08_", "13_", "15_", "16_", "17_")
+# What -n and --seed are for.
+MAKING_MANY = ("15_", "16_", "17_", "19_")
+RANDOM = ("03_", "07_", "09_", "14_")
+ON_REAL_CLOCK = ("02_", "15_", "17_", "18_", "19_")
 AT_ONCE = 6
 ANSWERS = {
     "missing": None,
@@ -69,7 +73,8 @@ def told(name, err):
 def check(args):
     kind, name, url = args
     try:
-        code, out, err = run(name, "--url", url, "--limit", "300", "-n", "3", limit_s=30)
+        few = ["-n", "3"] if name.startswith(MAKING_MANY) else []
+        code, out, err = run(name, "--url", url, "--limit", "300", *few, limit_s=30)
     except Exception as error:  # a hang
         return False, f"{name}, service {kind}", repr(error)
     return code == 1 and told(name, err), f"{name}, service {kind}", (code, out, err)
@@ -87,11 +92,14 @@ def services(results):
 
 
 def options(results):
-    for args in (["--nonsense"], ["-n", "0"], ["-n", "x"], ["--seed", "-3"], ["--limit", "1e3"], ["more"],
+    for args in (["--nonsense"], ["-n", "0"], ["-n", "x"], ["--limit", "1e3"], ["more"],
                  ["--url", "ftp://host/"], ["--url", "http://"], ["--url"], ["-n", "99999999999999999999"],
                  ["--url", "http://a"] * 9):
-        code, out, err = run("08_http_calls", *args)
-        results.check(code == 2 and out == "" and 1 <= err.count("\n") <= 2, f"options {args}", code, out, err)
+        code, out, err = run("16_concurrent_calls", *args)
+        results.check(code == 2 and out == "" and 1 <= err.count("\n") <= 2
+                      and err.startswith("16_concurrent_calls: "), f"options {args}", code, out, err)
+    code, out, err = run("09_creating_concurrency", "--seed", "-3")
+    results.check(code == 2 and out == "" and err.count("\n") == 1, "--seed -3", code, out, err)
     code, out, err = run("08_http_calls", JUGGLE_SEED="many")
     results.check(code == 2 and out == "", "JUGGLE_SEED", code, out, err)
     for name in LESSONS:
@@ -103,13 +111,40 @@ def options(results):
                       f"{name} --help", code, out, err)
 
 
-def nothing_to_ask(results):
-    """If this fails, a reader takes what a lesson prints for what the service named in --url did."""
-    for name in [name for name in LESSONS if name not in CALLING]:
-        for option, value in (("--url", "http://127.0.0.1:1"), ("--limit", "300")):
-            code, out, err = run(name, option, value)
-            results.check((code, out, err) == (2, "", f"{name}: {option}: this lesson asks no service\n"),
-                          f"{name} {option}", code, out, err)
+def without_use(results):
+    """If this fails, a reader takes what a lesson prints for what the option did, as --url with no service asked."""
+    for name in LESSONS:
+        useless = {("--url", "http://127.0.0.1:1"): name not in CALLING, ("--limit", "300"): name not in CALLING,
+                   ("-n", "3"): not name.startswith(MAKING_MANY), ("--seed", "3"): not name.startswith(RANDOM),
+                   ("--sim",): name.startswith(ON_REAL_CLOCK)}
+        for args in (args for args, is_useless in useless.items() if is_useless):
+            code, out, err = run(name, *args)
+            results.check((code, out) == (2, "") and err.startswith(f"{name}: {args[0]}: ") and err.count("\n") == 1,
+                          f"{name} {args}", code, out, err)
+        told = run(name, "--help")[1]
+        results.check([f"({args[0]} is refused: " in told for args in useless] == list(useless.values()),
+                      f"{name} --help names other options", told)
+
+
+def nothing_changes(results):
+    """--seed is refused only where it would change nothing."""
+    for name in [name for name in LESSONS if not is_real(name) and not name.startswith(RANDOM)]:
+        one, other = (run(name, JUGGLE_BACKEND="sim", JUGGLE_DEBUG="0", JUGGLE_SEED=seed) for seed in ("1", "2"))
+        results.check(one == other, f"{name} with another seed", one, other)
+
+
+def output_is_lost(results):
+    """A disk that is full and an output that is closed are failures, told in one line; a reader who leaves is none."""
+    closed = ("sh", "-c", 'exec "$@" >&-', "sh")
+    with open("/dev/full", "wb") as full:
+        for name, args in (("08_http_calls", []), ("05_context_switch", []), ("03_restaurant", []), ("08_http_calls", ["--help"])):
+            for how, changes in (("full", {"stdout": full}), ("closed", {"prefix": closed})):
+                code, _, err = run(name, *args, **changes)
+                results.check(code == 1 and err.startswith(f"{name}: cannot write to standard output: ")
+                              and err.count("\n") == 1, f"{name} {args}, output {how}", code, err)
+    leaves = ("sh", "-c", 'exec 3>&1; { "$@"; echo "$?" >&3; } | :', "sh")
+    code, out, err = run("05_context_switch", prefix=leaves)
+    results.check((code, out, err) == (0, "0\n", ""), "a reader who leaves", code, out, err)
 
 
 def full_disk(results):
@@ -121,7 +156,9 @@ def main():
     results = Results("lessons/faults")
     services(results)
     options(results)
-    nothing_to_ask(results)
+    without_use(results)
+    nothing_changes(results)
+    output_is_lost(results)
     full_disk(results)
     return results.end()
 

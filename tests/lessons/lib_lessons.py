@@ -39,10 +39,10 @@ def environment(**changes):
     return {**keep, "LC_ALL": "C.UTF-8", "RES_OPTIONS": "timeout:1 attempts:1", **changes}
 
 
-def run(name, *args, limit_s=LIMIT_S, **changes):
+def run(name, *args, limit_s=LIMIT_S, prefix=(), stdout=subprocess.PIPE, **changes):
     """Returns (exit code, standard output, standard error)."""
-    done = subprocess.run([PROGRAMS / name, *args], env=environment(**changes), text=True,
-                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+    done = subprocess.run([*prefix, PROGRAMS / name, *args], env=environment(**changes), text=True,
+                          stdin=subprocess.DEVNULL, stdout=stdout,
                           stderr=subprocess.PIPE, timeout=limit_s, check=False)
     return done.returncode, done.stdout, done.stderr
 

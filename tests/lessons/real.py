@@ -19,7 +19,7 @@ sys.dont_write_bytecode = True
 from lib_lessons import LESSONS, PROGRAMS, ROOT, Results, environment, expected, masked, run  # noqa: E402
 
 # Only one order is possible in these, however busy the machine is.
-IN_ORDER = ("02_", "03_", "04b_", "04c_", "04d_", "05_", "15_", "16_", "17_", "19_")
+IN_ORDER = ("02_", "03_", "04a_", "04b_", "04c_", "04d_", "05_", "15_", "16_", "17_", "19_")
 AT_ONCE = 6
 
 

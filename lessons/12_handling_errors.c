@@ -13,9 +13,10 @@ struct service {
     const char *url;
     jg_http_client *client;
     bool answered;
+    char said[200]; // the address, or why there is none
 };
 
-static intptr_t fetch_ip(const struct service *service, char *ip, size_t cap) {
+static intptr_t fetch_ip(struct service *service) {
     jg_http_response *response;
     const char *body;
     int rc = jg_http_get(service->client, service->url, &response);
@@ -24,20 +25,22 @@ static intptr_t fetch_ip(const struct service *service, char *ip, size_t cap) {
     }
     rc = lesson_expect_ok(response);
     rc = rc < 0 ? rc : (int)jg_http_body(response, &body);
-    rc = rc < 0 ? rc : lesson_field(body, service->field, ip, cap);
+    rc = rc < 0 ? rc : lesson_field(body, service->field, service->said, sizeof(service->said));
     jg_http_response_close(response);
     return rc;
 }
 
 static intptr_t ask(void *arg) {
     struct service *service = arg;
-    char ip[64];
-    intptr_t rc = fetch_ip(service, ip, sizeof(ip));
+    intptr_t rc = fetch_ip(service);
     service->answered = rc >= 0;
     if (rc == -ECANCELED) {
         return rc; // not ours to handle: somebody wants this task to end
     }
-    printf("%s: %s\n", service->name, rc < 0 ? jg_error_detail(rc) : ip);
+    if (rc < 0) {
+        snprintf(service->said, sizeof(service->said), "%s", jg_error_detail(rc));
+    }
+    printf("%s: %s\n", service->name, service->said);
     return 0; // handled
 }
 
@@ -62,8 +65,8 @@ static intptr_t lesson(void *arg) {
         }
     }
     jg_http_client_close(client);
-    bool good = services[0].answered && services[2].answered;
-    return rc < 0 || good ? rc : jg_fail(-EHOSTUNREACH, "a service that exists gave no answer");
+    struct service *exists = services[0].answered ? &services[2] : &services[0];
+    return rc < 0 || exists->answered ? rc : jg_fail(-EPROTO, "%s: %s", exists->name, exists->said);
 }
 
 int main(int argc, char **argv) {

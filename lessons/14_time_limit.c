@@ -28,18 +28,18 @@ static intptr_t fetch_ip(void *arg) {
     const char *body;
     int rc = jg_sleep(service->delay_ms);
     rc = rc < 0 ? rc : jg_http_get(client, service->url, &response);
-    if (rc < 0) {
-        return rc;
+    if (rc == 0) {
+        rc = lesson_expect_ok(response);
+        rc = rc < 0 ? rc : (int)jg_http_body(response, &body);
+        rc = rc < 0 ? rc : lesson_field(body, service->field, service->ip, sizeof(service->ip));
+        jg_http_response_close(response);
     }
-    rc = lesson_expect_ok(response);
-    rc = rc < 0 ? rc : (int)jg_http_body(response, &body);
-    rc = rc < 0 ? rc : lesson_field(body, service->field, service->ip, sizeof(service->ip));
-    jg_http_response_close(response);
-    return rc;
+    return rc < 0 ? jg_fail(rc, "%s: %s", service->name, jg_error_detail(rc)) : 0;
 }
 
 static intptr_t race(int64_t limit_ms) {
     intptr_t rc = 0;
+    intptr_t inside = 0;
     for (int i = 0; i < 2; i++) {
         snprintf(services[i].ip, sizeof(services[i].ip), "not available");
     }
@@ -48,13 +48,15 @@ static intptr_t race(int64_t limit_ms) {
             jg_group_spawn(group, fetch_ip, &services[0]);
             jg_group_spawn(group, fetch_ip, &services[1]);
         }
+        inside = rc;
     }
+    bool struck = rc != inside; // a limit of the client's own is -ETIMEDOUT inside already
     say("limit %.1f s: %s; ipify: %s, ip-api: %s", (double)limit_ms / 1000,
-        rc == -ETIMEDOUT ? "it struck"
-        : rc < 0         ? "a failure"
-                         : "in time",
+        struck   ? "it struck"
+        : rc < 0 ? "a failure"
+                 : "in time",
         services[0].ip, services[1].ip);
-    return rc;
+    return struck ? jg_fail(rc, "not all have answered within %g s", (double)limit_ms / 1000) : rc;
 }
 
 static intptr_t lesson(void *arg) {

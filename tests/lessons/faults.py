@@ -147,6 +147,19 @@ def output_is_lost(results):
     results.check((code, out, err) == (0, "0\n", ""), "a reader who leaves", code, out, err)
 
 
+def whose_limit(results):
+    """A client's own limit is not the one around the race; whichever it was, the last line says who was silent."""
+    with service(ANSWERS["slow"]) as url:
+        code, out, err = run("14_time_limit", "--url", url, "--limit", "300")
+        results.check(code == 1 and "limit 0.1 s: it struck" in out and "limit 5.0 s: a failure" in out
+                      and err.startswith("14_time_limit: ip"), "a service's own limit", code, out, err)
+        code, out, err = run("14_time_limit", "--url", url, JUGGLE_BACKEND="epoll")
+        results.check(code == 1 and "limit 5.0 s: it struck" in out and "within 5 s" in err, "the limit", code, out, err)
+        code, out, err = run("12_handling_errors", "--url", url, "--limit", "300")
+        results.check(code == 1 and err.startswith("12_handling_errors: ipify: ") and err[27:-1] in out,
+                      "who gave no answer, and why", code, out, err)
+
+
 def full_disk(results):
     code, _, err = run("15_parallel_calls", "-n", "2", TMPDIR="/no/such/place")
     results.check(code == 1 and "/no/such/place" in err and err.count("\n") == 1, "no place for files", code, err)
@@ -159,6 +172,7 @@ def main():
     without_use(results)
     nothing_changes(results)
     output_is_lost(results)
+    whose_limit(results)
     full_disk(results)
     return results.end()
 

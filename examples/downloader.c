@@ -105,6 +105,12 @@ int main(int argc, char **argv) {
         fprintf(stderr, "usage: %s [-n N] [-t SECONDS] http://HOST/PATH/NAME...\n", argv[0]);
         return 2;
     }
+    setvbuf(stdout, NULL, _IOLBF, 0); // told as it ends, also through a pipe
     jg_sem_init(&places, at_once);
-    return jg_run(download_all, argv + optind) != 0;
+    bool failed = jg_run(download_all, argv + optind) != 0;
+    if (ferror(stdout)) {
+        fprintf(stderr, "downloader: cannot write to standard output\n");
+        failed = true;
+    }
+    return failed;
 }

@@ -108,6 +108,28 @@ def told_as_they_end(directory):
     check(done.returncode == 0 and done.stdout.splitlines()[-1].startswith("last:"), done)
 
 
+def told_at_once_through_a_pipe(directory):
+    """Whoever reads the output sees a line as its download ends, not when all have ended."""
+    with serving() as url, subprocess.Popen([DOWNLOADER, "-t", "20", f"{url}/never/x", f"{url}/body/a"],
+                                            cwd=directory, text=True, stdout=subprocess.PIPE,
+                                            stderr=subprocess.PIPE) as process:
+        began = time.monotonic()
+        line = process.stdout.readline()
+        took = time.monotonic() - began
+        Handler.over.set()
+        process.communicate(timeout=LIMIT_S)
+    check(line == "a: 1600000 bytes\n" and took < 20, line, took)
+
+
+def output_cannot_be_written(directory):
+    """The files arrive; that nobody was told of them is a failure."""
+    with serving() as url, open("/dev/full", "wb") as full:
+        done = subprocess.run([DOWNLOADER, f"{url}/body/a"], cwd=directory, text=True, stdout=full,
+                              stderr=subprocess.PIPE, timeout=LIMIT_S, check=False)
+    check(done.returncode == 1 and done.stderr == "downloader: cannot write to standard output\n", done)
+    check(files(directory) == ["a"], files(directory))
+
+
 def no_more_than_n_at_once(directory):
     """20 URLs, 3 at a time: the server never sees a fourth."""
     with serving() as url:
@@ -154,8 +176,8 @@ def wrong_usage(directory):
         check(done.returncode == 2 and done.stderr.count("usage:") == 1, args, done)
 
 
-TESTS = (files_arrive_whole, told_as_they_end, no_more_than_n_at_once, a_failure_is_its_own,
-         the_time_limit_is_kept, what_cannot_be_written, wrong_usage)
+TESTS = (files_arrive_whole, told_as_they_end, told_at_once_through_a_pipe, output_cannot_be_written,
+         no_more_than_n_at_once, a_failure_is_its_own, the_time_limit_is_kept, what_cannot_be_written, wrong_usage)
 
 
 def main():

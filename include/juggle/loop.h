@@ -124,7 +124,9 @@ JG_API int jg_loop_timeout(jg_loop *loop);
 JG_API int jg_loop_step(jg_loop *loop);
 
 /* Closes the loop: cancels the tasks that are left, turns until all have ended, makes the calls that were
- * accepted, and gives everything back. Waits as long as the tasks' clean-up takes.
+ * accepted, and gives everything back. Waits as long as the tasks' clean-up takes. A lock that code outside
+ * of tasks still holds is given up as that of a task that has ended (-EOWNERDEAD); a scope or group it has
+ * left open is a named abort.
  *
  * Returns  0; -EDEADLK from a task or a call; else as jg_loop_fd.
  * Owns     takes the loop; handles that are held stay valid. */

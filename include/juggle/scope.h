@@ -8,7 +8,9 @@
  * Inside, whatever struck, a suspend fails with −ECANCELED. The scope whose own deadline it was
  * turns that into −ETIMEDOUT as it closes; every scope further in just passes it on.
  *
- * To cancel or reschedule a scope from another thread than its task's is a named abort.
+ * To cancel or reschedule a scope from another thread than its task's is a named abort; so is to close one
+ * in another task than opened it. Code outside of tasks counts as another one while a loop of jg_loop_open's
+ * is open: a scope opened before is closed after, one opened meanwhile is closed meanwhile.
  */
 #ifndef JUGGLE_SCOPE_H
 #define JUGGLE_SCOPE_H

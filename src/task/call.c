@@ -13,9 +13,10 @@
 #include <juggle/loop.h>
 #include <string.h>
 
-static void settle_call(struct jg_task *self, intptr_t word) {
+/* `around` is the scope the call was made in: that of who turns an embedded loop. */
+static void settle_call(struct jg_task *self, const jg_scope *around, intptr_t word) {
     mind_fork(&self->coro, word);
-    if (unlikely(self->innermost != &self->root)) {
+    if (unlikely(self->innermost != around)) {
         check_misuse("call %s left a scope open", self->coro.name);
     }
     if (unlikely(jg_failed(word) && word != -ECANCELED)) {
@@ -35,7 +36,8 @@ static void run_call(jg_call *call) {
     coro_rename(&self->coro, call->site);
     self->site = call->site;
     call_release(call); // from here on it may be queued again
-    settle_call(self, fn(arg));
+    const jg_scope *around = self->innermost;
+    settle_call(self, around, fn(arg));
     coro_rename(&self->coro, name);
     self->site = site;
 }

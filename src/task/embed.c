@@ -7,6 +7,7 @@
  * Why        the same open, turn and close as jg_run's; only who waits differs.
  */
 #include "base/mem.h"
+#include "sync/lock.h"
 #include "task/task.h"
 
 #include <juggle/loop.h>
@@ -88,12 +89,21 @@ int jg_loop_step(jg_loop *handle) {
     return loop->live > INT_MAX ? INT_MAX : (int)loop->live;
 }
 
+/* The code outside of tasks ends, as a task does: it may have left no scope open, and holds no lock. */
+static void end_outside(struct jg_task *outside) {
+    if (unlikely(outside->innermost != &outside->root)) {
+        check_misuse("a loop is closed inside a scope or group opened outside of its tasks");
+    }
+    lock_owner_ends(&outside->coro);
+}
+
 int jg_loop_close(jg_loop *handle) {
     struct task_loop *loop;
     int rc = find_to_turn(handle, &loop);
     if (rc < 0) {
         return rc;
     }
+    end_outside(task_current());
     inbox_awake(handle);
     task_cancel_strays(loop);
     loop->done = loop->live == 0;

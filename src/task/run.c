@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "rt/fault.h"
 #include "rt/observe.h"
+#include "sync/lock.h"
 #include "task/task.h"
 
 #include <ctype.h>
@@ -118,6 +119,7 @@ void task_loop_close(struct task_loop *loop) {
     observe(&loop->loop.sched, closes);
     task_settle_ended(loop);
     loop_close(&loop->loop);
+    lock_owner_ends(&loop->loop.self.coro); // of what its calls left held
     locals_end((struct jg_task *)(void *)&loop->loop.self);
     if (loop->watches) {
         fault_unwatch();

@@ -256,7 +256,11 @@ bool scope_asked_outside(const jg_scope *scope) {
 
 intptr_t jg_scope_close(jg_scope *scope, intptr_t result) {
     struct jg_task *task = scope->task;
-    if (task->innermost != scope) {
+    if (unlikely(&task->coro != sched_current())) {
+        check_misuse("a scope of task %s was closed outside of it, in %s", task->coro.name,
+                     sched_current()->name);
+    }
+    if (unlikely(task->innermost != scope)) {
         check_misuse("a scope was closed that is not the newest of task %s", task->coro.name);
     }
     bool outside = scope_asked_outside(scope);

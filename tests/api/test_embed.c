@@ -313,6 +313,95 @@ START_TEST(bad_options_are_refused) {
 }
 END_TEST
 
+// Code outside of tasks.
+
+static void close_inside_scope(void *arg) {
+    (void)arg;
+    jg_loop *loop;
+    jg_scope scope;
+    jg_loop_open(NULL, &loop);
+    jg_scope_open(&scope, JG_NEVER, false);
+    jg_loop_close(loop);
+}
+
+static void close_inside_group(void *arg) {
+    int left = 1;
+    jg_loop *loop;
+    (void)arg;
+    jg_loop_open(NULL, &loop);
+    JG_GROUP(group) {
+        jg_group_spawn(group, count_down, &left);
+        jg_loop_close(loop);
+    }
+}
+
+static void close_scope_of_before(void *arg) {
+    jg_loop *loop;
+    (void)arg;
+    JG_TIMEOUT(1000) {
+        jg_loop_open(NULL, &loop);
+    }
+}
+
+// The scope would lead into a loop that is gone, or the loop's tasks be cancelled by one that is.
+START_TEST(a_scope_open_across_its_loops_end_is_named) {
+    const char *text = "a loop is closed inside a scope or group opened outside of its tasks";
+    fixture_expect_abort(close_inside_scope, NULL, text);
+    fixture_expect_abort(close_inside_group, NULL, text);
+    fixture_expect_abort(close_scope_of_before, NULL,
+                         "a scope of task thread was closed outside of it, in loop");
+}
+END_TEST
+
+// What is called meanwhile would be blamed for the scope of who turns the loop.
+START_TEST(a_turn_may_be_made_inside_a_scope) {
+    jg_loop *loop;
+    jg_call call = {0};
+    int left = 1;
+    ck_assert_int_eq(jg_loop_open(NULL, &loop), 0);
+    JG_TIMEOUT(60000) {
+        ck_assert_int_eq(jg_call_soon(&call, count_down, &left), 0);
+        turn_until(loop, &left);
+    }
+    ck_assert_int_eq(jg_loop_close(loop), 0);
+}
+END_TEST
+
+static jg_lock lock;
+
+static intptr_t lock_at_last(void *arg) {
+    JG_SHIELD {
+        *(int *)arg = jg_lock_acquire(&lock);
+    }
+    return jg_lock_release(&lock);
+}
+
+static intptr_t lock_and_leave(void *arg) {
+    (void)arg;
+    return jg_lock_try(&lock);
+}
+
+// A lock would stay held by nobody, and who waits for it keep the loop from its end.
+START_TEST(a_lock_left_held_outside_of_tasks_is_given_up) {
+    jg_loop *loop;
+    jg_call call = {0};
+    int rc = 0;
+    ck_assert_int_eq(jg_loop_open(NULL, &loop), 0);
+    ck_assert_int_eq(jg_lock_try(&lock), 0);
+    jg_detach(jg_spawn(lock_at_last, &rc));
+    ck_assert_int_eq(jg_loop_step(loop), 1);
+    ck_assert_int_eq(jg_loop_close(loop), 0);
+    ck_assert_int_eq(rc, -EOWNERDEAD);
+    ck_assert(!jg_lock_is_held(&lock));
+
+    ck_assert_int_eq(jg_loop_open(NULL, &loop), 0);
+    ck_assert_int_eq(jg_call_soon(&call, lock_and_leave, NULL), 0);
+    ck_assert_int_eq(jg_loop_close(loop), 0); // which makes the call
+    ck_assert(!jg_lock_is_held(&lock));
+    ck_assert_int_eq(jg_lock_acquire(&lock), -EOWNERDEAD);
+}
+END_TEST
+
 static void close_its_descriptor(void *arg) {
     (void)arg;
     jg_loop *loop;
@@ -333,4 +422,6 @@ FIXTURE_MAIN("api/embed", a_poll_loop_turns_it, a_busy_task_keeps_it_awake_and_n
              it_is_not_turned_from_inside, outside_of_tasks_nothing_suspends,
              s50k_closing_cancels_and_awaits, a_closed_loop_refuses_everything,
              another_thread_that_turns_it_is_named, a_forked_child_is_refused,
-             bad_options_are_refused, a_loop_without_its_descriptor_is_named)
+             bad_options_are_refused, a_scope_open_across_its_loops_end_is_named,
+             a_turn_may_be_made_inside_a_scope, a_lock_left_held_outside_of_tasks_is_given_up,
+             a_loop_without_its_descriptor_is_named)

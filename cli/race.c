@@ -6,7 +6,9 @@
  * Called by  see race.h.
  * Why        see race.h.
  * Quirks     a typical round is the one with the median wall time (of an even number, the quicker of
- *            the middle two): all figures of a row are from one round that really happened.
+ *            the middle two): all figures of a row are from one round that really happened. A round
+ *            with less than half the answers of the best one is none: its server has gone, and to be
+ *            refused takes no time.
  */
 #include "race.h"
 
@@ -195,18 +197,29 @@ static int compare_walls(const void *a, const void *b) {
     return (left > right) - (left < right);
 }
 
-/* Sorts the rounds that ended by themselves by their wall time; without one, takes the first round
- * alone. Returns how many there are. */
+/* The round with the most answers, the first of several; NULL if there is no round. */
+static const struct round_figures *most_answered(const struct race_entry *entry) {
+    const struct round_figures *most = entry->round_count > 0 ? &entry->rounds[0] : NULL;
+    for (unsigned i = 1; i < entry->round_count; i++) {
+        most = entry->rounds[i].ok > most->ok ? &entry->rounds[i] : most;
+    }
+    return most;
+}
+
+/* Sorts the rounds that ended by themselves, with answers, by their wall time; without one, takes the
+ * round with the most answers alone. Returns how many there are. */
 static unsigned sort_rounds(const struct race_entry *entry,
                             const struct round_figures **out_sorted) {
+    const struct round_figures *most = most_answered(entry);
     unsigned count = 0;
     for (unsigned i = 0; i < entry->round_count; i++) {
-        if (entry->rounds[i].complete && entry->rounds[i].error == 0) {
-            out_sorted[count++] = &entry->rounds[i];
+        const struct round_figures *round = &entry->rounds[i];
+        if (round->complete && round->error == 0 && 2 * round->ok >= most->ok) {
+            out_sorted[count++] = round;
         }
     }
-    if (count == 0 && entry->round_count > 0) {
-        out_sorted[count++] = &entry->rounds[0];
+    if (count == 0 && most != NULL) {
+        out_sorted[count++] = most;
     }
     qsort(out_sorted, count, sizeof(out_sorted[0]), compare_walls);
     return count;

@@ -233,6 +233,23 @@ def r41_dies_on_the_way():
 
 
 @suite.test
+def rounds_without_a_server_are_not_typical():
+    """Refused in no time, the rounds after the server's death must not hide what was measured before it."""
+    def behave(connection, peer):
+        while read_request(connection):
+            if peer.count() == 120:
+                peer.die()
+            answer(connection)
+
+    _, ended, models = race_peer(behave, "-n", "200", "-c", "5", "-r", "3", models=("threads",))
+    made = models["threads"]
+    equal((ended.code, [one["requests_ok"] > 0 for one in made["rounds"]]), (FAILED, [True, False, False]),
+          str(ended))
+    equal((made["wall_s"], made["measured_requests"]),
+          (made["rounds"][0]["wall_s"], made["rounds"][0]["requests_ok"]), "the typical round")
+
+
+@suite.test
 def the_table_says_what_failed():
     def behave(connection, peer):
         while read_request(connection):

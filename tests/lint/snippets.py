@@ -44,8 +44,17 @@ def goodbye_prints_what_is_shown():
     return run(EXAMPLES / "goodbye") == text_of("docs/guide/measured/goodbye.txt")
 
 
+def pages_build_before_they_install():
+    """`./run` builds only what it is asked for: what is installed has to be built first."""
+    pages = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
+    lines = "\n".join(page.read_text(encoding="utf-8") for page in pages)
+    installs = re.findall(r"(?:cmake --build (\S+) && )?cmake --install ([^\s`]+)", lines)
+    return len(installs) >= 2 and all(built == installed for built, installed in installs)
+
+
 def main():
-    checks = (pages_include_their_c, readme_shows_fetch, python_and_c_print_the_same, goodbye_prints_what_is_shown)
+    checks = (pages_build_before_they_install, pages_include_their_c, readme_shows_fetch,
+              python_and_c_print_the_same, goodbye_prints_what_is_shown)
     failed = [check.__name__ for check in checks if not check()]
     for name in failed:
         print(f"FAIL {name}")

@@ -3,7 +3,7 @@
  *
  * Holds      readers of rusage and of /proc/PID/{stat,status,smaps_rollup}.
  * Invariant  outputs are untouched on failure.
- * Called by  round.c, models*.c.
+ * Called by  round.c, models.c, board.c.
  * Why        /proc is scanned for the process group, not for children: it works without
  *            CONFIG_PROC_CHILDREN and also finds workers whose parent died.
  * Quirks     a kernel stack is 16 KiB on x86-64 and on AArch64 (THREAD_SIZE); /proc does not

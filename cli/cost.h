@@ -4,7 +4,7 @@
  * Holds      sums of rusage, and one look at /proc.
  * Invariant  what a child and its reaped children used is counted exactly once: what was used
  *            until "go" plus what was used after it is what wait4 reports.
- * Called by  round.c (the parent), models*.c (the measured child).
+ * Called by  round.c (the parent), models.c and board.c (the measured child).
  * Why        ru_maxrss is inherited through fork and counts shared pages once per process;
  *            the reasons and the method are in docs/decisions/how-memory-is-measured.md.
  * Quirks     the kernel knows the sum of user and system time exactly, its split only by

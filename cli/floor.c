@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* floor.c – the least a round can cost: one thread, epoll, and nothing else.
  *
- * Holds      one small record per connection; the callbacks are switch statements.
+ * Holds      one small record per connection, and what is done on each event of it.
  * Invariant  it sends the same request and checks the same of every answer as the other models.
  * Called by  round.c through the table of models.
  * Why        what a model costs beyond this is what its convenience costs.

@@ -4,7 +4,7 @@
  * Holds      which signal asked to stop, and how often.
  * Invariant  after interrupt_begin no signal interrupts code at an arbitrary place; the signals
  *            are taken only inside interrupt_wait.
- * Called by  command_race.c, command_demo.c, round.c, in the parent.
+ * Called by  race_main.c, round.c, race.c, in the parent; the reports; children, at their start.
  * Why        with handlers, every wait would have a race between "was it asked?" and "sleep".
  * Quirks     children inherit blocked signals: each calls interrupt_end first.
  */

@@ -40,10 +40,9 @@ struct model_plan {
 
 struct model {
     const char *name;
-    const char *one_worker; /* "thread": what one unit of concurrency is */
-    bool is_sequential;     /* one worker, whatever the concurrency */
-    bool is_one_core;       /* runs on one core by its nature */
-    bool is_floor;          /* not a way to write programs, only the least it can cost */
+    bool is_sequential; /* one worker, whatever the concurrency */
+    bool is_one_core;   /* runs on one core by its nature */
+    bool is_floor;      /* not a way to write programs, only the least it can cost */
 
     /* Runs one round in a process made for it. Returns 0, or a negative errno and an explanation on
      * the board when the workers could not be made. */

@@ -3,7 +3,7 @@
  *
  * Holds      limits of this machine, and one request to the target.
  * Invariant  what would make the race fail half-way is found here, with the remedy in the message.
- * Called by  command_race.c, command_demo.c.
+ * Called by  race_main.c, command_demo.c.
  * Why        a run that ends in "too many open files" after ten minutes has wasted them.
  * Quirks     raises the soft limit of open files for this process and its children.
  */

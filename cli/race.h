@@ -4,7 +4,7 @@
  * Holds      the settings of a race, and everything that was measured.
  * Invariant  rounds are interleaved (A B C A B C); each model's first round is not timed: it warms
  *            up the machine and shows the memory.
- * Called by  command_race.c, command_demo.c; read by race_report.c and race_json.c.
+ * Called by  race_main.c; read by race_report.c, race_json.c, verdict.c and preflight.c.
  * Why        interleaving spreads whatever else the machine does over all models alike.
  * Quirks     sync makes only a few of the requests, in one round; its figures are then scaled up and
  *            marked wherever they are shown.

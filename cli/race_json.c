@@ -4,7 +4,7 @@
  * Holds      the schema "juggle-race-1".
  * Invariant  names say their unit; what is not known is null, never 0; a field is added, never
  *            given another meaning.
- * Called by  command_race.c, command_demo.c.
+ * Called by  race_main.c.
  * Why        see race_report.h.
  * Quirks     figures of a model are those of its typical round; "rounds" has them all.
  */

@@ -3,7 +3,7 @@
  *
  * Holds      two renderings of a struct race.
  * Invariant  both say the same; the JSON says more.
- * Called by  command_race.c, command_demo.c.
+ * Called by  race_main.c.
  * Why        what is on the screen must be in the JSON, or scripts start to parse the screen.
  * Quirks     none.
  */

@@ -45,21 +45,37 @@ static bool is_outstanding(const struct race_row *row) {
     return !row->measured && row->rounds == 0 && row->error == 0;
 }
 
-int verdict_winner(const struct race_row *rows, unsigned count) {
+static uint64_t quickest_of(const struct race_row *rows, unsigned count) {
     uint64_t quickest_ns = UINT64_MAX;
+    for (unsigned i = 0; i < count; i++) {
+        if (takes_part(&rows[i]) && rows[i].wall_ns < quickest_ns) {
+            quickest_ns = rows[i].wall_ns;
+        }
+    }
+    return quickest_ns;
+}
+
+static bool is_quick(const struct race_row *row, uint64_t quickest_ns) {
+    return takes_part(row) && (double)row->wall_ns <= about_equal * (double)quickest_ns;
+}
+
+static unsigned count_quick(const struct race_row *rows, unsigned count) {
+    const uint64_t quickest_ns = quickest_of(rows, count);
+    unsigned quick = 0;
+    for (unsigned i = 0; i < count; i++) {
+        quick += is_quick(&rows[i], quickest_ns);
+    }
+    return quick;
+}
+
+int verdict_winner(const struct race_row *rows, unsigned count) {
+    const uint64_t quickest_ns = quickest_of(rows, count);
     int winner = -1;
     for (unsigned i = 0; i < count; i++) {
         if (is_outstanding(&rows[i])) {
             return -1;
         }
-        if (takes_part(&rows[i]) && rows[i].wall_ns < quickest_ns) {
-            quickest_ns = rows[i].wall_ns;
-        }
-    }
-    for (unsigned i = 0; i < count; i++) {
-        bool is_quick = takes_part(&rows[i]) &&
-                        (double)rows[i].wall_ns <= about_equal * (double)quickest_ns;
-        if (is_quick &&
+        if (is_quick(&rows[i], quickest_ns) &&
             (winner < 0 || race_cpu_ns(&rows[i].run) < race_cpu_ns(&rows[winner].run))) {
             winner = (int)i;
         }
@@ -82,6 +98,13 @@ static double ratio(uint64_t a, uint64_t b) {
 
 static void say_name(struct sentence *s, const struct race_row *row) {
     say(s, "%c%s", toupper((unsigned char)row->model->name[0]), row->model->name + 1);
+}
+
+/* Says "Threads were " or "Sync was ". */
+static void say_name_was(struct sentence *s, const struct race_row *row) {
+    bool is_plural = row->model->name[strlen(row->model->name) - 1] == 's';
+    say_name(s, row);
+    say(s, "%s", is_plural ? " were " : " was ");
 }
 
 /* The differences worth a word, as verb phrases. */
@@ -129,10 +152,10 @@ static void compare(struct sentence *s, const struct race_row *row, const struct
         add_clause(&clauses, memory, "held", "the memory");
     }
     say(s, " ");
-    say_name(s, row);
-    if (!is_slow) {
-        bool is_plural = row->model->name[strlen(row->model->name) - 1] == 's';
-        say(s, "%s", is_plural ? " were " : " was ");
+    if (is_slow) {
+        say_name(s, row);
+    } else {
+        say_name_was(s, row);
         say(s,
             slower < 1 / 1.05 ? "quicker (%s the time)"
             : slower < 1.05   ? "just as quick"
@@ -144,15 +167,29 @@ static void compare(struct sentence *s, const struct race_row *row, const struct
     say(s, ".");
 }
 
-static void say_waiting(struct sentence *s, const struct race *race, const struct race_row *winner,
-                        bool is_cheapest) {
-    bool overlaps = !winner->model->is_sequential && race->settings.concurrency > 1;
-    if (winner->model->is_one_core && overlaps) {
+/* Says what the winner has won by: its cost, among all or among those as quick, or its time alone. */
+static void say_winner(struct sentence *s, const struct race_row *rows, unsigned count,
+                       int winner) {
+    if (verdict_is_cheapest(rows, count, winner)) {
+        say(s, "Here %s cost least.", rows[winner].model->name);
+    } else if (count_quick(rows, count) > 1) {
+        say(s, "Of the quickest, %s cost least.", rows[winner].model->name);
+    } else {
+        say_name_was(s, &rows[winner]);
+        say(s, "quickest.");
+    }
+}
+
+/* On requests alone. */
+static void say_waiting(struct sentence *s, const struct race *race, const struct race_row *rows,
+                        unsigned count, int winner) {
+    const struct model *model = rows[winner].model;
+    bool overlaps = !model->is_sequential && race->settings.concurrency > 1;
+    if (model->is_one_core && overlaps) {
         say(s, "Waiting is not work: one core kept %s requests in the air.",
             units_count(race->settings.concurrency).text);
     } else {
-        say(s, is_cheapest ? "Here %s cost least." : "Of the quickest, %s cost least.",
-            winner->model->name);
+        say_winner(s, rows, count, winner);
     }
 }
 
@@ -241,10 +278,7 @@ static void say_mixed(struct sentence *s, const struct race *race, const struct 
             "air.",
             units_count(race->settings.concurrency).text);
     } else {
-        say(s,
-            verdict_is_cheapest(rows, count, winner) ? "Here %s cost least."
-                                                     : "Of the quickest, %s cost least.",
-            best->model->name);
+        say_winner(s, rows, count, winner);
     }
 }
 
@@ -257,7 +291,7 @@ void verdict_write(const struct race *race, const struct race_row *rows, unsigne
         return;
     }
     if (race->settings.work == MODEL_WORK_IO) {
-        say_waiting(&s, race, &rows[winner], verdict_is_cheapest(rows, count, winner));
+        say_waiting(&s, race, rows, count, winner);
     } else if (race->settings.work == MODEL_WORK_CPU) {
         say_computing(&s, rows, count, &rows[winner]);
     } else {

@@ -99,8 +99,22 @@ START_TEST(the_best_need_not_be_the_cheapest) {
     ck_assert_int_eq(verdict_is_cheapest(rows, 2, 0), false);
     ck_assert_int_eq(verdict_is_cheapest(&rows[0], 1, 0), true);
     ck_assert_str_eq(verdict_of(rows, 2),
-                     "Of the quickest, threads cost least. Coroutines took 1.35x as long, used "
-                     "0.50x the CPU, switched 0.02x as often and held 0.20x the memory.");
+                     "Threads were quickest. Coroutines took 1.35x as long, used 0.50x the CPU, "
+                     "switched 0.02x as often and held 0.20x the memory.");
+}
+END_TEST
+
+// "Of the quickest" is said of several; of one alone it would praise the dearest for its cost.
+START_TEST(one_alone_is_just_quickest) {
+    race.settings.concurrency = 4;
+    struct race_row rows[] = {row(MODEL_SYNC, 1000, 1400, 100, 300),
+                              row(MODEL_THREADS, 2900, 700, 100, 300),
+                              row(MODEL_PROCESSES, 1100, 1500, 100, 300)};
+    ck_assert_ptr_eq(strstr(verdict_of(rows, 3), "Of the quickest, sync cost least. "), verdict);
+    ck_assert_ptr_eq(strstr(verdict_of(rows, 2), "Sync was quickest. Threads took 2.9x as long"),
+                     verdict);
+    race.settings.work = MODEL_WORK_MIXED;
+    ck_assert_ptr_eq(strstr(verdict_of(rows, 2), "Sync was quickest. "), verdict);
 }
 END_TEST
 
@@ -240,7 +254,7 @@ START_TEST(long_verdicts_are_cut) {
 END_TEST
 
 FIXTURE_MAIN("cli/verdict", waiting_is_won_by_the_cheapest, but_stands_only_before_a_contrast,
-             another_winner_is_named, the_best_need_not_be_the_cheapest,
+             another_winner_is_named, the_best_need_not_be_the_cheapest, one_alone_is_just_quickest,
              nobody_wins_before_everybody_ran, one_after_another_overlaps_nothing,
              working_is_won_by_cores, computing_says_when_not_to_use_concurrency,
              mixed_work_names_what_decided, doubtful_rows_do_not_win,

@@ -28,6 +28,7 @@ const char *board_cause_text(enum board_cause cause) {
         [BOARD_CLOSED] = "connection closed before the answer was complete",
         [BOARD_TIMEOUT] = "no complete answer in time",
         [BOARD_PROTOCOL] = "answer is not valid HTTP",
+        [BOARD_SIZE] = "answer larger than the client takes",
         [BOARD_STATUS] = "status other than 2xx",
         [BOARD_LENGTH] = "body of another length than expected",
         [BOARD_LOCAL] = "this machine ran out of descriptors, ports or memory",
@@ -39,8 +40,8 @@ const char *board_cause_text(enum board_cause cause) {
 const char *board_cause_key(enum board_cause cause) {
     static const char *const keys[BOARD_CAUSES] = {
         [BOARD_CONNECT] = "connect",   [BOARD_CLOSED] = "closed", [BOARD_TIMEOUT] = "timeout",
-        [BOARD_PROTOCOL] = "protocol", [BOARD_STATUS] = "status", [BOARD_LENGTH] = "length",
-        [BOARD_LOCAL] = "local",       [BOARD_OTHER] = "other",
+        [BOARD_PROTOCOL] = "protocol", [BOARD_SIZE] = "size",     [BOARD_STATUS] = "status",
+        [BOARD_LENGTH] = "length",     [BOARD_LOCAL] = "local",   [BOARD_OTHER] = "other",
     };
     return keys[cause];
 }
@@ -117,7 +118,7 @@ void board_fail(struct board *board, enum board_cause cause) {
     atomic_fetch_sub(&board->in_flight, 1);
 }
 
-void board_explain(struct board *board, const char *format, ...) {
+void board_explain(struct board *board, enum board_cause cause, const char *format, ...) {
     if (atomic_exchange(&board->failure_claimed, 1) != 0) {
         return;
     }
@@ -125,11 +126,16 @@ void board_explain(struct board *board, const char *format, ...) {
     va_start(arguments, format);
     vsnprintf(board->failure, sizeof(board->failure), format, arguments);
     va_end(arguments);
+    board->failure_cause = cause;
     atomic_store(&board->failure_written, 1);
 }
 
 const char *board_explanation(const struct board *board) {
     return atomic_load(&board->failure_written) != 0 ? board->failure : "";
+}
+
+enum board_cause board_explained_cause(const struct board *board) {
+    return atomic_load(&board->failure_written) != 0 ? board->failure_cause : BOARD_CAUSES;
 }
 
 void board_ready(struct board *board) {

@@ -25,6 +25,7 @@ enum board_cause {
     BOARD_CLOSED,   /* reset, or closed before the answer was complete */
     BOARD_TIMEOUT,  /* no complete answer in time */
     BOARD_PROTOCOL, /* an answer that is not HTTP */
+    BOARD_SIZE,     /* an answer larger than the client takes */
     BOARD_STATUS,   /* a status other than 2xx */
     BOARD_LENGTH,   /* a body of another length than the first one */
     BOARD_LOCAL,    /* this machine ran out of something */
@@ -70,6 +71,7 @@ struct board {
     _Atomic int32_t error;
     _Atomic uint32_t failure_claimed;
     _Atomic uint32_t failure_written;
+    enum board_cause failure_cause;
     char failure[BOARD_TEXT_SIZE];
 
     struct hist latency; /* of requests that succeeded */
@@ -99,12 +101,14 @@ bool board_take(struct board *board, uint64_t requests);
 void board_succeed(struct board *board, uint64_t latency_ns, uint64_t body_bytes);
 void board_fail(struct board *board, enum board_cause cause);
 
-/* Keeps `text` if it is the first. */
-void board_explain(struct board *board, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
+/* Keeps the text if it is the first. `cause` is that of the request which failed; BOARD_CAUSES when
+ * something else did. */
+void board_explain(struct board *board, enum board_cause cause, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
-/* Returns the first explanation; "" if there is none. */
+/* Returns the first explanation, and the cause it belongs to; "" and BOARD_CAUSES if there is none. */
 const char *board_explanation(const struct board *board);
+enum board_cause board_explained_cause(const struct board *board);
 
 /* The leader's three moments. `ready`: all workers exist. `go`: begin. `end`: all are joined. */
 void board_ready(struct board *board);

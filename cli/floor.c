@@ -13,6 +13,7 @@
 #include <juggle.h>
 
 #include <errno.h>
+#include <inttypes.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
@@ -76,7 +77,7 @@ static void end_request(struct floor *f, struct connection *c) {
 }
 
 static void fail(struct floor *f, struct connection *c, enum board_cause cause, const char *text) {
-    board_explain(f->board, "%s", text);
+    board_explain(f->board, cause, "%s", text);
     board_fail(f->board, cause);
     disconnect(c);
     end_request(f, c);
@@ -139,9 +140,11 @@ static void end_answer(struct floor *f, struct connection *c) {
     bool is_whole = f->plan->body_bytes < 0 || (uint64_t)f->plan->body_bytes == c->body;
     if (!is_good) {
         c->head[12] = '\0';
-        board_explain(f->board, "status %s", c->head + 9);
+        board_explain(f->board, BOARD_STATUS, "status %s", c->head + 9);
         board_fail(f->board, BOARD_STATUS);
     } else if (!is_whole) {
+        board_explain(f->board, BOARD_LENGTH, "a body of %" PRIu64 " bytes instead of %" PRId64,
+                      c->body, f->plan->body_bytes);
         board_fail(f->board, BOARD_LENGTH);
     } else {
         board_succeed(f->board, (uint64_t)(board_now_ns() - c->begin_ns), c->body);

@@ -117,8 +117,8 @@ static void start_crew(struct crew *crew, jg_fn *fn, struct worker *worker, uint
     for (int rc = 0; crew->count < wanted; crew->count++) {
         rc = jg_worker_start(crew->kind, fn, worker, NULL, &crew->workers[crew->count]);
         if (rc < 0) {
-            board_explain(crew->board, "only %u of %u could be started: %s", crew->count, wanted,
-                          strerror(-rc));
+            board_explain(crew->board, BOARD_CAUSES, "only %u of %u could be started: %s",
+                          crew->count, wanted, strerror(-rc));
             atomic_store(&crew->board->error, rc);
             board_stop(crew->board);
             return;
@@ -129,7 +129,7 @@ static void start_crew(struct crew *crew, jg_fn *fn, struct worker *worker, uint
 static void join_crew(const struct crew *crew) {
     for (uint32_t i = 0; i < crew->count; i++) {
         if (jg_worker_join(crew->workers[i]) == -EOWNERDEAD) {
-            board_explain(crew->board, "a worker %s died: %s",
+            board_explain(crew->board, BOARD_CAUSES, "a worker %s died: %s",
                           crew->kind == JG_WORKER_PROCESS ? "process" : "thread",
                           jg_error_detail(-EOWNERDEAD));
             atomic_fetch_add(&crew->board->workers_died, 1);
@@ -202,8 +202,8 @@ static uint32_t start_troupe(struct troupe *troupe) {
         jg_task *task = jg_spawn(worker_run, &troupe->worker);
         if (task == NULL) {
             int rc = (int)jg_join(NULL);
-            board_explain(board, "only %u of %u coroutines could be started: %s", spawned,
-                          troupe->wanted, jg_error_detail(rc));
+            board_explain(board, BOARD_CAUSES, "only %u of %u coroutines could be started: %s",
+                          spawned, troupe->wanted, jg_error_detail(rc));
             atomic_store(&board->error, rc);
             board_stop(board);
             break;
@@ -263,7 +263,7 @@ static intptr_t run_loop(void *arg) {
     const jg_run_options options = {.backend = "epoll"};
     intptr_t rc = jg_run_with(lead_troupe, troupe, &options);
     if (rc < 0) {
-        board_explain(board, "the loop could not run: %s", jg_error_detail(rc));
+        board_explain(board, BOARD_CAUSES, "the loop could not run: %s", jg_error_detail(rc));
         atomic_store(&board->error, (int)rc);
         board_stop(board);
     }
@@ -319,8 +319,8 @@ int models_run_multicore(const struct model_plan *plan, struct board *board) {
         crew.count += rc == 0;
     }
     if (rc < 0) {
-        board_explain(board, "only %u of %u loops could be started: %s", crew.count, loops,
-                      strerror(-rc));
+        board_explain(board, BOARD_CAUSES, "only %u of %u loops could be started: %s", crew.count,
+                      loops, strerror(-rc));
         atomic_store(&board->error, rc);
         board_stop(board);
     }

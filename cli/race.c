@@ -261,6 +261,7 @@ static void add_counts(const struct round_figures *round, struct race_row *row) 
     }
     if (row->text[0] == '\0') {
         row->text = round->text;
+        row->text_cause = round->text_cause;
     }
     row->error = row->error < 0 ? row->error : round->error;
     row->gave_up = row->gave_up || round->gave_up;
@@ -278,6 +279,7 @@ void race_row(const struct race *race, const struct race_entry *entry, struct ra
         .memory_known = entry->warm_up.memory_known,
         .cores = entry->model->is_one_core ? 1 : cores,
         .text = entry->warm_up.error < 0 ? entry->warm_up.text : "",
+        .text_cause = BOARD_CAUSES,
         .error = entry->warm_up.error,
         .workers_died = entry->warm_up.workers_died,
         .gave_up = entry->warm_up.gave_up,

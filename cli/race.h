@@ -84,8 +84,9 @@ struct race_row {
     uint64_t workers_died;
     uint64_t in_flight_peak;
     uint64_t connections;
-    const char *text; /* the first thing that went wrong; "" */
-    int error;        /* why it could not run; 0 */
+    const char *text;            /* the first thing that went wrong; "" */
+    enum board_cause text_cause; /* of the request it was; BOARD_CAUSES: it was none */
+    int error;                   /* why it could not run; 0 */
 };
 
 /* Makes the entries of a race. `race->settings`, `target` and `body_bytes` are set. Returns 0 or

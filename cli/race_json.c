@@ -151,6 +151,8 @@ static void write_model(struct jsonout *json, const struct race *race,
     jsonout_uint(json, "in_flight_peak", row.in_flight_peak);
     write_latency(json, entry->latency);
     jsonout_string(json, "first_failure", row.text[0] != '\0' ? row.text : NULL);
+    jsonout_string(json, "first_failure_cause",
+                   row.text_cause != BOARD_CAUSES ? board_cause_key(row.text_cause) : NULL);
     jsonout_string(json, "error", row.error < 0 ? jg_error_name(row.error) : NULL);
     write_rounds(json, entry);
     jsonout_end(json);

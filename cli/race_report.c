@@ -117,14 +117,16 @@ static void print_failures(const struct race *race, const struct race_row *row,
     if (shown[0] != '\0') {
         snprintf(first, sizeof(first), "; the first: %s", shown);
     }
-    for (int cause = 0; cause < BOARD_CAUSES; cause++) {
+    for (enum board_cause cause = 0; cause < BOARD_CAUSES; cause++) {
         if (row->failed[cause] > 0) {
             print_note(terminal, TERMINAL_BAD, "%s: %s of %s requests failed: %s%s",
                        row->model->name, units_count(row->failed[cause]).text,
-                       units_count(row->issued).text, board_cause_text((enum board_cause)cause),
-                       first);
-            first[0] = '\0';
+                       units_count(row->issued).text, board_cause_text(cause),
+                       cause == row->text_cause ? first : "");
         }
+    }
+    if (row->text_cause != BOARD_CAUSES && row->failed[row->text_cause] > 0) {
+        first[0] = '\0';
     }
     if (row->gave_up) {
         print_note(terminal, TERMINAL_BAD, "%s: no answer for %s: the race was given up",
@@ -134,7 +136,7 @@ static void print_failures(const struct race *race, const struct race_row *row,
         print_note(terminal, TERMINAL_BAD, "%s: %s workers died, %s requests aborted in flight%s",
                    row->model->name, units_count(row->workers_died).text,
                    units_count(row->aborted).text, first);
-    } else if (row->failed_total == 0 && shown[0] != '\0') {
+    } else if (first[0] != '\0') {
         print_note(terminal, TERMINAL_BAD, "%s: %s", row->model->name, shown);
     }
 }

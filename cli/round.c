@@ -183,6 +183,7 @@ static void read_ending(const struct watch *watch, int status) {
     figures->complete = exited && watch->board->end_ns != 0;
     figures->error = watch->board->error;
     snprintf(figures->text, sizeof(figures->text), "%s", board_explanation(watch->board));
+    figures->text_cause = board_explained_cause(watch->board);
     if (!exited && watch->kill_ns == 0 && figures->text[0] == '\0') {
         snprintf(figures->text, sizeof(figures->text), "the %s model ended by %s %d",
                  watch->setup->model->name, WIFSIGNALED(status) ? "signal" : "exit code",

@@ -37,10 +37,11 @@ struct round_figures {
     struct cost_memory memory; /* of a round that holds */
     bool memory_known;
 
-    bool gave_up;               /* no answer came for the plan's silence_ns */
-    bool complete;              /* the leader came to its end by itself */
-    int error;                  /* 0, or why the round could not run */
-    char text[BOARD_TEXT_SIZE]; /* the first thing that went wrong; "" if nothing */
+    bool gave_up;                /* no answer came for the plan's silence_ns */
+    bool complete;               /* the leader came to its end by itself */
+    int error;                   /* 0, or why the round could not run */
+    char text[BOARD_TEXT_SIZE];  /* the first thing that went wrong; "" if nothing */
+    enum board_cause text_cause; /* of the request it was; BOARD_CAUSES: it was none */
 };
 
 /* How a round is run. */

@@ -48,8 +48,9 @@ static enum board_cause cause_of(int error) {
     case -ETIMEDOUT:
         return BOARD_TIMEOUT;
     case -EPROTO:
-    case -EMSGSIZE:
         return BOARD_PROTOCOL;
+    case -EMSGSIZE:
+        return BOARD_SIZE;
     case -EMFILE:
     case -ENFILE:
     case -ENOMEM:
@@ -61,22 +62,35 @@ static enum board_cause cause_of(int error) {
     }
 }
 
+/* Explains an error of the client. The library ends its texts on limits with the name of the option that
+ * sets them, which whoever runs a command has never seen. */
+static void explain_error(struct board *board, int error) {
+    static const char *const options[] = {" (total_ms)", " (body_most)"};
+    const char *text = jg_error_detail(error);
+    size_t length = strlen(text);
+    for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
+        const char *at = strstr(text, options[i]);
+        length = at != NULL ? (size_t)(at - text) : length;
+    }
+    board_explain(board, cause_of(error), "%.*s", (int)length, text);
+}
+
 enum board_cause worker_judge(int error, jg_http_response *response, int64_t body_bytes,
                               struct board *board, int64_t *out_bytes) {
     const char *body = NULL;
     if (error < 0) {
-        board_explain(board, "%s", jg_error_detail(error));
+        explain_error(board, error);
         return cause_of(error);
     }
     *out_bytes = jg_http_body(response, &body);
     int status = jg_http_status(response);
     if (status < 200 || status > 299) {
-        board_explain(board, "status %d", status);
+        board_explain(board, BOARD_STATUS, "status %d", status);
         return BOARD_STATUS;
     }
     if (body_bytes >= 0 && *out_bytes != body_bytes) {
-        board_explain(board, "a body of %" PRId64 " bytes instead of %" PRId64, *out_bytes,
-                      body_bytes);
+        board_explain(board, BOARD_LENGTH, "a body of %" PRId64 " bytes instead of %" PRId64,
+                      *out_bytes, body_bytes);
         return BOARD_LENGTH;
     }
     return BOARD_CAUSES;
@@ -93,7 +107,7 @@ static enum board_cause compute(const struct model_plan *plan, struct board *boa
                                 enum board_cause cause) {
     bool is_right = work_do(plan->computing.steps) == plan->computing.result;
     if (!is_right) {
-        board_explain(board, "the computing came to another result");
+        board_explain(board, BOARD_OTHER, "the computing came to another result");
     }
     return cause == BOARD_CAUSES && !is_right ? BOARD_OTHER : cause;
 }
@@ -155,7 +169,7 @@ intptr_t worker_run(void *arg) {
     board_raise(&board->arrived, worker->plan->concurrency);
     worker->await_go(worker);
     if (rc < 0) {
-        board_explain(board, "no HTTP client: %s", jg_error_detail(rc));
+        board_explain(board, BOARD_CAUSES, "no HTTP client: %s", jg_error_detail(rc));
         atomic_store(&board->error, rc);
         board_stop(board);
         return 0;

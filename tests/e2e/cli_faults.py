@@ -33,6 +33,9 @@ def all_failed(ended, models, causes):
         check(failed == model["requests_failed_total"] > 0, f"{name}: causes", model["requests_failed"])
         equal((model["requests_ok"], model["wall_s"], model["latency"]), (0, None, None), f"{name}: figures")
         check(model["first_failure"], f"{name}: no word on what went wrong")
+        check(model["first_failure_cause"] in causes, f"{name}: its cause", model["first_failure_cause"])
+        check("_ms" not in model["first_failure"] and "_most" not in model["first_failure"],
+              f"{name}: an option of the library's", model["first_failure"])
 
 
 # Servers that misbehave.
@@ -180,7 +183,7 @@ def refuses_for_long():
 
 @suite.test
 def never_ends():
-    """Heads and bodies without an end are cut off, not collected."""
+    """Heads and bodies without an end are cut off, not collected: they are too large, which HTTP allows."""
     def endless_body(connection, peer):
         if read_request(connection):
             connection.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
@@ -193,9 +196,14 @@ def never_ends():
             while True:
                 connection.sendall(b"X-Header: and another one\r\n" * 100)
 
-    for behave in (endless_body, endless_head):
-        _, ended, models = race_peer(behave, "-T", "500ms", "-n", "3", models=("threads", "coroutines"))
-        all_failed(ended, models, ("timeout", "protocol"))
+    def huge_body(connection, peer):
+        if read_request(connection):
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n")
+
+    for behave, causes in ((endless_body, ("timeout", "size")), (endless_head, ("size",)), (huge_body, ("size",))):
+        _, ended, models = race_peer(behave, "-T", "500ms" if behave is endless_body else "10s", "-n", "3",
+                                     models=("threads", "coroutines"))
+        all_failed(ended, models, causes)
 
 
 @suite.test
@@ -263,6 +271,22 @@ def the_table_says_what_failed():
               name, ended.out)
     check(ended.out.count("no answers") == 4 and "\u25c0" not in ended.out, str(ended))
     check("nan" not in ended.out.lower() and "inf " not in ended.out.lower(), str(ended))
+
+
+@suite.test
+def the_first_failure_stands_beside_its_cause():
+    """Of two causes the first is quoted where it belongs, not beside whichever is listed first."""
+    def behave(connection, peer):
+        while read_request(connection):
+            number = peer.count()
+            if number > 3:
+                return
+            answer(connection, status="500 Oops" if number == 3 else "200 OK")
+
+    with Peer(behave, good=1) as peer:
+        ended = run("race", peer.url, "-n", "4", "-c", "1", "-r", "1", "-m", "coroutines")
+    check("failed: status other than 2xx; the first: status 500" in ended.out, str(ended))
+    check("failed: connection closed before the answer was complete\n" in ended.out, str(ended))
 
 
 @suite.test

@@ -25,7 +25,7 @@ PR_SET_CHILD_SUBREAPER = 36
 # The exit codes that `juggle --help` documents.
 GOOD, FAILED, USAGE, UNREACHABLE, LOCAL_LIMIT, INTERRUPTED, TERMINATED = 0, 1, 2, 4, 5, 130, 143
 
-CAUSES = ("connect", "closed", "timeout", "protocol", "status", "length", "local", "other")
+CAUSES = ("connect", "closed", "timeout", "protocol", "size", "status", "length", "local", "other")
 MODELS = ("sync", "threads", "processes", "coroutines")
 
 

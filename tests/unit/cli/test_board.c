@@ -146,7 +146,7 @@ END_TEST
 
 static void explain_self(void) {
     for (int i = 0; i < 1000; i++) {
-        board_explain(board, "%d: %0100d", (int)getpid(), (int)getpid());
+        board_explain(board, getpid() % BOARD_CAUSES, "%d: %0100d", (int)getpid(), (int)getpid());
     }
 }
 
@@ -156,6 +156,7 @@ START_TEST(first_explanation_wins_whole) {
     char expected[BOARD_TEXT_SIZE];
     board = board_open();
     ck_assert_str_eq(board_explanation(board), "");
+    ck_assert_int_eq(board_explained_cause(board), BOARD_CAUSES);
     for (int i = 0; i < WORKERS; i++) {
         workers[i] = start(explain_self);
     }
@@ -165,6 +166,7 @@ START_TEST(first_explanation_wins_whole) {
     int pid = atoi(board_explanation(board));
     snprintf(expected, sizeof(expected), "%d: %0100d", pid, pid);
     ck_assert_str_eq(board_explanation(board), expected);
+    ck_assert_int_eq(board_explained_cause(board), pid % BOARD_CAUSES);
     board_close(board);
 }
 END_TEST

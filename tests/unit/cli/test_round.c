@@ -45,7 +45,7 @@ static void check_balance(void) {
 static void make_requests(const struct model_plan *plan, struct board *board) {
     for (uint64_t i = 0; board_take(board, plan->requests); i++) {
         if (i % 4 == 3) {
-            board_explain(board, "number %d", (int)i);
+            board_explain(board, BOARD_STATUS, "number %d", (int)i);
             board_fail(board, BOARD_STATUS);
         } else {
             board_succeed(board, 5000000, 10);
@@ -74,6 +74,7 @@ START_TEST(figures_come_out) {
     ck_assert_uint_eq(figures.bytes, 750);
     ck_assert_uint_eq(figures.workers, 1);
     ck_assert_str_eq(figures.text, "number 3");
+    ck_assert_int_eq(figures.text_cause, BOARD_STATUS);
     ck_assert_uint_gt(figures.wall_ns, 0);
     ck_assert_uint_gt(figures.create_ns, 0);
     ck_assert(!figures.memory_known);
@@ -160,7 +161,7 @@ END_TEST
 
 static int refuse(const struct model_plan *plan, struct board *board) {
     (void)plan;
-    board_explain(board, "only 0 of 1 could be started");
+    board_explain(board, BOARD_CAUSES, "only 0 of 1 could be started");
     return -EAGAIN;
 }
 
@@ -177,7 +178,7 @@ END_TEST
 static int store_error(const struct model_plan *plan, struct board *board) {
     board_ready(board);
     board_go(board);
-    board_explain(board, "only 62 of %u could be started", (unsigned)plan->requests);
+    board_explain(board, BOARD_CAUSES, "only 62 of %u could be started", (unsigned)plan->requests);
     atomic_store(&board->error, -EAGAIN);
     board_end(board);
     return 0;

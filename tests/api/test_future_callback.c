@@ -92,8 +92,9 @@ static intptr_t reuse_body(void *arg) {
     struct calls calls = {.future = &future};
     jg_future_add_done_callback(&future, &calls.again, add_again, &calls);
     jg_future_cancel(&future);
-    jg_sleep(1);
-    ck_assert_int_eq(calls.count, 3);
+    while (calls.count < 3) { // a round each
+        ck_assert_int_eq(jg_yield(), 0);
+    }
     ck_assert_int_eq(calls.words[2], -ECANCELED);
     return 0;
 }

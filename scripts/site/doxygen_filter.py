@@ -15,6 +15,7 @@ import sys
 LABEL = re.compile(r"(Returns|Owns|Threads|Suspends|Holds|Invariant|Why|Quirks|Called by)\s{2,}(\S.*)")
 COMMENT = re.compile(r"^/\*(.*?)\*/[^\S\n]*\n((?:[^\n]+\n)*)", re.M | re.S)
 TRAILING = re.compile(r"([;,{]|\w)(\s*)/\*(?!\*)(.*?)\*/", re.S)
+TWIN = re.compile(r"\bconst char \*(?:site|where)\b[^;{]*\)")  # takes the place of the call, which a macro gives it
 NAME = re.compile(r"^#define (\w+)|(?:^|[\s*])(jg_\w+)\(|\b(jg_\w+)\b[^\n]*\{$|\} (jg_\w+);", re.M)
 
 
@@ -72,7 +73,8 @@ def declarations(block):
         current += line
         code = re.sub(r"/\*.*?\*/", "", line)
         depth += code.count("{") + code.count("(") - code.count("}") - code.count(")")
-        if depth == 0 and not code.rstrip().endswith("\\") and re.search(r"[;}]\s*$|^#define|^ {8}", code):
+        ends = current.startswith("#define") or re.search(r"[;}]\s*$", code)
+        if depth == 0 and ends and not code.rstrip().endswith("\\"):
             found.append(current)
             current = ""
     return found + ([current] if current else [])
@@ -99,7 +101,7 @@ def converted(comment, block):
     for text in declarations(block):
         names = NAME.search(text)
         name = next((part for part in names.groups() if part), "") if names else ""
-        if not name.endswith(("_at", "_")):
+        if not name.endswith("_") and not TWIN.search(text):
             suspends = ["", "@par Suspends", "a cancellation point."] if "JG_SUSPENDS" in text else []
             out += commented(lines + suspends) + with_fields(without_private_fields(text, closed))
     return out + "\n"

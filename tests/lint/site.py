@@ -16,18 +16,20 @@ sys.path.insert(0, str(ROOT / "scripts/site"))
 import doxygen_filter  # noqa: E402
 
 HEADERS = sorted((ROOT / "include/juggle").glob("*.h"))
-FUNCTION = re.compile(r"^JG_API [^;{]*?\b(jg_\w+)\(", re.M)
+FUNCTION = re.compile(r"^(JG_API) [^;{]*?\b(jg_\w+)\([^;{]*[;{]|^(#define) (jg_\w+)\(", re.M)
 PRIVATE = re.compile(r"^/\* (?:Private below|The machinery of the blocks).*", re.M | re.S)
 
 
 def every_function_is_documented():
-    """Each public function of each header has a comment of its own right above it."""
+    """Each public function of each header, macros among them, has a comment of its own right above it."""
     wrong = []
     for header in HEADERS:
         text = header.read_text(encoding="utf-8")
         shown = doxygen_filter.header(text)
-        for name in FUNCTION.findall(PRIVATE.sub("", text)):
-            if not name.endswith("_at") and not re.search(rf"\*/\nJG_API [^;{{]*?\b{name}\(", shown):
+        for match in FUNCTION.finditer(PRIVATE.sub("", text)):
+            begins, name = match[1] or match[3], match[2] or match[4]
+            twin = name.endswith("_at") and doxygen_filter.TWIN.search(match[0])
+            if not twin and not re.search(rf"\*/\n{begins} [^;{{]*?\b{name}\(", shown):
                 wrong.append(f"{header.name}: {name}")
     return wrong
 

@@ -3,13 +3,15 @@
 """measure.py BUILD: records what the guide shows of runs on the real clock.
 
 Holds      the commands; each writes a file of docs/guide/measured/.
-Invariant  what a page shows was printed by the program of this tree, on one machine, in one go.
+Invariant  what a page shows was printed by the program of this tree, on one machine, in one go, and bears
+           out what the page says.
 Called by  ./run measure, on a quiet machine; tests/lint/docs.py compares all but the figures.
 Why        lessons about processes and threads have no simulated clock to make them repeatable.
 """
 import json
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -22,16 +24,31 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 OUT = ROOT / "docs/guide/measured"
 REAL = ("02_parallel_and_concurrent", "15_parallel_calls", "16_concurrent_calls", "17_the_benchmark",
         "18_threads_and_tasks", "19_when_not")
+COLUMNS = "100"  # what fits into a page's column, and the widest table of a race
+SPEED_UP_LEAST = 1.5  # of threads and processes on several cores
 
 
 def run(command, **changes):
     keep = {name: value for name, value in os.environ.items() if not name.startswith("JUGGLE")}
-    done = subprocess.run(command, env={**keep, "COLUMNS": "90", **changes}, text=True, capture_output=True,
+    done = subprocess.run(command, env={**keep, "COLUMNS": COLUMNS, **changes}, text=True, capture_output=True,
                           timeout=300, check=True)
     return done.stdout, done.stderr
 
 
+def why_not(text, cores):
+    """Why a record must not get into the guide, or None."""
+    if "too narrow for" in text:
+        return "a table has lost columns"
+    gained = {row: float(times) for row, times in re.findall(r"^(threads|processes) .*?([\d.]+) x ", text, re.M)}
+    if cores > 1 and any(times < SPEED_UP_LEAST for times in gained.values()):
+        return f"on {cores} cores threads and processes have to compute faster than one: {gained}; is the machine quiet?"
+    return None
+
+
 def keep(name, text):
+    reason = why_not(text, len(os.sched_getaffinity(0)))
+    if reason:
+        sys.exit(f"measure: {name} is not recorded: {reason}")
     (OUT / f"{name}.txt").write_text(text.replace("../../", ""), encoding="utf-8")
     print(f"measured: {name}")
 

@@ -14,6 +14,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(ROOT / "scripts/site"))
 import doxygen_filter  # noqa: E402
+import measure  # noqa: E402
 
 HEADERS = sorted((ROOT / "include/juggle").glob("*.h"))
 FUNCTION = re.compile(r"^(JG_API) [^;{]*?\b(jg_\w+)\([^;{]*[;{]|^(#define) (jg_\w+)\(", re.M)
@@ -43,6 +44,15 @@ def what_is_private_stays_out():
                     if re.search(r"^ .*/\* ", re.sub(r"/\*\*.*?\*/", "", text, flags=re.S), re.M)]
 
 
+def only_true_records():
+    """What ./run measure would put into the guide is refused where it does not show what the page says."""
+    lesson = "one after another  0.15 s  1.0 x  5 primes\nthreads  0.08 s  {} x  5 primes\nprocesses  0.08 s  {} x  5 primes\n"
+    cases = ((lesson.format("1.9", "2.0"), 2, True), (lesson.format("1.0", "2.0"), 2, False),
+             (lesson.format("1.9", "1.4"), 2, False), (lesson.format("1.0", "1.0"), 1, True),
+             ("  coroutines  1 s\n  (too narrow for: cores)\n", 2, False), ("a race with all its columns\n", 2, True))
+    return [text for text, cores, good in cases if (measure.why_not(text, cores) is None) != good]
+
+
 def dead_links_are_found():
     """A missing file, a missing anchor and a page loaded from elsewhere fail the check; a good link does not."""
     wrong = []
@@ -59,7 +69,7 @@ def dead_links_are_found():
 
 
 def main():
-    checks = (every_function_is_documented, what_is_private_stays_out, dead_links_are_found)
+    checks = (every_function_is_documented, what_is_private_stays_out, only_true_records, dead_links_are_found)
     failed = 0
     for check in checks:
         wrong = check()

@@ -29,8 +29,7 @@ html_static_path = [str(pathlib.Path(__file__).parent / "static")]
 html_css_files = ["juggle.css"]
 html_copy_source = False
 html_show_sphinx = False
-html_theme_options = {
-    "light_css_variables": {"color-brand-primary": "#0b5fa5", "color-brand-content": "#0b5fa5"},
-    "dark_css_variables": {"color-brand-primary": "#7cc0ff", "color-brand-content": "#7cc0ff"},
-}
-pygments_style = "friendly"
+# Light only: of Debian's furo, just the parts that are made here would follow a dark desktop. See juggle.css, too.
+colours = {"color-brand-primary": "#0b5fa5", "color-brand-content": "#0b5fa5", "color-code-foreground": "black"}
+html_theme_options = {"light_css_variables": colours, "dark_css_variables": colours}
+pygments_style = pygments_dark_style = "friendly"

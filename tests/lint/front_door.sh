@@ -37,23 +37,28 @@ echo "apt-get \$*" >>$work/calls
 FAKE
 }
 
-# expect NAME EXIT_CODE CALLS SAID VERB : runs from another directory, with nothing else on PATH.
+# expect NAME EXIT_CODE CALLS SAID VERB [ARGS] : runs from another directory, with nothing else on PATH.
 expect() {
+    name=$1
+    wanted_code=$2
+    wanted_calls=$3
+    wanted_words=$4
+    shift 4
     code=0
-    said=$(cd / && PATH=$work/bin "$work/bin/sh" "$work/tree/run" "$5" 2>&1) || code=$?
+    said=$(cd / && PATH=$work/bin "$work/bin/sh" "$work/tree/run" "$@" 2>&1) || code=$?
     calls=$(cat "$work/calls" 2>/dev/null)
     ok=yes
-    [ $code -eq "$2" ] || ok=no
-    [ "$calls" = "$3" ] || ok=no
+    [ $code -eq "$wanted_code" ] || ok=no
+    [ "$calls" = "$wanted_calls" ] || ok=no
     case $said in
-    *"$4"*) ;;
+    *"$wanted_words"*) ;;
     *) ok=no ;;
     esac
     if [ $ok = yes ]; then
         passed=$((passed + 1))
     else
         failed=$((failed + 1))
-        printf 'FAIL %s: exit code %s\n  said: %s\n  calls: %s\n' "$1" $code "$said" "$calls"
+        printf 'FAIL %s: exit code %s\n  said: %s\n  calls: %s\n' "$name" $code "$said" "$calls"
     fi
 }
 
@@ -112,6 +117,18 @@ expect "unknown verb" 2 "" "unknown verb: dmeo" dmeo
 
 machine
 expect "help" 0 "" "usage: ./run VERB" help
+
+# Whoever asks what a verb does has not asked for it to be done: nothing is installed, built or rewritten.
+for verb in test seeds asan tsan aarch64 coverage fuzz docs pictures measure lint format install-deps help; do
+    machine
+    two_missing
+    expect "$verb --help" 0 "" "usage: ./run VERB" $verb --help
+    expect "$verb -h" 0 "" "usage: ./run VERB" $verb -h
+    [ "$(ls "$work/tree")" = run ] || {
+        failed=$((failed + 1))
+        echo "FAIL $verb --help leaves something behind"
+    }
+done
 
 echo "lint/front_door: $passed passed, $failed failed, 0 skipped"
 [ $failed -eq 0 ]

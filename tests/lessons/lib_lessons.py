@@ -30,6 +30,16 @@ def masked(text):
     return text
 
 
+def without_lines(text):
+    """Without the numbers of lines, and without the place it was built at."""
+    return re.sub(r"[^\s(]*?((?:lessons|src)/[\w/]+\.c):\d+", r"\1:#", text)
+
+
+def recorded_err(name):
+    """What the guide shows of its standard error."""
+    return without_lines((ROOT / "docs/guide/measured" / f"{name}.stderr.txt").read_text(encoding="utf-8"))
+
+
 def is_real(name):
     return name.startswith(REAL)
 

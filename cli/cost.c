@@ -66,6 +66,15 @@ struct cost_usage cost_read(const struct cost_sum *sum) {
     };
 }
 
+struct cost_usage cost_plus(const struct cost_usage *a, const struct cost_usage *b) {
+    return (struct cost_usage){
+        .cpu_user_ns = a->cpu_user_ns + b->cpu_user_ns,
+        .cpu_sys_ns = a->cpu_sys_ns + b->cpu_sys_ns,
+        .switches_voluntary = a->switches_voluntary + b->switches_voluntary,
+        .switches_involuntary = a->switches_involuntary + b->switches_involuntary,
+    };
+}
+
 static uint64_t minus(uint64_t total, uint64_t part) {
     return total > part ? total - part : 0;
 }

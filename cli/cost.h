@@ -49,10 +49,13 @@ void cost_add_thread(struct cost_sum *sum);
 /* Reads a sum. */
 struct cost_usage cost_read(const struct cost_sum *sum);
 
+/* Both together. */
+struct cost_usage cost_plus(const struct cost_usage *a, const struct cost_usage *b);
+
 /* What remains of `total` after `part`, which is contained in it. */
 struct cost_usage cost_after(const struct cost_usage *total, const struct cost_usage *part);
 
-/* Waits for the child `pid` to end.
+/* Waits for the child `pid` to end; with -group, for any child of that process group.
  *
  * Returns  0, with its wait status and what it and the children it reaped used in all their
  *          threads; -ECHILD; with `flags` WNOHANG -EAGAIN while it runs.

@@ -23,27 +23,39 @@ static double seconds(uint64_t ns) {
     return (double)ns / 1e9;
 }
 
-static void write_usage(struct jsonout *json, const struct cost_usage *usage) {
-    jsonout_double(json, "cpu_user_s", seconds(usage->cpu_user_ns), 6);
-    jsonout_double(json, "cpu_sys_s", seconds(usage->cpu_sys_ns), 6);
-    jsonout_uint(json, "switches_voluntary", usage->switches_voluntary);
-    jsonout_uint(json, "switches_involuntary", usage->switches_involuntary);
+static void write_time(struct jsonout *json, const char *key, uint64_t ns, bool is_known) {
+    if (is_known) {
+        jsonout_double(json, key, seconds(ns), 6);
+    } else {
+        jsonout_null(json, key);
+    }
+}
+
+static void write_count(struct jsonout *json, const char *key, uint64_t count, bool is_known) {
+    if (is_known) {
+        jsonout_uint(json, key, count);
+    } else {
+        jsonout_null(json, key);
+    }
+}
+
+static void write_usage(struct jsonout *json, const struct cost_usage *usage, bool is_known) {
+    write_time(json, "cpu_user_s", usage->cpu_user_ns, is_known);
+    write_time(json, "cpu_sys_s", usage->cpu_sys_ns, is_known);
+    write_count(json, "switches_voluntary", usage->switches_voluntary, is_known);
+    write_count(json, "switches_involuntary", usage->switches_involuntary, is_known);
 }
 
 static void write_costs(struct jsonout *json, const struct race_row *row) {
-    static const char *const keys[] = {
-        "wall_s",    "wall_best_s",        "wall_worst_s",         "cpu_user_s",
-        "cpu_sys_s", "switches_voluntary", "switches_involuntary",
-    };
-    for (unsigned i = 0; !row->measured && i < sizeof(keys) / sizeof(keys[0]); i++) {
-        jsonout_null(json, keys[i]);
-    }
-    if (row->measured) {
-        jsonout_double(json, "wall_s", seconds(row->wall_ns), 6);
-        jsonout_double(json, "wall_best_s", seconds(row->wall_best_ns), 6);
-        jsonout_double(json, "wall_worst_s", seconds(row->wall_worst_ns), 6);
-        write_usage(json, &row->run);
-    }
+    bool has_gone = row->create_ns > 0;
+    write_time(json, "wall_s", row->wall_ns, row->measured);
+    write_time(json, "wall_best_s", row->wall_best_ns, row->measured);
+    write_time(json, "wall_worst_s", row->wall_worst_ns, row->measured);
+    write_usage(json, &row->run, row->measured);
+    jsonout_begin_object(json, "create");
+    write_time(json, "wall_s", row->create_ns, has_gone);
+    write_usage(json, &row->create, has_gone);
+    jsonout_end(json);
 }
 
 static void write_memory(struct jsonout *json, const struct race_row *row) {
@@ -106,10 +118,11 @@ static void write_rounds(struct jsonout *json, const struct race_entry *entry) {
     jsonout_begin_array(json, "rounds");
     for (unsigned i = 0; i < entry->round_count; i++) {
         const struct round_figures *round = &entry->rounds[i];
+        bool has_gone = round->create_ns > 0;
         jsonout_begin_object(json, NULL);
-        jsonout_double(json, "create_s", seconds(round->create_ns), 6);
-        jsonout_double(json, "wall_s", seconds(round->wall_ns), 6);
-        write_usage(json, &round->run);
+        write_time(json, "create_s", round->create_ns, has_gone);
+        write_time(json, "wall_s", round->wall_ns, has_gone);
+        write_usage(json, &round->run, has_gone);
         jsonout_uint(json, "requests_issued", round->issued);
         jsonout_uint(json, "requests_ok", round->ok);
         write_failed(json, round->failed);
@@ -136,10 +149,6 @@ static void write_model(struct jsonout *json, const struct race *race,
     jsonout_bool(json, "extrapolated", row.is_scaled);
     jsonout_uint(json, "measured_requests", row.real_requests);
     write_costs(json, &row);
-    jsonout_begin_object(json, "create");
-    jsonout_double(json, "wall_s", seconds(row.create_ns), 6);
-    write_usage(json, &row.create);
-    jsonout_end(json);
     write_memory(json, &row);
     jsonout_uint(json, "requests_issued", row.issued);
     jsonout_uint(json, "requests_ok", row.ok);

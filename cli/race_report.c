@@ -105,6 +105,22 @@ static void print_footnotes(const struct race *race, const struct race_row *rows
     }
 }
 
+/* Says which workers and which requests never came to an end, if any did not. */
+static void print_lost(const struct race_row *row, const char *why, struct terminal *terminal) {
+    char died[96] = "";
+    char aborted[96] = "";
+    if (row->workers_died > 0) {
+        snprintf(died, sizeof(died), "%s worker%s died", units_count(row->workers_died).text,
+                 row->workers_died == 1 ? "" : "s");
+    }
+    if (row->aborted > 0) {
+        snprintf(aborted, sizeof(aborted), "%s request%s aborted in flight",
+                 units_count(row->aborted).text, row->aborted == 1 ? "" : "s");
+    }
+    print_note(terminal, TERMINAL_BAD, "%s: %s%s%s%s", row->model->name, died,
+               died[0] != '\0' && aborted[0] != '\0' ? ", " : "", aborted, why);
+}
+
 static void print_failures(const struct race *race, const struct race_row *row,
                            struct terminal *terminal) {
     char shown[256];
@@ -133,9 +149,7 @@ static void print_failures(const struct race *race, const struct race_row *row,
                    row->model->name, units_duration(race->silence_ns).text);
     }
     if (row->workers_died > 0 || row->aborted > 0) {
-        print_note(terminal, TERMINAL_BAD, "%s: %s workers died, %s requests aborted in flight%s",
-                   row->model->name, units_count(row->workers_died).text,
-                   units_count(row->aborted).text, first);
+        print_lost(row, first, terminal);
     } else if (first[0] != '\0') {
         print_note(terminal, TERMINAL_BAD, "%s: %s", row->model->name, shown);
     }

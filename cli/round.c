@@ -126,6 +126,16 @@ static bool has_ended(const struct watch *watch) {
     return rc < 0 || info.si_pid == watch->leader;
 }
 
+/* Waits for workers whose leader has ended: they are ours now. What they used is part of the `total`; one
+ * that still ran would change the board while it is read. */
+static void wait_for_orphans(pid_t leader, struct cost_usage *total) {
+    struct cost_usage used;
+    int status = 0;
+    while (cost_wait(-leader, 0, &status, &used) == 0) {
+        *total = cost_plus(total, &used);
+    }
+}
+
 /* Watches until the leader has ended, then ends what is left of its group and waits for that, too.
  * Returns the leader's wait status. */
 static int watch_round(struct watch *watch, struct cost_usage *out_total) {
@@ -141,8 +151,7 @@ static int watch_round(struct watch *watch, struct cost_usage *out_total) {
     }
     kill(-watch->leader, SIGKILL);
     cost_wait(watch->leader, 0, &status, out_total);
-    // Its orphans are ours now. A worker that still ran would change the board while it is read.
-    while (waitpid(-watch->leader, NULL, 0) > 0) {}
+    wait_for_orphans(watch->leader, out_total);
     return status;
 }
 
@@ -167,12 +176,13 @@ static void read_times(const struct watch *watch, int64_t start_ns,
                        const struct cost_usage *total) {
     struct round_figures *figures = watch->figures;
     struct board *board = watch->board;
-    int64_t now_ns = board_now_ns();
-    int64_t ready_ns = board->ready_ns;
     int64_t go_ns = board->go_ns;
-    int64_t end_ns = board->end_ns;
-    figures->create_ns = (uint64_t)((ready_ns != 0 ? ready_ns : now_ns) - start_ns);
-    figures->wall_ns = go_ns == 0 ? 0 : (uint64_t)((end_ns != 0 ? end_ns : now_ns) - go_ns);
+    if (go_ns == 0) {
+        return;
+    }
+    int64_t end_ns = board->end_ns != 0 ? board->end_ns : board_now_ns();
+    figures->create_ns = (uint64_t)(board->ready_ns - start_ns);
+    figures->wall_ns = (uint64_t)(end_ns - go_ns);
     figures->create = cost_read(&board->until_go);
     figures->run = cost_after(total, &figures->create);
 }

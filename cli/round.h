@@ -30,9 +30,9 @@ struct round_figures {
     uint64_t workers;
     uint64_t workers_died;
 
-    uint64_t create_ns; /* from fork until all workers are ready */
-    uint64_t wall_ns;   /* from go until the last worker is joined */
-    struct cost_usage create;
+    uint64_t create_ns;       /* from fork until all workers are ready; 0: they never were */
+    uint64_t wall_ns;         /* from go until the last worker is joined; 0: there was no go */
+    struct cost_usage create; /* until go, and after it; not known without one */
     struct cost_usage run;
     struct cost_memory memory; /* of a round that holds */
     bool memory_known;

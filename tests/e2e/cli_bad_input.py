@@ -275,6 +275,7 @@ def address_space():
     model = report["models"][0]
     equal((ended.code, report["exit"]["code"]), (LOCAL_LIMIT, LOCAL_LIMIT), str(ended)[:500])
     equal((model["requests_ok"], model["rounds"]), (0, []), "rounds without hope")
+    equal(set(model["create"].values()), {None}, "what making them cost, which is not known")
     check("of 500 could be started" in model["first_failure"], "the reason:", model["first_failure"])
     check(model["error"] in ("EAGAIN", "ENOMEM"), "the error:", model["error"])
 

@@ -8,6 +8,7 @@ import contextlib
 import fcntl
 import os
 import pty
+import re
 import shutil
 import signal
 import subprocess
@@ -73,6 +74,7 @@ def r43_interrupted_with_a_table():
     with stalling_race("-m", "threads,coroutines") as process:
         ended = interrupt(process, [signal.SIGINT], 1)
     equal((ended.code, ended.err), (INTERRUPTED, ""), str(ended))
+    check(re.search("threads: [1-8] requests? aborted in flight", ended.out), str(ended))
     check("Interrupted: this is what was measured until then." in ended.out, str(ended))
     check("not run" in ended.out and "\u25c0" not in ended.out, str(ended))
     check("cost least" not in ended.out, "a winner, before everybody ran:", ended.out)
@@ -260,6 +262,7 @@ def a_leader_is_killed():
         equal((ended.code, ended.err), (FAILED, ""), str(ended))
         check("signal 9" in models[model]["first_failure"], "what happened", models[model]["first_failure"])
         check(models[model]["requests_aborted"] > 0, f"{model}: nothing aborted")
+        check(models[model]["switches_voluntary"] > 0, f"{model}: cost nothing", models[model])
         equal(models["floor"]["requests_ok"], 100, "the next model")
 
 

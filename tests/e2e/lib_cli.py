@@ -214,6 +214,11 @@ def check_model(model):
         check(key in model, f"{name} has no {key}")
         check((model[key] is not None) == known, f"{name}: {key} is", model[key])
         check(not known or model[key] >= 0, f"{name}: {key} is", model[key])
+    for costs in (model["create"], *model["rounds"]):
+        kinds = {costs[key] is None for key in ("wall_s", "cpu_user_s", "cpu_sys_s", "switches_voluntary",
+                                                "switches_involuntary")}
+        check(len(kinds) == 1, f"{name}: known in part:", costs)
+    check(model["create"]["wall_s"] != 0, f"{name}: made in no time")
     parts = model["memory_parts"]
     if parts is not None:
         whole = parts["pss_bytes"] + parts["kernel_stacks_bytes"] + parts["page_tables_bytes"]

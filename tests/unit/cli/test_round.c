@@ -129,6 +129,55 @@ START_TEST(killed_leader_is_reported) {
 }
 END_TEST
 
+/* A process of 20 ms of CPU time, that then waits for ever. */
+static void compute_and_wait(struct board *board) {
+    struct cost_usage used = {.cpu_user_ns = 0};
+    while (used.cpu_user_ns + used.cpu_sys_ns < 20000000) {
+        work_do(1000);
+        cost_of_thread(&used);
+    }
+    board_raise(&board->held, 3);
+    for (;;) {
+        pause();
+    }
+}
+
+static int die_before_workers(const struct model_plan *plan, struct board *board) {
+    board_ready(board);
+    board_go(board);
+    for (int i = 0; i < 3; i++) {
+        if (fork() == 0) {
+            compute_and_wait(board);
+        }
+    }
+    board_await(&board->held, 3, -1);
+    return die(plan, board);
+}
+
+// Workers whose leader was killed cost what they cost: without them the report would say nothing.
+START_TEST(orphans_are_paid_for) {
+    run_round(die_before_workers, 10, false);
+    ck_assert(!figures.complete);
+    ck_assert_uint_ge(figures.run.cpu_user_ns + figures.run.cpu_sys_ns, 60000000);
+}
+END_TEST
+
+static int die_before_go(const struct model_plan *plan, struct board *board) {
+    (void)plan;
+    board_ready(board);
+    raise(SIGKILL);
+    return 0;
+}
+
+// What ended before it began took no time that could be told.
+START_TEST(no_figures_without_a_go) {
+    run_round(die_before_go, 10, false);
+    ck_assert_uint_eq(figures.create_ns, 0);
+    ck_assert_uint_eq(figures.wall_ns, 0);
+    ck_assert_uint_eq(figures.run.cpu_user_ns + figures.run.cpu_sys_ns, 0);
+}
+END_TEST
+
 static void pass_go(const struct worker *worker) {
     board_ready(worker->board);
     board_go(worker->board);
@@ -302,6 +351,7 @@ START_TEST(child_has_its_own_group_and_signals) {
 END_TEST
 
 FIXTURE_MAIN("cli/round", figures_come_out, memory_is_read_at_the_plateau,
-             killed_leader_is_reported, wrong_results_are_failures, refusal_is_an_error,
-             stored_error_is_kept, interrupt_stops_gently, interrupt_kills_what_does_not_stop,
-             no_process_is_left, cores_are_limited, child_has_its_own_group_and_signals)
+             killed_leader_is_reported, orphans_are_paid_for, no_figures_without_a_go,
+             wrong_results_are_failures, refusal_is_an_error, stored_error_is_kept,
+             interrupt_stops_gently, interrupt_kills_what_does_not_stop, no_process_is_left,
+             cores_are_limited, child_has_its_own_group_and_signals)

@@ -6,7 +6,7 @@
  * Called by  commands.c.
  * Why        the first thing a newcomer runs should need nothing: no server, no options.
  * Quirks     where limits are too low for the default concurrency it takes what they allow, and the
- *            heading says so.
+ *            heading says so; a concurrency that was asked for is refused instead.
  */
 #include "commands.h"
 #include "interrupt.h"
@@ -30,9 +30,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+enum { CONCURRENCY = 1000 }; /* unless it is asked for */
+
 struct demo_options {
     uint64_t requests;
-    uint64_t concurrency;
+    uint64_t concurrency; /* 0: the default, as far as limits allow */
     uint64_t rounds;
     uint64_t latency_ns;
     uint64_t size_bytes;
@@ -143,8 +145,9 @@ static void stop_server(const struct demo_server *server) {
     waitpid(server->pid, NULL, 0);
 }
 
+/* Says what races; where it is less than `wanted` at once, also why. */
 static void print_heading(const struct demo_options *options, const struct demo_server *server,
-                          const struct race *race) {
+                          const struct race *race, uint64_t wanted) {
     struct terminal terminal;
     char text[256];
     char core[32] = "";
@@ -155,22 +158,21 @@ static void print_heading(const struct demo_options *options, const struct demo_
     snprintf(text, sizeof(text), "stand-in server  %s   delay %s, %s bytes%s", race->target.url,
              units_duration(options->latency_ns).text, units_count(options->size_bytes).text, core);
     terminal_print_wrapped(&terminal, TERMINAL_PLAIN, 0, text);
-    if (race->settings.concurrency < options->concurrency) {
+    if (race->settings.concurrency < wanted) {
         snprintf(text, sizeof(text), "limits of this machine allow %s in flight, not %s",
-                 units_count(race->settings.concurrency).text,
-                 units_count(options->concurrency).text);
+                 units_count(race->settings.concurrency).text, units_count(wanted).text);
         terminal_print_wrapped(&terminal, TERMINAL_PLAIN, 0, text);
     }
 }
 
 static struct race_settings settings_of(const struct demo_options *options) {
+    uint64_t concurrency = options->concurrency != 0 ? options->concurrency : CONCURRENCY;
     return (struct race_settings){
         .command = "demo",
         .models = {.count = 4,
                    .picked = {MODEL_SYNC, MODEL_PROCESSES, MODEL_THREADS, MODEL_COROUTINES}},
         .requests = options->requests,
-        .concurrency = options->concurrency < options->requests ? options->concurrency
-                                                                : options->requests,
+        .concurrency = concurrency < options->requests ? concurrency : options->requests,
         .rounds = options->rounds,
         .timeout_ns = UINT64_C(30000000000),
         .sync_requests = 20,
@@ -193,24 +195,27 @@ static enum exit_code race_server(const struct demo_options *options,
     static struct race race;
     char url[64];
     char error[TARGET_ERROR_SIZE];
+    char text[PREFLIGHT_TEXT_SIZE];
     snprintf(url, sizeof(url), "http://127.0.0.1:%d/", server->port);
     race.settings = settings_of(options);
     if (target_parse(url, &race.target, error) < 0 || target_resolve(&race.target, error) < 0) {
         output_complain("demo", "%s", error);
         return EXIT_UNREACHABLE;
     }
+    uint64_t wanted = race.settings.concurrency;
     uint64_t most = preflight_workers_most(&race);
-    if (most == 0) {
-        char text[PREFLIGHT_TEXT_SIZE];
-        enum exit_code refusal = preflight_limits(&race, text);
+    if (options->concurrency == 0 && most > 0) {
+        take_what_there_is(&race.settings, most);
+    }
+    enum exit_code code = preflight_limits(&race, text);
+    if (code != EXIT_GOOD) {
         output_complain("demo", "%s", text);
-        return refusal;
+        return code;
     }
-    take_what_there_is(&race.settings, most);
     if (!options->output.json) {
-        print_heading(options, server, &race);
+        print_heading(options, server, &race, wanted);
     }
-    enum exit_code code = race_main(&race, &options->output);
+    code = race_main(&race, &options->output);
     if (!options->output.json && code == EXIT_GOOD) {
         struct terminal terminal;
         terminal_init(&terminal, stdout, (enum terminal_color)options->output.color);
@@ -254,8 +259,7 @@ static const struct option_spec options[] = {
      .letter = 'c',
      .kind = OPTION_COUNT,
      .value_name = "N",
-     .help = "requests in flight at once",
-     .preset = "1k",
+     .help = "requests in flight at once, no more than -n; without it 1k, or what limits allow",
      .min = 1,
      .max = 1000000,
      .offset = AT(concurrency)},

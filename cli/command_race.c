@@ -5,7 +5,8 @@
  * Invariant  no request is sent to another machine unless the user said that it is theirs.
  * Called by  commands.c.
  * Why        see race.h.
- * Quirks     --concurrency above --requests means as many as there are requests.
+ * Quirks     --concurrency above --requests means as many as there are requests; limits are checked
+ *            against those.
  */
 #include "commands.h"
 #include "output.h"
@@ -134,7 +135,7 @@ static const struct option_spec options[] = {
      .letter = 'c',
      .kind = OPTION_COUNT,
      .value_name = "N",
-     .help = "requests in flight at once: so many threads, processes, coroutines",
+     .help = "requests in flight at once: so many threads, processes, coroutines; no more than -n",
      .preset = "100",
      .min = 1,
      .max = 1000000,
@@ -167,7 +168,7 @@ static const struct option_spec options[] = {
     {.name = "cores",
      .kind = OPTION_COUNT,
      .value_name = "N",
-     .help = "keep the client on so many cores; 0 means all",
+     .help = "keep the client on so many of the cores it may use; 0 means all",
      .preset = "0",
      .max = 1024,
      .offset = AT(cores)},

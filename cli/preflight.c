@@ -136,6 +136,13 @@ static void raise_files(const struct race *race) {
 
 enum exit_code preflight_limits(const struct race *race, char *out_text) {
     struct limit limit = lowest_limit(race);
+    unsigned cores = race_cores_allowed();
+    if (race->settings.cores > cores) {
+        snprintf(out_text, PREFLIGHT_TEXT_SIZE,
+                 "--cores %" PRIu64 " is more than this process may use: %u", race->settings.cores,
+                 cores);
+        return EXIT_LOCAL_LIMIT;
+    }
     if (race->settings.concurrency > limit.most_workers) {
         snprintf(out_text, PREFLIGHT_TEXT_SIZE,
                  "-c %" PRIu64 " needs too many %s: %s is %s, enough for -c %" PRIu64,

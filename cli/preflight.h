@@ -14,7 +14,7 @@
 
 enum { PREFLIGHT_TEXT_SIZE = 320 };
 
-/* Checks descriptors, ports, processes and threads for the race's settings.
+/* Checks cores, descriptors, ports, processes and threads for the race's settings.
  *
  * Returns  EXIT_GOOD; EXIT_LOCAL_LIMIT with one line, without newline, in `out_text`.
  */

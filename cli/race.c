@@ -24,7 +24,7 @@
 
 static const uint64_t silence_least_ns = 3000000000;
 
-static unsigned count_cores(void) {
+unsigned race_cores_allowed(void) {
     cpu_set_t allowed;
     if (sched_getaffinity(0, sizeof(allowed), &allowed) < 0) {
         return 1;
@@ -82,7 +82,7 @@ int race_open(struct race *race) {
     if (race->settings.work != MODEL_WORK_IO) {
         computing = work_for(race->settings.work_ns);
     }
-    race->cores_allowed = count_cores();
+    race->cores_allowed = race_cores_allowed();
     race->silence_ns = silence_of(&race->settings);
     race->gave_up = false;
     race->entry_count = 0;
@@ -270,7 +270,7 @@ static void add_counts(const struct round_figures *round, struct race_row *row) 
 void race_row(const struct race *race, const struct race_entry *entry, struct race_row *out_row) {
     const struct round_figures *sorted[RACE_ROUNDS_MAX];
     uint32_t cores = (uint32_t)race->settings.cores;
-    cores = cores == 0 || cores > race->cores_allowed ? race->cores_allowed : cores;
+    cores = cores == 0 ? race->cores_allowed : cores;
     *out_row = (struct race_row){
         .model = entry->model,
         .rounds = entry->round_count,

@@ -26,7 +26,7 @@ struct race_settings {
     uint64_t requests;
     uint64_t concurrency;
     uint64_t rounds;
-    uint64_t cores; /* 0: all */
+    uint64_t cores; /* no more than race_cores_allowed(); 0: all */
     uint64_t timeout_ns;
     uint64_t sync_requests; /* how many of the requests sync really makes */
     enum model_work work;
@@ -88,6 +88,9 @@ struct race_row {
     enum board_cause text_cause; /* of the request it was; BOARD_CAUSES: it was none */
     int error;                   /* why it could not run; 0 */
 };
+
+/* How many cores this process may use. */
+unsigned race_cores_allowed(void);
 
 /* Makes the entries of a race. `race->settings`, `target` and `body_bytes` are set. Returns 0 or
  * -ENOMEM. */

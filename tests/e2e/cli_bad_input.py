@@ -258,6 +258,16 @@ def r42_open_files():
 
 
 @suite.test
+def cores():
+    """Cores that are not there are refused, not counted."""
+    allowed = len(os.sched_getaffinity(0))
+    for more in ([], ["--json"], ["-w", "cpu:1ms"]):
+        refused_race(LOCAL_LIMIT, "--cores", str(allowed + 1), *more, words=(f"--cores {allowed + 1}", f": {allowed}\n"))
+    _, report = race(NOBODY, "--cores", str(allowed), "-w", "cpu:10us", "-n", "2", "-c", "2", "-r", "1", "-m", "threads")
+    equal((report["settings"]["cores"], report["models"][0]["cores"]), (allowed, allowed), "cores")
+
+
+@suite.test
 def ports_and_tasks():
     with serving("--latency=1ms") as url:
         for models_named in ("coroutines", "threads"):
@@ -287,6 +297,11 @@ def demo_under_limits():
     ended = run("demo", "-r", "1", "-l", "5ms", "-n", "2k", prefix=("prlimit", "--nofile=100:100"))
     equal((ended.code, ended.err), (GOOD, ""), str(ended))
     check("limits of this machine allow" in ended.out, str(ended))
+    for concurrency in ("101", "5000"):  # asked for, it is not cut down in silence
+        refused(LOCAL_LIMIT, "demo", "-c", concurrency, "-n", "5000", prefix=("prlimit", "--nofile=100:100"),
+                command="demo", words=(f"-c {concurrency}", "open files", "100"))
+    ended = run("demo", "-r", "1", "-l", "1ms", "-n", "20")
+    equal((ended.code, "limits of this machine" in ended.out), (GOOD, False), str(ended))
 
 
 @suite.test

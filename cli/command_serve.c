@@ -9,6 +9,7 @@
  * Quirks     one core by design: with --pin it stays on the core named.
  */
 #include "commands.h"
+#include "interrupt.h"
 #include "jsonout.h"
 #include "output.h"
 #include "standin.h"
@@ -47,6 +48,7 @@ struct serving {
     const struct serve_settings *settings;
     struct standin standin;
     jg_listener *listener;
+    jg_stream *signals; /* those that stop it, as bytes */
     int signal_fd;
     int code;
 };
@@ -164,18 +166,36 @@ static void print_served(const struct serving *serving) {
 static intptr_t watch_signals(void *arg) {
     struct serving *serving = arg;
     struct signalfd_siginfo info;
-    jg_stream *signals = NULL;
-    int rc = jg_stream_open_fd(serving->signal_fd, &signals);
-    if (rc < 0) {
-        return rc;
-    }
-    ssize_t length = jg_read(signals, &info, sizeof(info));
-    jg_stream_close(signals);
+    ssize_t length = jg_read(serving->signals, &info, sizeof(info));
     if (length > 0) {
         jg_listener_close(serving->listener);
         serving->listener = NULL;
     }
     return 0;
+}
+
+/* Begins to watch for signals: nothing else could stop it. Gives the watcher. Returns 0, -ENOMEM. */
+static int start_watcher(struct serving *serving, jg_task **out_watcher) {
+    int rc = jg_stream_open_fd(serving->signal_fd, &serving->signals);
+    if (rc < 0) {
+        return rc;
+    }
+    *out_watcher = jg_spawn(watch_signals, serving);
+    return *out_watcher == NULL ? (int)jg_join(NULL) : 0;
+}
+
+/* Serves until a signal comes, once it has said where. */
+static enum exit_code serve_requests(struct serving *serving) {
+    if (!print_listening(serving)) {
+        // Nobody would find it. The end of the program complains about standard output.
+        return EXIT_FAILED;
+    }
+    int rc = standin_serve(&serving->standin, serving->listener);
+    if (rc != -EBADF && rc != -ECANCELED) {
+        output_complain("serve", "stopped: %s", jg_error_detail(rc));
+        return EXIT_FAILED;
+    }
+    return EXIT_GOOD;
 }
 
 /* Listens; complains if it cannot. */
@@ -207,22 +227,17 @@ static intptr_t serve(void *arg) {
     if (serving->code != EXIT_GOOD) {
         return 0;
     }
-    if (!print_listening(serving)) {
-        // Nobody would find it. The end of the program complains about standard output.
-        jg_listener_close(serving->listener);
-        serving->code = EXIT_FAILED;
-        return 0;
-    }
-    jg_task *watcher = jg_spawn(watch_signals, serving);
-    int rc = standin_serve(&serving->standin, serving->listener);
-    if (rc != -EBADF && rc != -ECANCELED) {
-        output_complain("serve", "stopped: %s", jg_error_detail(rc));
-        serving->code = EXIT_FAILED;
-    }
-    if (watcher != NULL) {
+    jg_task *watcher = NULL;
+    int rc = start_watcher(serving, &watcher);
+    if (rc < 0) {
+        output_complain("serve", "cannot watch for signals: %s", jg_error_detail(rc));
+        serving->code = EXIT_LOCAL_LIMIT;
+    } else {
+        serving->code = (int)serve_requests(serving);
         jg_cancel(watcher);
         jg_join(watcher);
     }
+    jg_stream_close(serving->signals);
     jg_listener_close(serving->listener);
     return 0;
 }
@@ -230,9 +245,7 @@ static intptr_t serve(void *arg) {
 /* Blocks the signals that stop the server; they come through a descriptor. */
 static int open_signals(void) {
     sigset_t set;
-    sigemptyset(&set);
-    sigaddset(&set, SIGINT);
-    sigaddset(&set, SIGTERM);
+    interrupt_requests(&set);
     sigprocmask(SIG_BLOCK, &set, NULL);
     return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }

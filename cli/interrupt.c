@@ -5,22 +5,34 @@
  * Invariant  see interrupt.h.
  * Called by  see interrupt.h.
  * Why        sigtimedwait on blocked signals is race-free without a handler.
- * Quirks     SIGCHLD is ignored by default, but a blocked one stays pending all the same.
+ * Quirks     SIGCHLD is ignored by default, but a blocked one stays pending all the same; so would
+ *            the others, which is why ignored ones are left out.
  */
 #include "interrupt.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stddef.h>
 #include <time.h>
 
 static unsigned count;
 static int first_signal;
 
+static void add_unless_ignored(sigset_t *set, int signal_number) {
+    struct sigaction action;
+    sigaction(signal_number, NULL, &action);
+    if (action.sa_handler != SIG_IGN) {
+        sigaddset(set, signal_number);
+    }
+}
+
+void interrupt_requests(sigset_t *out_set) {
+    sigemptyset(out_set);
+    add_unless_ignored(out_set, SIGINT);
+    add_unless_ignored(out_set, SIGTERM);
+}
+
 static void fill(sigset_t *set) {
-    sigemptyset(set);
-    sigaddset(set, SIGINT);
-    sigaddset(set, SIGTERM);
+    interrupt_requests(set);
     sigaddset(set, SIGCHLD);
 }
 
@@ -35,8 +47,6 @@ void interrupt_begin(void) {
 void interrupt_end(void) {
     sigset_t set;
     fill(&set);
-    signal(SIGINT, SIG_DFL);
-    signal(SIGTERM, SIG_DFL);
     sigprocmask(SIG_UNBLOCK, &set, NULL);
 }
 

@@ -19,7 +19,7 @@ import time
 
 sys.dont_write_bytecode = True
 from lib_cli import (FAILED, INTERRUPTED, SANITIZED, SLOWER, TERMINATED, Skip, Suite, check, check_report,
-                     children, descendants, environment, equal, finish, is_alive, serving, start, within)
+                     children, descendants, environment, equal, finish, is_alive, race, serving, start, within)
 from lib_peers import Peer, answer, read_request
 
 suite = Suite("e2e/cli_signals")
@@ -93,6 +93,20 @@ def r43_terminated():
     with stalling_race("--json") as process:
         ended = interrupt(process, [signal.SIGTERM], 1)
     equal((ended.code, ended.json()["exit"]["code"]), (TERMINATED, TERMINATED), str(ended))
+
+
+@suite.test
+def an_ignored_signal_stays_ignored():
+    """`trap '' INT`, or & in a script: ^C is for somebody else."""
+    ignoring = ("sh", "-c", "trap '' INT; exec \"$@\"", "sh")
+    with stalling_race("-m", "threads,processes", "--json", prefix=ignoring) as process:
+        ended = interrupt(process, [signal.SIGINT, signal.SIGINT, signal.SIGTERM], 1)
+    equal((ended.code, ended.json()["exit"]["code"]), (TERMINATED, TERMINATED), str(ended))
+    with serving("--latency=0", prefix=ignoring) as url:
+        server = next(pid for pid in children(os.getpid()) if is_alive(pid))
+        os.kill(server, signal.SIGINT)
+        ended = race(url, "-n", "2", "-c", "1", "-r", "1", "-m", "threads")[0]
+        equal(ended.code, 0, str(ended))
 
 
 @suite.test

@@ -52,6 +52,7 @@ static struct run start(const char *line, int out_fd) {
     run.pid = fork();
     ck_assert_int_ge(run.pid, 0);
     if (run.pid == 0) {
+        signal(SIGINT, SIG_DFL); // a shell that runs us in the background may have it ignored
         dup2(run.out_fd, STDOUT_FILENO);
         dup2(run.err_fd, STDERR_FILENO);
         _exit(commands_main(argc, argv));

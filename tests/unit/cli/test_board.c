@@ -182,6 +182,7 @@ END_TEST
 
 // A signal must be seen whenever it comes, before or during the wait, and be counted.
 START_TEST(interrupts_are_events) {
+    signal(SIGINT, SIG_DFL); // a shell that runs us in the background may have it ignored
     interrupt_begin();
     ck_assert_int_eq(interrupt_wait(0), 0);
     ck_assert_int_eq(interrupt_signal(), 0);
@@ -199,6 +200,20 @@ START_TEST(interrupts_are_events) {
 }
 END_TEST
 
+// Whoever runs the command with a signal ignored wants it to go on; its children, too.
+START_TEST(ignored_signals_stay_ignored) {
+    signal(SIGINT, SIG_IGN);
+    interrupt_begin();
+    raise(SIGINT);
+    ck_assert_int_eq(interrupt_wait(0), 0);
+    raise(SIGTERM);
+    ck_assert_int_eq(interrupt_wait(0), SIGTERM);
+    ck_assert_uint_eq(interrupt_count(), 1);
+    interrupt_end();
+    raise(SIGINT); // would kill
+}
+END_TEST
+
 static void die_by_interrupt(void) {
     interrupt_end();
     raise(SIGINT);
@@ -207,6 +222,7 @@ static void die_by_interrupt(void) {
 // A child that inherited blocked signals could not be stopped by anybody.
 START_TEST(children_can_be_interrupted) {
     int status = 0;
+    signal(SIGINT, SIG_DFL);
     interrupt_begin();
     pid_t pid = start(die_by_interrupt);
     ck_assert_int_eq(waitpid(pid, &status, 0), pid);
@@ -229,5 +245,5 @@ END_TEST
 
 FIXTURE_MAIN("cli/board", tickets_are_taken_once, killed_worker_leaves_its_requests_in_flight,
              stop_opens_the_gates, await_gives_up_in_time, first_explanation_wins_whole,
-             causes_have_words, interrupts_are_events, children_can_be_interrupted,
-             work_is_proportional)
+             causes_have_words, interrupts_are_events, ignored_signals_stay_ignored,
+             children_can_be_interrupted, work_is_proportional)

@@ -32,6 +32,7 @@ static void run_round(int (*run)(const struct model_plan *, struct board *), uin
     const struct model_plan plan = {.requests = requests, .concurrency = 1, .hold = hold};
     const struct round_setup setup = {
         .model = &model, .plan = &plan, .progress = &quiet, .label = "test"};
+    signal(SIGINT, SIG_DFL); // a shell that runs us in the background may have it ignored
     interrupt_begin();
     ck_assert_int_eq(round_run(&setup, &latency, &figures), 0);
     interrupt_end();

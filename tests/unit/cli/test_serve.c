@@ -10,6 +10,8 @@
 #define FIXTURE_LIMIT 30
 #include "juggle_runner.h"
 
+#include "base/mem.h"
+
 /* GETs a path over a plain socket; the whole answer is then in `out`. */
 static void get(int port, const char *request) {
     struct sockaddr_in address = {.sin_family = AF_INET,
@@ -92,5 +94,40 @@ START_TEST(unix_sockets_are_raced) {
 }
 END_TEST
 
-FIXTURE_MAIN("cli/serve", stand_in_answers_like_the_services, taken_port_is_named,
-             unix_sockets_are_raced)
+/* `juggle serve` whose n-th request for memory is refused: it ends with a line and a code, or it listens and
+ * then stops when it is told to. Returns whether it did all of it, as nothing was refused. */
+static bool serve_refused(uint64_t nth) {
+    int ends[2];
+    int status = 0;
+    ck_assert_int_eq(pipe2(ends, O_CLOEXEC), 0);
+    mem_fail_nth(nth, 0);
+    struct run run = start("serve --port 0 --quiet", ends[1]);
+    mem_fail_nth(0, 0);
+    close(ends[1]);
+    bool listens = read(ends[0], out, CAUGHT_SIZE) > 0;
+    close(ends[0]);
+    if (listens) {
+        kill(run.pid, SIGTERM);
+    }
+    ck_assert_int_eq(waitpid(run.pid, &status, 0), run.pid);
+    catch_text(run.err_fd, err);
+    ck_assert_msg(WIFEXITED(status), "wait status 0x%x", (unsigned)status);
+    int code = WEXITSTATUS(status);
+    ck_assert_msg(listens || code == EXIT_LOCAL_LIMIT, "%d: %s", code, err);
+    if (code != EXIT_GOOD) {
+        check_one_line(err);
+    }
+    return code == EXIT_GOOD;
+}
+
+// A server that could not watch for signals would serve on, and nothing but SIGKILL could stop it.
+START_TEST(no_memory_ends_it_with_a_line) {
+    unsigned good = 0;
+    for (uint64_t nth = 1; good < 10; nth++) {
+        good += serve_refused(nth);
+    }
+}
+END_TEST
+
+FIXTURE_MAIN("cli/serve", no_memory_ends_it_with_a_line, stand_in_answers_like_the_services,
+             taken_port_is_named, unix_sockets_are_raced)

@@ -38,12 +38,13 @@ typedef enum jg_debug_kind {
                              called, of which the newest is told. At most 256 of these of a loop.
                              Whoever waited when the first task ended is a TASK_LEAK; futures of tasks
                              and jobs have an end of their own */
+    JG_DEBUG_SIGNAL_LEAK, /* a watch on signals was open when the loop closed; by whom is not known */
 } jg_debug_kind;
 
 /* One report. Strings are never NULL, and valid during the call. */
 typedef struct jg_debug_report {
     jg_debug_kind kind;
-    const char *task;    /* its name; "loop" for a callback; "" for a deadlock */
+    const char *task;    /* its name; "loop" for a callback; "" when it is nobody's */
     const char *spawned; /* "file.c:12" */
     int64_t duration_ns; /* SLOW: how long so far; else 0 */
     const char *text; /* lines, each with its newline; the first says it all, others the details */

@@ -27,35 +27,36 @@ JG_BEGIN_DECLS
 /* A set of signals: `JG_SIGNAL(SIGINT) | JG_SIGNAL(SIGTERM)`. */
 #define JG_SIGNAL(number) (UINT64_C(1) << ((number)-1))
 
-/* A watch. Fields are private. */
+/* A watch. Zero bytes: not open. Fields are private. */
 typedef struct jg_signals {
     struct jg_signals *next; /* in the process's list; read by handlers */
-    uint64_t set;
-    uint64_t pending; /* came and were not taken; written by handlers */
-    jg_loop *loop;    /* NULL: of a thread without one */
-    jg_call call;     /* how a handler reaches the loop */
+    uint64_t set;            /* empty: not open */
+    uint64_t pending;        /* came and were not taken; written by handlers */
+    jg_loop *loop;           /* NULL: of a thread without one */
+    jg_call call;            /* how a handler reaches the loop */
     jg_waitq waiters;
     sem_t arrived; /* how it reaches a thread */
     uint32_t forks;
 } jg_signals;
 
-/* Begins to watch. From now on the signals of the set do not have their usual effect.
+/* Begins to watch. From now on the signals of the set do not have their usual effect. A watch that is open
+ * when its loop ends is closed then, as descriptors are; debug mode says so.
  *
  * Returns  0; -EINVAL for an empty set, and for signals that cannot be watched: SIGKILL, SIGSTOP, and
  *          those a program raises by its own fault (SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS,
  *          SIGABRT).
- * Owns     keeps `signals` until jg_signals_close. */
+ * Owns     keeps `signals` until jg_signals_close, or the end of the loop. */
 JG_API int jg_signals_open(jg_signals *signals, uint64_t set);
 
 /* Waits for the next signal: the lowest number first, of several that have come. Several tasks may
  * wait, the first gets it. In a simulated loop time keeps pace with the real clock meanwhile.
  *
- * Returns  the signal's number; -EBADF when the watch is closed meanwhile; -ECANCELED: then no signal
+ * Returns  the signal's number; -EBADF when the watch is closed, also meanwhile; -ECANCELED: then no signal
  *          was taken; -ECHILD in a forked child. */
 JG_API JG_SUSPENDS int jg_signals_next(jg_signals *signals);
 
-/* Ends the watch: who waits gets -EBADF. Signals that came and were not taken are dropped. In a forked
- * child it does nothing: there the actions of before are back already. */
+/* Ends the watch: who waits gets -EBADF. Signals that came and were not taken are dropped. Does
+ * nothing to one that is closed; nor in a forked child: there the actions of before are back already. */
 JG_API void jg_signals_close(jg_signals *signals);
 
 /* Waits for one signal of the set: open, next, close. Before and after it signals have their usual

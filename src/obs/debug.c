@@ -203,6 +203,12 @@ static void report_handle(const struct jg_task *task) {
     debug_report(JG_DEBUG_HANDLE_LEAK, task->coro.name, task_place(task->site), 0, text);
 }
 
+void debug_left_open(const char *what) {
+    char text[128];
+    snprintf(text, sizeof(text), "juggle: %s was open when the loop closed\n", what);
+    debug_report(JG_DEBUG_SIGNAL_LEAK, "", "", 0, text);
+}
+
 void debug_loop_closes(struct watch *watch) {
     struct debug *debug = watch->debug;
     const struct list *ended = &watch->loop->ended;

@@ -44,6 +44,7 @@ void debug_woken(struct debug *debug, const struct wait *wait);
 void debug_spins(const struct coro *coro, int refusals);
 void debug_deadlock(struct watch *watch);
 void debug_closing(struct watch *watch);
+void debug_left_open(const char *what);
 void debug_loop_closes(struct watch *watch); // frees it
 
 /* Hands a report to whoever is told. `text` may be NULL: there was no memory for it. */

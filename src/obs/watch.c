@@ -179,6 +179,12 @@ static void on_closing(struct observer *observer) {
     }
 }
 
+static void on_left_open(struct observer *observer, const char *what) {
+    if (of(observer)->debug != NULL) {
+        debug_left_open(what);
+    }
+}
+
 static void on_closes(struct observer *observer) {
     struct watch *watch = of(observer);
     if (watch->trace != NULL) {
@@ -203,6 +209,7 @@ static const struct observer_ops watch_ops = {
     .spins = on_spins,
     .stuck = on_stuck,
     .closing = on_closing,
+    .left_open = on_left_open,
     .closes = on_closes,
 };
 

@@ -4,7 +4,8 @@
  * Holds      for the process: the list of watches, and per signal how many watch it and the action it
  *            had before.
  * Invariant  the list is changed under a lock and read by handlers without one: a watch that was taken
- *            out is left alone only after every handler that might still see it has ended.
+ *            out is left alone only after every handler that might still see it has ended. A watch that is
+ *            closed, or was never open, has an empty set.
  * Called by  user code.
  * Why        a handler may run on any thread at any point: it sets a bit, and posts to the watch's
  *            loop or its semaphore, which POSIX allows. No descriptor, no allocation, no thread.
@@ -13,6 +14,7 @@
  *            back at once, as nobody is left there to wait.
  */
 #include "rt/call.h"
+#include "rt/observe.h"
 #include "sync/waitq.h"
 #include "task/task.h"
 
@@ -127,6 +129,14 @@ static void for_each(uint64_t set, void (*do_it)(int number)) {
     }
 }
 
+/* From here on no handler knows of it. */
+static void end_watch(jg_signals *signals) {
+    for_each(signals->set, unwatch_number);
+    take_out(signals);
+    wait_for_handlers();
+    signals->set = 0;
+}
+
 // Forks.
 
 static void before_fork(void) {
@@ -193,10 +203,32 @@ static bool can_be_watched(uint64_t set) {
     return set != 0 && (set & never) == 0;
 }
 
+/* The loop closes: the watches on it that nobody closed end, as its descriptors do. */
+static void end_left_open(struct loop *loop) {
+    size_t count = 0;
+    pthread_mutex_lock(&lock);
+    for (jg_signals *each = atomic_load(&first), *next; each != NULL; each = next) {
+        next = each->next;
+        if (each->loop == loop->handle) {
+            end_watch(each);
+            call_take_back(loop, &each->call);
+            sem_destroy(&each->arrived);
+            count++;
+        }
+    }
+    pthread_mutex_unlock(&lock);
+    for (; count > 0; count--) {
+        observe(&loop->sched, left_open, "a watch on signals");
+    }
+}
+
 int jg_signals_open(jg_signals *signals, uint64_t set) {
     struct loop *loop = sched_current()->loop;
     if (!can_be_watched(set)) {
         return -EINVAL;
+    }
+    if (loop != NULL) {
+        loop->at_close = end_left_open;
     }
     *signals = (jg_signals){
         .set = set, .loop = loop != NULL ? loop->handle : NULL, .call = {.deliver = arrive}};
@@ -244,8 +276,11 @@ static int next_on_thread(jg_signals *signals) {
 int jg_signals_next(jg_signals *signals) {
     struct coro *self = sched_current();
     int rc = suspend_check(self);
-    if (rc < 0 || signals->forks != forks) {
-        return rc < 0 ? rc : -ECHILD;
+    if (unlikely(rc < 0 || signals->set == 0)) {
+        return rc < 0 ? rc : -EBADF;
+    }
+    if (unlikely(signals->forks != forks)) {
+        return -ECHILD;
     }
     check_place(signals);
     if (self->loop == NULL) {
@@ -263,14 +298,12 @@ int jg_signals_next(jg_signals *signals) {
 }
 
 void jg_signals_close(jg_signals *signals) {
-    if (signals->forks != forks) {
+    if (signals->forks != forks || signals->set == 0) {
         return;
     }
     check_place(signals);
     pthread_mutex_lock(&lock);
-    for_each(signals->set, unwatch_number);
-    take_out(signals);
-    wait_for_handlers();
+    end_watch(signals);
     pthread_mutex_unlock(&lock);
     if (signals->loop != NULL) {
         call_take_back(sched_current()->loop, &signals->call);

@@ -45,6 +45,7 @@ struct loop {
     unsigned trim_most;
     enum loop_stage stage;
     void (*on_stuck)(struct loop *loop); // nothing can ever happen again: wake somebody, or abort
+    void (*at_close)(struct loop *loop); // ends what os/signal.c has for it; NULL: nothing
 };
 
 /* What a loop is opened with; see jg_run_options. */

@@ -45,6 +45,8 @@ struct observer_ops {
     void (*stuck)(struct observer *observer);
     // The first task has ended: those alive are about to be cancelled.
     void (*closing)(struct observer *observer);
+    // All tasks have ended, and this, "a watch on signals", was left open; it has just been closed.
+    void (*left_open)(struct observer *observer, const char *what);
     // All tasks have ended. Takes the observer away.
     void (*closes)(struct observer *observer);
 };

@@ -116,6 +116,9 @@ int task_loop_open(struct task_loop *loop, const struct loop_options *options, b
 }
 
 void task_loop_close(struct task_loop *loop) {
+    if (loop->loop.at_close != NULL) {
+        loop->loop.at_close(&loop->loop);
+    }
     observe(&loop->loop.sched, closes);
     task_settle_ended(loop);
     loop_close(&loop->loop);

@@ -61,6 +61,21 @@ START_TEST(leaks_are_named_at_the_end) {
 }
 END_TEST
 
+static jg_signals signals;
+
+static intptr_t watch_body(void *arg) {
+    (void)arg;
+    return jg_signals_open(&signals, JG_SIGNAL(SIGUSR1));
+}
+
+// A watch that is closed too late, or never, would swallow its signals unseen.
+START_TEST(a_watch_on_signals_is_told_of) {
+    ck_assert_int_eq(run_debugged(watch_body, NULL, &patient), 0);
+    ck_assert_int_eq(atomic_load(&heard_count), 1);
+    expect_text(find(JG_DEBUG_SIGNAL_LEAK)->text, "a watch on signals was open");
+}
+END_TEST
+
 // Futures.
 
 static jg_future owed[3];
@@ -266,7 +281,7 @@ START_TEST(what_is_given_back_is_no_leak) {
 }
 END_TEST
 
-FIXTURE_MAIN("api/debug_leaks", leaks_are_named_at_the_end,
+FIXTURE_MAIN("api/debug_leaks", leaks_are_named_at_the_end, a_watch_on_signals_is_told_of,
              a_future_that_was_waited_for_and_never_set_is_named, a_leaked_future_may_be_gone,
              a_callback_that_is_never_called_is_named, a_callback_that_was_removed_is_not_named,
              what_a_wait_for_many_left_is_named,

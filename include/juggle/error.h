@@ -36,7 +36,8 @@ JG_API intptr_t jg_fail_because_at(const char *where, intptr_t code, const char 
     __attribute__((format(printf, 3, 4), cold));
 
 /* Returns the newest failure recorded in the current task, or NULL. A join that returns an error
- * records the child's failure. Valid until the task's next failure or its end. */
+ * records the child's failure, a wait for a future what stands behind the future's: NULL if nothing
+ * does. Valid until the task's next failure or its end. */
 JG_API const jg_error *jg_error_last(void);
 
 /* Returns the text of the newest failure if it has this code, else the code's own name and meaning

@@ -65,7 +65,8 @@ JG_API bool jg_future_cancel(jg_future *future);
 /* Waits for the word; one that is there already is returned even while a cancel stands. Cancelling the
  * waiter leaves the future, or the task behind it, as it is: jg_join and jg_wait_for pass it on.
  *
- * Returns  the word, and for a failure what stands behind it, see jg_error_last; -ECANCELED when the
+ * Returns  the word, and for a failure what stands behind it, see jg_error_last (NULL after
+ *          jg_future_set); -ECANCELED when the
  *          future or the waiter was cancelled; -EDEADLK for the caller's own, or when nothing could
  *          ever end the wait, as there is no loop. */
 JG_API JG_SUSPENDS intptr_t jg_future_wait(jg_future *future);

@@ -15,6 +15,7 @@
 #include <juggle/many.h>
 #include <sched.h>
 #include <stdatomic.h>
+#include <string.h>
 
 struct many_loop {
     jg_job job;
@@ -142,18 +143,21 @@ static int start_one(jg_executor *pool, struct many_loop *loop) {
 static intptr_t run_all(struct many *many, jg_executor *pool) {
     size_t begun = 0;
     intptr_t result = 0;
-    while (begun < many->count && result == 0) {
-        result = start_one(pool, &many->loops[begun]);
-        begun += result == 0;
+    int refused = 0;
+    while (begun < many->count && refused == 0) {
+        refused = start_one(pool, &many->loops[begun]);
+        begun += refused == 0;
     }
-    if (result < 0) {
+    if (refused < 0) {
         stop(many);
     }
     for (size_t i = 0; i < begun; i++) {
         intptr_t rc = job_await(&many->loops[i].job, stop, many);
         result = result == 0 ? rc : result;
     }
-    return result;
+    return refused == 0 ? result
+                        : jg_fail(refused, "cannot start loop %zu of %zu: %s", begun + 1,
+                                  many->count, strerrordesc_np(-refused));
 }
 
 static intptr_t run_on_threads(struct many *many) {
@@ -176,7 +180,7 @@ intptr_t jg_run_many(size_t loops, jg_fn *fn, void *args, size_t arg_size,
     }
     size_t count = loops != 0 ? loops : pool_processors();
     if (count > SIZE_MAX / sizeof(struct many_loop)) {
-        return -ENOMEM;
+        return jg_fail(-ENOMEM, "no memory for %zu loops", count);
     }
     struct many many = {.fn = fn,
                         .options = options != NULL ? options : &no_options,
@@ -184,7 +188,7 @@ intptr_t jg_run_many(size_t loops, jg_fn *fn, void *args, size_t arg_size,
                         .count = count,
                         .lock = PTHREAD_MUTEX_INITIALIZER};
     if (many.loops == NULL) {
-        return -ENOMEM;
+        return jg_fail(-ENOMEM, "no memory for %zu loops", count);
     }
     for (size_t i = 0; i < count; i++) {
         many.loops[i].many = &many;

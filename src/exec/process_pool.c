@@ -70,7 +70,7 @@ int jg_process_pool_open(const jg_process_pool_options *options, jg_process_pool
     options = options != NULL ? options : &no_options;
     struct jg_process_pool *pool = mem_alloc_zero(sizeof(*pool));
     if (pool == NULL) {
-        return -ENOMEM;
+        return (int)jg_fail(-ENOMEM, "no memory for a process pool");
     }
     pool->owner = getpid();
     pool->workers_most = options->processes != 0 ? options->processes : pool_processors();
@@ -79,7 +79,8 @@ int jg_process_pool_open(const jg_process_pool_options *options, jg_process_pool
     int rc = start_server(pool);
     if (rc < 0) {
         mem_free(pool);
-        return rc;
+        return (int)jg_fail(rc, "cannot start the fork server of a process pool: %s",
+                            strerrordesc_np(-rc));
     }
     *out_pool = pool;
     return 0;

@@ -73,12 +73,9 @@ static int address_to_listen(const char *host, int port, struct op_address *out_
 
 int jg_tcp_listen(const char *host, int port, jg_listener **out_listener) {
     struct op_address address;
-    int rc = address_to_listen(host, port, &address);
-    if (rc < 0) {
-        return rc;
-    }
     jg_listener *listener;
-    rc = listen_on(&address, &listener);
+    int rc = address_to_listen(host, port, &address);
+    rc = rc < 0 ? rc : listen_on(&address, &listener);
     if (rc < 0) {
         return (int)jg_fail(rc, "cannot listen on %s port %d: %s", host != NULL ? host : "loopback",
                             port, strerrordesc_np(-rc));
@@ -114,16 +111,13 @@ static void remove_stale(const char *path) {
 
 int jg_unix_listen(const char *path, jg_listener **out_listener) {
     struct op_address address;
+    jg_listener *listener;
     int rc = address_unix(path, &address);
-    if (rc < 0) {
-        return rc;
-    }
     bool real = !backend_current()->ops->foreign_fds;
-    if (real) {
+    if (rc == 0 && real) {
         remove_stale(path);
     }
-    jg_listener *listener;
-    rc = listen_on(&address, &listener);
+    rc = rc < 0 ? rc : listen_on(&address, &listener);
     if (rc < 0) {
         return (int)jg_fail(rc, "cannot listen on %s: %s", path, strerrordesc_np(-rc));
     }

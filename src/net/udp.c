@@ -34,7 +34,12 @@ static int set_options(const struct backend *backend, int fd, const jg_udp_optio
     return rc != 0 ? -errno : 0;
 }
 
-int jg_udp_open(const jg_address *local, const jg_udp_options *options, jg_udp **out_udp) {
+/* Records why a call failed; a cancel needs no reason. */
+__attribute__((cold, noinline)) static int tell_failure(const char *what, int rc) {
+    return rc == -ECANCELED ? rc : (int)jg_fail(rc, "cannot %s: %s", what, strerrordesc_np(-rc));
+}
+
+static int open_socket(const jg_address *local, const jg_udp_options *options, jg_udp **out_udp) {
     static const jg_udp_options no_options;
     struct backend *backend = backend_current();
     struct op_address address;
@@ -60,6 +65,11 @@ int jg_udp_open(const jg_address *local, const jg_udp_options *options, jg_udp *
     }
     *out_udp = udp;
     return 0;
+}
+
+int jg_udp_open(const jg_address *local, const jg_udp_options *options, jg_udp **out_udp) {
+    int rc = open_socket(local, options, out_udp);
+    return rc == 0 ? 0 : tell_failure("open a datagram socket", rc);
 }
 
 static void check_place(const jg_udp *udp) {
@@ -113,10 +123,11 @@ ssize_t jg_udp_send(jg_udp *udp, const jg_address *to, const void *buf, size_t l
         address = address_of_value(to);
         op.peer = &address;
         if (address.len == 0) {
-            return -EINVAL;
+            return tell_failure("send a datagram", -EINVAL);
         }
     }
-    return run(udp, &op);
+    ssize_t sent = run(udp, &op);
+    return likely(sent >= 0) ? sent : tell_failure("send a datagram", (int)sent);
 }
 
 ssize_t jg_udp_recv(jg_udp *udp, void *buf, size_t cap, jg_address *out_from, bool *out_truncated) {

@@ -157,14 +157,13 @@ struct error_record *future_error(jg_future *future) {
 struct future_wait {
     struct wait wait;
     jg_watch watch;
-    jg_future *victim;          // cancelled in the waiter's place, or NULL
-    struct error_record *error; // a share in what stands behind a failure
+    jg_future *victim; // cancelled in the waiter's place, or NULL
 };
 
-/* The record may be gone by the time the waiter runs: what it needs is taken now. */
-/* Apart, so that the usual way has no registers to save. */
+/* The record may be gone by the time the waiter runs: it is given now. Apart, so that the usual way has no
+ * registers to save. */
 __attribute__((noinline)) static void fire_failed(struct future_wait *waiting, jg_future *future) {
-    waiting->error = future_error(future);
+    error_keep((struct jg_task *)(void *)waiting->wait.coro, future_error(future));
     wake(&waiting->wait, future->result);
 }
 
@@ -252,7 +251,6 @@ intptr_t future_await(jg_future *future, jg_future *victim) {
     waiting.wait.kind = future->of_task ? &task_wait : &plain_wait;
     waiting.watch.fire = fire_wait;
     waiting.victim = victim;
-    waiting.error = NULL;
     if (unlikely(self->attention != 0)) {
         intptr_t rc = asked_before(self, future, victim);
         if (rc != 0) {
@@ -261,20 +259,14 @@ intptr_t future_await(jg_future *future, jg_future *victim) {
         waiting.wait.undo = NULL; // it has been passed on
     }
     future_watch(future, &waiting.watch);
-    intptr_t result = park(&waiting.wait);
-    if (unlikely(waiting.error != NULL)) {
-        error_keep(task_current(), waiting.error);
-    }
-    return result;
+    return park(&waiting.wait);
 }
 
-/* The word of a settled future, and to the caller what stands behind it. */
+/* The word of a settled future, and to the caller what stands behind it: nothing, rather than what stood
+ * behind another failure. */
 static intptr_t read_settled(jg_future *future) {
     if (unlikely(jg_failed(future->result))) {
-        struct error_record *error = future_error(future);
-        if (error != NULL) {
-            error_keep(task_current(), error);
-        }
+        error_keep(task_current(), future_error(future));
     }
     return future->result;
 }

@@ -237,13 +237,12 @@ static void mark_seen(jg_many_node *node) {
     }
 }
 
-/* The same, and what stands behind a failure is the caller's as well, if it is still to be had. */
+/* The same, and what stands behind a failure is the caller's as well, if it is still to be had; never what
+ * stood behind another. */
 static intptr_t take_word(jg_many_node *node) {
-    if (unlikely(jg_failed(node->result)) && node->watch.future != NULL) {
-        struct error_record *error = future_error(node->watch.future);
-        if (error != NULL) {
-            error_keep(task_current(), error);
-        }
+    if (unlikely(jg_failed(node->result))) {
+        jg_future *future = node->watch.future;
+        error_keep(task_current(), future != NULL ? future_error(future) : NULL);
     }
     return node->result;
 }

@@ -339,6 +339,45 @@ static intptr_t plain_failure(void *arg) {
     return -EIO;
 }
 
+static intptr_t set_to_fail(void *future) {
+    return jg_future_set(future, -EIO);
+}
+
+/* After every way to wait: nothing stands behind this failure. */
+static void expect_no_reason(void) {
+    ck_assert_ptr_null(jg_error_last());
+    jg_fail(-EIO, "another disk broke before");
+}
+
+static intptr_t no_reason_body(void *arg) {
+    jg_future future = {0};
+    jg_future *futures[] = {&future};
+    (void)arg;
+    jg_fail(-EIO, "another disk broke before");
+    jg_task *setter = jg_spawn(set_to_fail, &future);
+    ck_assert_int_eq(jg_future_wait(&future), -EIO); // a wait
+    expect_no_reason();
+    ck_assert_int_eq(jg_future_wait(&future), -EIO); // and none
+    expect_no_reason();
+    ck_assert_int_eq(jg_wait_for(&future, 1), -EIO);
+    expect_no_reason();
+    ck_assert_int_eq(jg_gather(futures, 1, NULL, JG_FAIL_FIRST), -EIO);
+    expect_no_reason();
+    JG_AS_COMPLETED(done, futures, 1, -1) {
+        ck_assert_int_eq(done.result, -EIO);
+        expect_no_reason();
+    }
+    ck_assert_int_eq(jg_join(setter), 0);
+    ck_assert_str_eq(jg_error_last()->text, "another disk broke before");
+    return 0;
+}
+
+// What stood behind another failure would be told as the reason of this one.
+START_TEST(failure_without_a_reason_has_none) {
+    run_body(no_reason_body);
+}
+END_TEST
+
 static intptr_t exception_body(void *arg) {
     (void)arg;
     jg_task *task = jg_spawn(plain_failure, NULL);
@@ -419,4 +458,5 @@ FIXTURE_MAIN("api/future", s50d_waiters_never_run_inside_set, waiter_may_give_up
              many_wait_for_one_task, cancelling_a_tasks_future_cancels_the_task,
              s50h_waiting_for_oneself, refused_spawn_has_a_failed_future,
              failure_reaches_every_waiter_with_its_reason, s50e_failed_future_is_reported_once,
-             exception_of_a_task, shared_causes_stay_whole, ending_a_watched_future_is_named)
+             failure_without_a_reason_has_none, exception_of_a_task, shared_causes_stay_whole,
+             ending_a_watched_future_is_named)

@@ -7,6 +7,7 @@
  * Why        whoever has to find out what went wrong has nothing but these lines.
  */
 #include "api/crew.h"
+#include "fixtures/limits.h"
 
 #include <juggle/debug.h>
 #include <stdlib.h>
@@ -28,6 +29,45 @@ START_TEST(every_code_has_a_name) {
     ck_assert_str_eq(jg_error_detail(-EPERM), "EPERM: Operation not permitted");
     jg_fail(-EIO, "%s", ""); // nothing more to say
     ck_assert_str_eq(jg_error_detail(-EIO), "EIO: Input/output error");
+}
+END_TEST
+
+/* The code's reason is none of before. */
+static void expect_reason(intptr_t code, intptr_t rc, const char *reason) {
+    ck_assert_int_eq(rc, code);
+    ck_assert_msg(strstr(jg_error_detail(rc), reason) != NULL, "told: %s", jg_error_detail(rc));
+    jg_error_clear();
+}
+
+static intptr_t reasons_body(void *arg) {
+    jg_listener *listener;
+    jg_process_pool *pool;
+    jg_udp *udp;
+    const jg_address nothing = {0};
+    (void)arg;
+    ck_assert_int_eq(jg_udp_open(NULL, NULL, &udp), 0);
+    jg_fail(-EINVAL, "of before");
+    expect_reason(-EINVAL, jg_unix_listen("", &listener), "cannot listen on");
+    jg_fail(-EINVAL, "of before");
+    expect_reason(-EINVAL, jg_udp_send(udp, &nothing, "x", 1), "cannot send a datagram");
+    jg_fail(-EDESTADDRREQ, "of before");
+    expect_reason(-EDESTADDRREQ, jg_udp_send(udp, NULL, "x", 1), "cannot send a datagram");
+    jg_fail(-EINVAL, "of before");
+    expect_reason(-EINVAL, jg_udp_open(&nothing, NULL, &udp), "cannot open a datagram socket");
+    jg_fail(-ENOMEM, "of before");
+    expect_reason(-ENOMEM, jg_run_many(SIZE_MAX, reasons_body, NULL, 0, NULL), "loops");
+    rlim_t before = leave_descriptors(0);
+    jg_fail(-EMFILE, "of before");
+    int rc = jg_process_pool_open(NULL, &pool);
+    set_descriptors(before);
+    expect_reason(-EMFILE, rc, "cannot start the fork server");
+    jg_udp_close(udp);
+    return 0;
+}
+
+// A call that records nothing would be explained by an older failure with the same code.
+START_TEST(a_failing_call_has_its_own_reason) {
+    run_once(reasons_body, NULL);
 }
 END_TEST
 
@@ -163,5 +203,5 @@ START_TEST(the_tree_names_who_could_end_each_wait) {
 }
 END_TEST
 
-FIXTURE_MAIN("api/report", every_code_has_a_name, s50e_unseen_failure_is_told_with_its_cause,
-             the_tree_names_who_could_end_each_wait)
+FIXTURE_MAIN("api/report", a_failing_call_has_its_own_reason, every_code_has_a_name,
+             s50e_unseen_failure_is_told_with_its_cause, the_tree_names_who_could_end_each_wait)

@@ -341,9 +341,12 @@ static intptr_t shortage_body(void *arg) {
     jg_udp *udp = NULL;
     (void)arg;
     rlim_t before = leave_descriptors(0);
+    jg_fail(-EMFILE, "of something else");
     int rc = jg_udp_open(NULL, NULL, &udp);
     set_descriptors(before);
     ck_assert_int_eq(rc, on_backend("sim") ? 0 : -EMFILE);
+    ck_assert(rc == 0 || strcmp(jg_error_detail(rc),
+                                "cannot open a datagram socket: Too many open files") == 0);
     jg_udp_close(udp);
     return 0;
 }

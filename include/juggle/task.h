@@ -50,8 +50,11 @@ JG_API jg_task *jg_spawn_at(jg_fn *fn, void *arg, const jg_spawn_options *option
  * caller's own cancel stays pending for its next suspend).
  *
  * Returns  the task's word; -ECANCELED if it was cancelled (jg_cancelling(jg_self()) tells whether
- *          that came through the caller); -EDEADLK for oneself; the spawn's error for NULL.
- * Owns     takes the handle. */
+ *          that came through the caller); the spawn's error for NULL. -EDEADLK for oneself, where the
+ *          task must not suspend, and for one of a ring of tasks that join each other, once they are
+ *          cancelled: so the ring ends; -ECHILD in a forked child.
+ * Owns     takes the handle; with -EDEADLK and -ECHILD of its own, which the task did not return, it
+ *          stays the caller's. */
 JG_API JG_SUSPENDS intptr_t jg_join(jg_task *task);
 
 /* Returns the task's completion, for every call that waits for futures: it settles when the task has
@@ -66,7 +69,8 @@ JG_API jg_future *jg_task_future(jg_task *task);
 JG_API void jg_detach(jg_task *task);
 
 /* Asks the task to stop: raises its cancelling count; its current suspend and every later one fails
- * with -ECANCELED until jg_uncancel. A task that has not begun never runs.
+ * with -ECANCELED until jg_uncancel. A task that has not begun never runs. One that joins another passes
+ * the cancel on; see jg_join for those that join each other in a ring.
  *
  * Returns  true; false when it has already ended. */
 JG_API bool jg_cancel(jg_task *task);

@@ -63,6 +63,7 @@ struct task_loop {
     bool done;         // all have
     jg_scope *cancels; // worklist of scopes whose cancel has yet to spread
     bool spreading;
+    uint64_t spreads; // how often one has, from 1
 };
 
 /* Makes a thread's or a loop's zeroed stand-in a task without end. Slow path of task_current. */

@@ -460,26 +460,6 @@ START_TEST(s11_uncancel_before_suspending) {
 }
 END_TEST
 
-enum { CHAIN = 20000, CHAIN_SIM = 1000 }; // sim draws each step by lot among all
-
-static intptr_t chain_body(void *arg) {
-    (void)arg;
-    jg_task *task = jg_spawn(sleep_long, NULL);
-    for (int i = 0; i < (on_backend("sim") ? CHAIN_SIM : CHAIN); i++) {
-        task = jg_spawn(join_it, task);
-    }
-    jg_sleep(1);
-    jg_cancel(task);
-    ck_assert_int_eq(jg_join(task), -ECANCELED);
-    return 0;
-}
-
-// A cancel that runs down a long chain of joins would overflow the stack of whoever asked.
-START_TEST(cancel_runs_down_a_chain_of_joins) {
-    run_once(chain_body, NULL);
-}
-END_TEST
-
 FIXTURE_MAIN("api/cancel", s01_cancel_before_first_run, s02_cancel_finished_task,
              s03_two_cancels_in_one_tick, s04_swallowed_cancel_level_and_edge,
              s04_edge_delivers_each_request, s04_edge_limits_strike_after_a_cancel,
@@ -487,4 +467,4 @@ FIXTURE_MAIN("api/cancel", s01_cancel_before_first_run, s02_cancel_finished_task
              s06_failure_is_not_hidden_by_a_cancel, s06_cancel_oneself_without_suspending,
              s07_completion_wins, s08_cancel_reaches_the_joined_task,
              s09_joined_task_cancelled_by_another, s10_uncancel_never_below_zero,
-             s11_uncancel_before_suspending, cancel_runs_down_a_chain_of_joins)
+             s11_uncancel_before_suspending)

@@ -13,7 +13,9 @@
  * had loaded by then.
  *
  * A worker has descriptors 0 to 2 and its socket; ^C does not reach it. It ends with the pool, or with
- * the program.
+ * the program. A child that a job forks, or a program that it runs, does not get the socket: it may
+ * outlive the worker, and holds nobody up. (_Fork and clone pass it on: then the worker's death is
+ * noticed when that child ends.)
  */
 #ifndef JUGGLE_PROCESS_POOL_H
 #define JUGGLE_PROCESS_POOL_H

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: MIT
 /* process_server.c – the other end of a process pool: the fork server, and the workers it forks.
  *
- * Holds      nothing beyond a worker's output on its stack.
+ * Holds      in a worker: what it sends, gathered.
  * Invariant  the server has one thread and no lock, whatever the program has: forking is safe there. A
  *            worker is reaped when the program says so: its id is not given away before.
  * Called by  process_pool.c starts the server, as a worker process.
  * Why        blocking calls throughout: these processes do one thing at a time.
- * Quirks     when the program goes away the server sees the end of its socket, gives the workers two
+ * Quirks     a worker's socket is its own: a child that a job forks lets go of it, as does a program it
+ *            executes. So the program sees the end of the stream when the worker dies, whoever lives on.
+ *            When the program goes away the server sees the end of its socket, gives the workers two
  *            seconds to see theirs, and ends; the kernel then kills those that are left.
  */
 #include "base/clock.h"
@@ -15,6 +17,8 @@
 #include "task/task.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -35,6 +39,22 @@ struct jg_worker_output {
 };
 
 // A worker.
+
+static jg_worker_output output;
+static bool is_worker;
+
+static void let_go_of_socket(void) {
+    if (is_worker) {
+        close(KEPT_FD);
+        output.fd = -1;
+        is_worker = false;
+    }
+}
+
+/* As early as the library: a fork that has begun runs no handler that comes later. */
+__attribute__((constructor)) static void watch_forks(void) {
+    pthread_atfork(NULL, NULL, let_go_of_socket);
+}
 
 static void advance(struct iovec *piece, size_t by) {
     piece->iov_base = (char *)piece->iov_base + by;
@@ -159,17 +179,18 @@ static int greet(int fd, pid_t pid) {
 }
 
 _Noreturn static void run_worker(int fd, pid_t server) {
-    static jg_worker_output out;
     dup2(fd, KEPT_FD);
+    fcntl(KEPT_FD, F_SETFD, FD_CLOEXEC);
     close_range(KEPT_FD + 1, ~0U, 0);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != server) {
         _exit(0); // it went before we asked
     }
-    out.fd = KEPT_FD;
+    output.fd = KEPT_FD;
+    is_worker = true;
     int rc = greet(KEPT_FD, getpid());
     while (rc == 0) {
-        rc = serve_one(&out);
+        rc = serve_one(&output);
     }
     _exit(0);
 }

@@ -12,6 +12,7 @@
 #include "api/process_pool_steps.h"
 
 #include <dirent.h>
+#include <spawn.h>
 
 static const char *const deaths[] = {"exited with status 3", "killed by signal 11",
                                      "killed by signal 9", "killed by signal 15"};
@@ -32,6 +33,46 @@ static intptr_t deaths_body(void *arg) {
 // R23. A job that kills its worker would hang, or take the pool with it, or hide how it died.
 START_TEST(r23_death_is_the_job_s_error) {
     run_once(deaths_body, NULL);
+}
+END_TEST
+
+/* Leaves a child behind, forked (0) or a program (1), and dies. */
+static intptr_t die_as_parent(const void *in, size_t in_size, jg_worker_output *out) {
+    char *const argv[] = {"sleep", "60", NULL};
+    pid_t child;
+    (void)out;
+    if (int_of(in, in_size) != 0) {
+        if (posix_spawnp(&child, argv[0], NULL, NULL, argv, environ) != 0) {
+            return -ENOENT;
+        }
+    } else if ((child = fork()) == 0) {
+        alarm(60);
+        pause();
+        _exit(0);
+    }
+    atomic_store(shared, child);
+    raise(SIGKILL);
+    return 0;
+}
+
+static intptr_t orphan_body(void *arg) {
+    jg_process_pool *pool = open_pool(1);
+    (void)arg;
+    for (int i = 0; i < 2; i++) {
+        ck_assert_int_eq(run_int(pool, die_as_parent, i), -EOWNERDEAD);
+        ck_assert_int_eq(kill(atomic_load(shared), SIGKILL), 0); // it was there all the time
+        ck_assert_int_eq(run_int(pool, square_int, 5), 25);
+    }
+    jg_error_clear();
+    ck_assert_int_eq(jg_process_pool_close(pool), 0);
+    return 0;
+}
+
+// R23. A worker's death would be noticed only when the children of its job end, too.
+START_TEST(r23_death_is_noticed_beside_a_living_grandchild) {
+    shared = shared_page();
+    run_once(orphan_body, NULL);
+    munmap(shared, 4096);
 }
 END_TEST
 
@@ -223,6 +264,7 @@ START_TEST(one_death_leaves_the_others_alone) {
 END_TEST
 
 FIXTURE_MAIN("api/process_pool_death", r23_death_is_the_job_s_error,
-             r23_cancel_ends_a_hanging_worker, r23_stubborn_worker_is_killed_after_two_seconds,
-             r23_output_is_bounded, r23_worker_sees_its_socket_alone,
-             death_of_an_idle_worker_goes_unnoticed, one_death_leaves_the_others_alone)
+             r23_death_is_noticed_beside_a_living_grandchild, r23_cancel_ends_a_hanging_worker,
+             r23_stubborn_worker_is_killed_after_two_seconds, r23_output_is_bounded,
+             r23_worker_sees_its_socket_alone, death_of_an_idle_worker_goes_unnoticed,
+             one_death_leaves_the_others_alone)

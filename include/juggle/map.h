@@ -35,7 +35,7 @@ typedef struct jg_map_options {
  * when it returns: what an item points to is not.
  *
  * The first failure stops the rest: no more items are begun, tasks and processes that work on one are
- * cancelled, threads are waited for. A cancel of the caller does the same.
+ * cancelled, threads are waited for. A cancel of the caller, or its deadline, does the same.
  *
  * Returns  0; the first failure, with jg_error_last(); with `collect_errors` the number of items that
  *          failed. -ECANCELED when the caller was cancelled; -EINVAL for an unknown mode; -ENOMEM,

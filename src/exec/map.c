@@ -79,8 +79,18 @@ static intptr_t note_failure(struct map *map, intptr_t word) {
     return first ? word : 0;
 }
 
+/* Whether the caller is asked to end. Without a loop nobody says so when its deadline strikes. */
+static int asked_to_end(struct coro *self) {
+    if (self->attention & ATTENTION_CANCEL) {
+        return -ECANCELED;
+    }
+    bool late = self->loop == NULL && self->deadline_ns != JG_NEVER &&
+                self->deadline_ns <= clock_now_ns();
+    return late ? sched_refuse(self) : 0;
+}
+
 static intptr_t work(struct map *map, struct parcel *parcel) {
-    const struct coro *self = sched_current();
+    struct coro *self = sched_current();
     size_t index;
     while (take(map, &index)) {
         char *item = map->items + index * map->item_size;
@@ -95,9 +105,10 @@ static intptr_t work(struct map *map, struct parcel *parcel) {
         if (rc != 0) {
             return rc;
         }
-        if (self->attention & ATTENTION_CANCEL) {
+        rc = asked_to_end(self);
+        if (rc != 0) {
             atomic_store(&map->stopped, true);
-            return -ECANCELED;
+            return rc;
         }
     }
     return 0;

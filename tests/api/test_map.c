@@ -218,6 +218,39 @@ START_TEST(deadline_reaches_the_loop_made_for_it) {
 }
 END_TEST
 
+static intptr_t compute_for_long(void *arg) {
+    struct item *item = arg;
+    item->square = 1;                                   // begun
+    while (item->n == 0 && jg_now() < jg_deadline()) {} // no call that would notice
+    return 0;
+}
+
+static intptr_t late_inline_body(void *arg) {
+    struct item items[ITEMS];
+    intptr_t words[ITEMS];
+    intptr_t rc = 0;
+    (void)arg;
+    fill(items);
+    JG_TIMEOUT(10, rc) {
+        rc = jg_map(JG_MAP_INLINE, compute_for_long, items, sizeof(items[0]), ITEMS, words, NULL);
+    }
+    ck_assert_int_eq(rc, -ETIMEDOUT);
+    ck_assert_int_eq(words[0], 0);
+    ck_assert_int_eq(words[1], -ECANCELED);
+    ck_assert_int_eq(items[1].square, 0);
+    return 0;
+}
+
+// One after another without a loop, items would be begun though the deadline is over.
+START_TEST(deadline_stops_it_without_a_loop) {
+    if (!on_backend("blocking")) {
+        fixture_skip("in a loop the deadline strikes while an item lets it go on");
+    }
+    run_once(late_inline_body, NULL);
+}
+END_TEST
+
 FIXTURE_MAIN("api/map", every_mode_does_the_same, errors_are_collected,
              first_failure_stops_the_rest, limit_holds, death_is_one_item_s_error,
-             deadline_stops_it, deadline_reaches_the_loop_made_for_it)
+             deadline_stops_it, deadline_reaches_the_loop_made_for_it,
+             deadline_stops_it_without_a_loop)

@@ -66,7 +66,9 @@ JG_API int jg_executor_open(const jg_executor_options *options, jg_executor **ou
  * default options, never closed.
  *
  * The function runs as on any thread without a loop: what suspends blocks. All signals but those it
- * raises itself are blocked there. Wait with jg_job_wait; or for `job->future` in any other way,
+ * raises itself are blocked there. If it leaves the thread by pthread_exit instead of returning, that is
+ * -EOWNERDEAD for the job, and the executor starts another thread; but with a loop open there, as in a
+ * task, it is a named abort. Wait with jg_job_wait; or for `job->future` in any other way,
  * and end that with jg_future_fini: it may hold what stands behind a failure. Cancelling the future is
  * jg_job_cancel.
  *
@@ -83,7 +85,9 @@ JG_API int jg_executor_submit(jg_executor *executor, jg_job *job, jg_fn *fn, voi
  * that runs and is not to be abandoned is waited for, and the cancel stays pending.
  *
  * Returns  the function's word; with an error, jg_error_last() has the failure recorded on the thread.
- *          -ECANCELED when the job was cancelled; -EINVAL for a record that was never submitted. */
+ *          -ECANCELED when the job was cancelled; -EOWNERDEAD when the function left its thread; -EAGAIN
+ *          or -ENOMEM when the job was in the queue and the last thread was left, and no other could be
+ *          started; -EINVAL for a record that was never submitted. */
 JG_API JG_SUSPENDS intptr_t jg_job_wait(jg_job *job);
 
 /* Cancels a job that has not begun: takes it out of the queue, calls `drop_arg` and cancels its

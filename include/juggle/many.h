@@ -27,6 +27,7 @@ typedef struct jg_run_many_options {
  * fn((char *)args + i * arg_size). With an `arg_size` of 0 all get `args`. Options may be NULL.
  *
  * When one of them fails, the first tasks of the others are cancelled; so they are when the caller is.
+ * A task that leaves its thread by pthread_exit is a named abort: there is no way back into its loop.
  *
  * Returns  0; the first failure, with jg_error_last(); -ECANCELED when the caller was cancelled; -EAGAIN
  *          when not all threads could be started: then those that were are cancelled; -ENOMEM.

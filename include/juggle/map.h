@@ -37,6 +37,9 @@ typedef struct jg_map_options {
  * The first failure stops the rest: no more items are begun, tasks and processes that work on one are
  * cancelled, threads are waited for. A cancel of the caller, or its deadline, does the same.
  *
+ * An item whose function leaves the thread (JG_MAP_THREADS; pthread_exit) or ends the process
+ * (JG_MAP_PROCESSES) has failed with -EOWNERDEAD.
+ *
  * Returns  0; the first failure, with jg_error_last(); with `collect_errors` the number of items that
  *          failed. -ECANCELED when the caller was cancelled; -EINVAL for an unknown mode; -ENOMEM,
  *          -EAGAIN, -EMFILE when not even one thread, process or task could be started.

@@ -94,6 +94,9 @@ static intptr_t work(struct map *map, struct parcel *parcel) {
     size_t index;
     while (take(map, &index)) {
         char *item = map->items + index * map->item_size;
+        if (map->words != NULL) {
+            map->words[index] = -EOWNERDEAD; // if it never returns
+        }
         intptr_t word = parcel != NULL ? call_in_process(map, item, parcel) : map->fn(item);
         if (unlikely(map->generation != pool_generation()) && map->mode != JG_MAP_INLINE) {
             task_end_forked(word); // a copy: the other items are its parent's to do
@@ -192,16 +195,42 @@ static void stop(void *arg) {
     atomic_store(&map->stopped, true);
 }
 
+/* The function leaves its thread in the middle of an item. */
+static void lane_lost(void *arg) {
+    struct map *map = arg;
+    if (map->generation == pool_generation()) {
+        note_failure(map, -EOWNERDEAD);
+    }
+}
+
+static intptr_t run_lane_on_thread(void *map) {
+    intptr_t rc;
+    pthread_cleanup_push(lane_lost, map);
+    rc = run_lane(map);
+    pthread_cleanup_pop(0);
+    return rc;
+}
+
+/* A lane that was lost with an item goes on with the next one, on another thread. */
+static intptr_t await_lane(struct map *map, jg_executor *pool, jg_job *job) {
+    intptr_t rc;
+    do {
+        rc = job_await(job, stop, map);
+    } while (rc == -EOWNERDEAD && map->collect &&
+             jg_executor_submit(pool, job, run_lane_on_thread, map) == 0);
+    return rc;
+}
+
 static intptr_t run_jobs(struct map *map, jg_executor *pool, jg_job *jobs) {
     size_t begun = 0;
     intptr_t result = 0;
     while (begun < map->lanes && result == 0) {
-        result = jg_executor_submit(pool, &jobs[begun], run_lane, map);
+        result = jg_executor_submit(pool, &jobs[begun], run_lane_on_thread, map);
         begun += result == 0;
     }
     result = begun > 0 ? 0 : result;
     for (size_t i = 0; i < begun; i++) {
-        intptr_t rc = job_await(&jobs[i], stop, map);
+        intptr_t rc = await_lane(map, pool, &jobs[i]);
         result = result == 0 ? rc : result;
     }
     return result;

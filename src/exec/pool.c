@@ -9,19 +9,21 @@
  *            the system call only if it really sleeps. It takes the lock once per job: what it came
  *            to goes in, what to do next comes out.
  * Quirks     threads are detached: the last one leaving tells whoever closes the pool. A wake may come
- *            for a thread that has gone: it finds nobody on that word.
+ *            for a thread that has gone: it finds nobody on that word. A function that leaves the thread
+ *            by pthread_exit runs its clean-up handler: that is how the pool learns of it.
  */
 #include "exec/pool.h"
 
 #include "base/clock.h"
+#include "exec/futex.h"
 #include "exec/thread.h"
 
 #include <errno.h>
-#include <linux/futex.h>
 #include <sched.h>
 #include <stdatomic.h>
-#include <sys/syscall.h>
 #include <unistd.h>
+
+static __thread struct jg_executor *works_for;
 
 enum { RESTING, SLEEPING, HANDED }; // pool_thread.hand
 
@@ -130,25 +132,6 @@ static void begin(struct pool_thread *thread, struct jg_job *job) {
 
 // Idle threads.
 
-static void futex_wake(atomic_uint *word) {
-    syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
-}
-
-/* Waits until the word is no longer SLEEPING. Returns 0, or -ETIMEDOUT. */
-static int futex_sleep(atomic_uint *word, int64_t until_ns) {
-    const struct timespec until = {until_ns / JG_S, until_ns % JG_S};
-    const struct timespec *limit = until_ns == JG_NEVER ? NULL : &until;
-    while (atomic_load_explicit(word, memory_order_acquire) == SLEEPING) {
-        // FUTEX_WAIT_BITSET takes a point in time on the monotonic clock.
-        if (syscall(SYS_futex, word, FUTEX_WAIT_BITSET_PRIVATE, SLEEPING, limit, NULL,
-                    FUTEX_BITSET_MATCH_ANY) != 0 &&
-            errno == ETIMEDOUT) {
-            return -ETIMEDOUT;
-        }
-    }
-    return 0;
-}
-
 /* Hands over what `thread->fn` says, under the lock. Returns whether it has to be woken. */
 static bool hand_over(struct pool_thread *thread) {
     return atomic_exchange_explicit(&thread->hand, HANDED, memory_order_acq_rel) == SLEEPING;
@@ -171,13 +154,16 @@ static void push_idle(struct pool_thread *thread) {
     pool->idle_count++;
 }
 
+/* Takes it out of the list, if it is there. */
 static void remove_idle(struct pool_thread *thread) {
     struct pool_thread **place = &thread->pool->idle;
-    while (*place != thread) {
+    while (*place != NULL && *place != thread) {
         place = &(*place)->next;
     }
-    *place = thread->next;
-    thread->pool->idle_count--;
+    if (*place == thread) {
+        *place = thread->next;
+        thread->pool->idle_count--;
+    }
 }
 
 /* Waits, without the lock, for something to do. Returns whether there is; false: its patience is over. */
@@ -187,7 +173,7 @@ static bool await_hand(struct pool_thread *thread) {
     int64_t idle_ns = pool->idle_ns;
     int64_t until = idle_ns == JG_NEVER ? JG_NEVER : clock_add(clock_now_ns(), idle_ns);
     if (!atomic_compare_exchange_strong(&thread->hand, &expected, SLEEPING) ||
-        futex_sleep(&thread->hand, until) == 0) {
+        futex_sleep(&thread->hand, SLEEPING, until) == 0) {
         return true;
     }
     pthread_mutex_lock(&pool->lock);
@@ -261,19 +247,21 @@ static bool take_next(struct pool_thread *thread) {
     return false;
 }
 
-/* Runs what it has, and sees to what is next. Returns whether it has something again. */
-static bool run_one(struct pool_thread *thread) {
+/* What it ran is over. If it `stays`, it sees to what is next: returns whether it has something again. */
+static bool finish(struct pool_thread *thread, struct outcome outcome, bool stays) {
     struct jg_executor *pool = thread->pool;
     jg_drop_fn *drop_result = thread->drop_result;
-    struct outcome outcome = run(thread);
     pthread_mutex_lock(&pool->lock);
+    if (!stays) {
+        remove_idle(thread);
+    }
     struct jg_job *job = thread->job;
     bool goes_home = job != NULL && job->loop != NULL;
     if (job != NULL) {
         end_job(pool, job, outcome);
     }
     thread->job = NULL;
-    bool more = take_next(thread);
+    bool more = stays && take_next(thread);
     pthread_mutex_unlock(&pool->lock);
     if (job == NULL) {
         drop(outcome, drop_result);
@@ -284,30 +272,77 @@ static bool run_one(struct pool_thread *thread) {
     return more;
 }
 
-/* Ends its time with the pool, unless a job has come since it made up its mind: whoever gave that counted
- * on this thread. Returns whether it is out. */
-static bool leave(struct pool_thread *thread) {
-    struct jg_executor *pool = thread->pool;
+/* Under the lock, of which it lets go: there is a thread less. The pool may be gone from now on. */
+static void count_out(struct jg_executor *pool) {
     struct closer *closer = NULL;
-    pthread_mutex_lock(&pool->lock);
-    bool stays = pool->first != NULL;
-    if (stays) {
-        take_next(thread);
-    } else if (--pool->threads == 0) {
+    if (--pool->threads == 0) {
         closer = pool->closer;
         pthread_cond_broadcast(&pool->over);
     }
     pthread_mutex_unlock(&pool->lock);
     if (closer != NULL) {
-        inbox_send(closer->home, &closer->call); // the pool may be gone from now on
+        inbox_send(closer->home, &closer->call);
     }
-    return !stays;
 }
 
-static __thread struct jg_executor *works_for;
+/* Ends its time with the pool, unless a job has come since it made up its mind: whoever gave that counted
+ * on this thread. Returns whether it is out. */
+static bool leave(struct pool_thread *thread) {
+    struct jg_executor *pool = thread->pool;
+    pthread_mutex_lock(&pool->lock);
+    if (pool->first == NULL) {
+        count_out(pool);
+        return true;
+    }
+    take_next(thread);
+    pthread_mutex_unlock(&pool->lock);
+    return false;
+}
 
-struct jg_executor *pool_of_thread(void) {
-    return works_for;
+static void serve(struct pool_thread *thread, bool more) {
+    do {
+        while ((more || await_hand(thread)) && thread->fn != NULL) {
+            more = finish(thread, run(thread), true);
+        }
+        more = true; // if it stays, then for a job
+    } while (!leave(thread));
+}
+
+/* Under the lock, of which it lets go: the first job of the queue is over without having begun. */
+static void refuse_first(struct jg_executor *pool, intptr_t word) {
+    struct jg_job *job = pool->first;
+    const struct jg_job was = *job;
+    dequeue(pool, job);
+    end_job(pool, job, (struct outcome){.word = word});
+    pthread_mutex_unlock(&pool->lock);
+    if (was.loop != NULL) {
+        job_send_home(job);
+    }
+    if (was.drop_arg != NULL) {
+        was.drop_arg(was.call.arg);
+    }
+}
+
+/* Under the lock. Returns 0, -EAGAIN, -ENOMEM. */
+static int start_thread(struct jg_executor *pool);
+
+/* The thread leaves in the middle of a job: that is what the job came to. Those in the queue get another
+ * thread, or are told that there is none. */
+static void abort_thread(void *arg) {
+    struct pool_thread *thread = arg;
+    struct jg_executor *pool = thread->pool;
+    mind_fork_of_thread(thread, -EOWNERDEAD);
+    thread_check_left();
+    intptr_t word = jg_fail(-EOWNERDEAD, "thread %d (%s) left its job without handing back a word",
+                            (int)gettid(), pool->name);
+    finish(thread, (struct outcome){word, error_take_for(task_current(), word)}, false);
+    pthread_mutex_lock(&pool->lock);
+    int rc = pool->first != NULL ? start_thread(pool) : 0;
+    while (rc < 0 && pool->threads == 1 && pool->first != NULL) {
+        refuse_first(pool, rc);
+        pthread_mutex_lock(&pool->lock);
+    }
+    count_out(pool);
 }
 
 static void *run_thread(void *arg) {
@@ -319,12 +354,9 @@ static void *run_thread(void *arg) {
     pthread_mutex_lock(&pool->lock);
     bool more = take_next(&self);
     pthread_mutex_unlock(&pool->lock);
-    do {
-        while ((more || await_hand(&self)) && self.fn != NULL) {
-            more = run_one(&self);
-        }
-        more = true; // if it stays, then for a job
-    } while (!leave(&self));
+    pthread_cleanup_push(abort_thread, &self);
+    serve(&self, more);
+    pthread_cleanup_pop(0);
     return NULL;
 }
 
@@ -333,10 +365,11 @@ static void *run_thread(void *arg) {
 static int start_thread(struct jg_executor *pool) {
     pthread_t thread;
     int rc = thread_start(pool->stack_size, true, run_thread, pool, &thread);
-    if (rc == 0) {
-        pool->threads++;
+    if (rc < 0) {
+        return rc == -ENOMEM ? -ENOMEM : -EAGAIN;
     }
-    return rc;
+    pool->threads++;
+    return 0;
 }
 
 /* Under the lock, no thread is idle: the queue, and one more thread if there may be. */
@@ -351,7 +384,7 @@ static int queue_or_start(struct jg_executor *pool, struct jg_job *job) {
             return 0;
         }
         if (pool->threads == 0) {
-            return rc == -ENOMEM ? -ENOMEM : -EAGAIN;
+            return rc;
         }
     }
     if (pool->queued >= pool->queue_most) {
@@ -398,27 +431,19 @@ enum job_state pool_take_back(struct jg_executor *pool, struct jg_job *job) {
 
 bool pool_cancel_first(struct jg_executor *pool) {
     pthread_mutex_lock(&pool->lock);
-    struct jg_job *job = pool->first;
-    if (job == NULL) {
+    if (pool->first == NULL) {
         pthread_mutex_unlock(&pool->lock);
         return false;
     }
-    dequeue(pool, job);
-    jg_drop_fn *drop_arg = job->drop_arg;
-    void *arg = job->call.arg;
-    bool goes_home = job->loop != NULL;
-    end_job(pool, job, (struct outcome){.word = -ECANCELED});
-    pthread_mutex_unlock(&pool->lock);
-    if (goes_home) {
-        job_send_home(job);
-    }
-    if (drop_arg != NULL) {
-        drop_arg(arg);
-    }
+    refuse_first(pool, -ECANCELED);
     return true;
 }
 
 // Waiting and closing.
+
+struct jg_executor *pool_of_thread(void) {
+    return works_for;
+}
 
 void pool_shut(struct jg_executor *pool) {
     pthread_mutex_lock(&pool->lock);

@@ -8,6 +8,8 @@
  */
 #include "exec/thread.h"
 
+#include "rt/sched.h"
+
 #include <errno.h>
 #include <signal.h>
 #include <stdint.h>
@@ -53,4 +55,11 @@ int thread_start(size_t stack_size, bool detached, void *(*fn)(void *arg), void 
     }
     pthread_attr_destroy(&attr);
     return rc;
+}
+
+void thread_check_left(void) {
+    if (sched_here != NULL) {
+        sched_enter(NULL); // nothing of it is looked at
+        check_misuse("a thread was left by pthread_exit in a task, or with a loop open");
+    }
 }

@@ -39,6 +39,9 @@ static void tell_end(void *arg) {
     if (unlikely(worker->owner != getpid())) {
         task_end_forked(worker->word); // a copy of the thread, in a child its function forked
     }
+    if (worker->word == -EOWNERDEAD) {
+        thread_check_left();
+    }
     struct end_wait *waiting = atomic_exchange(&worker->ending, &ended);
     if (waiting != NULL) {
         must(inbox_post(waiting->loop->handle, &waiting->item) == 0);

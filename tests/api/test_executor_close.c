@@ -235,6 +235,126 @@ START_TEST(queue_is_bounded_where_no_thread_is_to_be_had) {
 }
 END_TEST
 
+// Threads that are left.
+
+static intptr_t leave_thread(void *arg) {
+    pass_gate(arg);
+    pthread_exit(arg);
+}
+
+static intptr_t left_body(void *arg) {
+    (void)arg;
+    jg_job left = {.state = 0};
+    jg_job queued = {.state = 0};
+    reset_gate();
+    jg_executor *pool = open_pool(1, 0);
+    ck_assert_int_eq(jg_executor_submit(pool, &left, leave_thread, NULL), 0);
+    ck_assert_int_eq(jg_executor_submit(pool, &queued, square, (void *)3), 0);
+    open_gate();
+    ck_assert_int_eq(jg_job_wait(&left), -EOWNERDEAD);
+    ck_assert_ptr_nonnull(strstr(jg_error_detail(-EOWNERDEAD), "without handing back a word"));
+    jg_error_clear();
+    ck_assert_int_eq(jg_job_wait(&queued), 9);
+    for (intptr_t n = 0; n < 20; n++) {
+        ck_assert_int_eq(jg_executor_run(pool, leave_thread, NULL), -EOWNERDEAD);
+        ck_assert_int_eq(jg_executor_run(pool, square, (void *)n), n * n);
+    }
+    jg_error_clear();
+    ck_assert_int_eq(jg_executor_submit(pool, &left, leave_thread, NULL), 0);
+    ck_assert_int_eq(jg_executor_close(pool), 0);
+    ck_assert_int_eq(jg_job_wait(&left), -EOWNERDEAD);
+    jg_error_clear();
+    return 0;
+}
+
+// A function that leaves its thread would hang its waiter, those in the queue, and the close.
+START_TEST(thread_that_is_left_is_replaced) {
+    run_body(left_body);
+}
+END_TEST
+
+static intptr_t left_alone_body(void *arg) {
+    (void)arg;
+    jg_job job = {.abandon = true, .drop_result = drop_word};
+    reset_gate();
+    jg_executor *pool = open_pool(1, 0);
+    ck_assert_int_eq(jg_executor_submit(pool, &job, leave_thread, NULL), 0);
+    await_running(1);
+    ck_assert(jg_job_cancel(&job));
+    open_gate();
+    ck_assert_int_eq(jg_executor_run(pool, square, (void *)4), 16);
+    ck_assert_int_eq(jg_executor_close(pool), 0);
+    ck_assert_int_eq(atomic_load(&gate.dropped_words), 0); // there was none
+    return 0;
+}
+
+// An abandoned function that leaves its thread would take the pool's only one with it.
+START_TEST(abandoned_job_may_leave_its_thread) {
+    run_body(left_alone_body);
+}
+END_TEST
+
+static void leave_at_once(void *word) {
+    pthread_exit(word);
+}
+
+static intptr_t left_in_drop_body(void *arg) {
+    (void)arg;
+    jg_job job = {.abandon = true, .drop_result = leave_at_once};
+    reset_gate();
+    jg_executor *pool = open_pool(1, 0);
+    ck_assert_int_eq(jg_executor_submit(pool, &job, pass_gate, (void *)1), 0);
+    await_running(1);
+    ck_assert(jg_job_cancel(&job));
+    open_gate();
+    jg_executor_stats stats;
+    do {
+        jg_executor_stats_get(pool, &stats);
+        breathe();
+    } while (stats.threads > 0); // it was among the idle
+    ck_assert_int_eq(jg_executor_run(pool, square, (void *)4), 16);
+    ck_assert_int_eq(jg_executor_close(pool), 0);
+    return 0;
+}
+
+// A thread left in a drop function would stay among the idle ones: the next job would go to nobody.
+START_TEST(drop_function_may_leave_its_thread) {
+    run_body(left_in_drop_body);
+}
+END_TEST
+
+static intptr_t irreplaceable_body(void *arg) {
+    (void)arg;
+    const size_t stack_size = (size_t)1 << 30;
+    const jg_executor_options options = {.threads = 1, .stack_size = stack_size};
+    jg_job jobs[3] = {{.state = 0}, {.drop_arg = drop_arg}, {.drop_arg = drop_arg}};
+    jg_executor *pool = NULL;
+    reset_gate();
+    ck_assert_int_eq(jg_executor_open(&options, &pool), 0);
+    limit_address_space(stack_size + stack_size / 2);
+    ck_assert_int_eq(jg_executor_submit(pool, &jobs[0], leave_thread, NULL), 0);
+    await_running(1);
+    ck_assert_int_eq(jg_executor_submit(pool, &jobs[1], square, (void *)1), 0);
+    ck_assert_int_eq(jg_executor_submit(pool, &jobs[2], square, (void *)2), 0);
+    open_gate();
+    ck_assert_int_eq(jg_job_wait(&jobs[0]), -EOWNERDEAD);
+    ck_assert_int_eq(jg_job_wait(&jobs[1]), -EAGAIN);
+    ck_assert_int_eq(jg_job_wait(&jobs[2]), -EAGAIN);
+    ck_assert_int_eq(jg_executor_close(pool), 0);
+    ck_assert_int_eq(atomic_load(&gate.dropped_args), 2);
+    jg_error_clear();
+    return 0;
+}
+
+// Where the last thread is left and there is no other, the queue would wait for ever.
+START_TEST(queue_is_told_when_no_other_thread_is_to_be_had) {
+#if defined(JUGGLE_SANITIZE_ADDRESS) || defined(JUGGLE_SANITIZE_THREAD)
+    fixture_skip("sanitizers reserve terabytes: the limit would strike at once");
+#endif
+    run_once(irreplaceable_body, NULL);
+}
+END_TEST
+
 static intptr_t leaving_thread_body(void *arg) {
     (void)arg;
     const jg_executor_options options = {.threads = 1, .idle_ms = 1};
@@ -349,6 +469,8 @@ END_TEST
 FIXTURE_MAIN("api/executor_close", close_waits_for_every_job, shutdown_cancels_the_queue,
              close_cut_short_cancels_the_queue, misuse_is_refused,
              misuse_on_another_thread_is_named, no_thread_to_be_had_is_an_error,
+             thread_that_is_left_is_replaced, abandoned_job_may_leave_its_thread,
+             drop_function_may_leave_its_thread, queue_is_told_when_no_other_thread_is_to_be_had,
              idle_threads_end_or_stay, queue_is_bounded_where_no_thread_is_to_be_had,
              job_meets_the_last_thread_leaving, forked_copy_is_refused,
              forked_child_starts_threads_of_its_own, r12_loop_ends_before_its_jobs)

@@ -218,6 +218,39 @@ START_TEST(deadline_reaches_the_loop_made_for_it) {
 }
 END_TEST
 
+static intptr_t leave_thread(void *arg) {
+    const struct item *item = arg;
+    if (item->n % 10 == 3) {
+        pthread_exit(arg);
+    }
+    return item->n;
+}
+
+static intptr_t left_body(void *arg) {
+    static const jg_map_options collect = {.limit = 2, .collect_errors = true};
+    struct item items[ITEMS];
+    intptr_t words[ITEMS];
+    (void)arg;
+    fill(items);
+    ck_assert_int_eq(
+        jg_map(JG_MAP_THREADS, leave_thread, items, sizeof(items[0]), ITEMS, words, &collect),
+        5); // more than there are lanes
+    for (int i = 0; i < ITEMS; i++) {
+        ck_assert_int_eq(words[i], i % 10 == 3 ? -EOWNERDEAD : i);
+    }
+    ck_assert_int_eq(
+        jg_map(JG_MAP_THREADS, leave_thread, items, sizeof(items[0]), ITEMS, NULL, NULL),
+        -EOWNERDEAD);
+    jg_error_clear();
+    return 0;
+}
+
+// An item that leaves its thread would hang the map, or take the items after it along.
+START_TEST(thread_that_is_left_is_one_item_s_error) {
+    run_once(left_body, NULL);
+}
+END_TEST
+
 static intptr_t compute_for_long(void *arg) {
     struct item *item = arg;
     item->square = 1;                                   // begun
@@ -253,4 +286,4 @@ END_TEST
 FIXTURE_MAIN("api/map", every_mode_does_the_same, errors_are_collected,
              first_failure_stops_the_rest, limit_holds, death_is_one_item_s_error,
              deadline_stops_it, deadline_reaches_the_loop_made_for_it,
-             deadline_stops_it_without_a_loop)
+             thread_that_is_left_is_one_item_s_error, deadline_stops_it_without_a_loop)

@@ -120,6 +120,24 @@ START_TEST(cancel_reaches_every_loop) {
 }
 END_TEST
 
+static intptr_t leave_thread(void *arg) {
+    pthread_exit(arg);
+}
+
+static void lose_a_loop(void *arg) {
+    const jg_run_many_options options = options_for_backend();
+    jg_run_many(2, leave_thread, arg, 0, &options);
+}
+
+// A loop whose thread is left would hang the call, and the watchdog would look at a stack that is gone.
+START_TEST(task_that_leaves_its_thread_is_named) {
+    if (sanitized) {
+        fixture_skip("the sanitizers do not follow a thread that leaves from a task's stack");
+    }
+    fixture_expect_abort(lose_a_loop, NULL, "left by pthread_exit in a task");
+}
+END_TEST
+
 // Channels.
 
 enum { PER_SENDER = 2000 / API_SLOWED, SIDES = 2 };
@@ -303,5 +321,6 @@ START_TEST(close_ends_both_sides) {
 END_TEST
 
 FIXTURE_MAIN("api/run_many", every_loop_runs, loops_may_end_while_others_start,
-             failure_stops_the_others, cancel_reaches_every_loop, everything_sent_is_received_once,
+             failure_stops_the_others, cancel_reaches_every_loop,
+             task_that_leaves_its_thread_is_named, everything_sent_is_received_once,
              cancel_loses_nothing, close_ends_both_sides)

@@ -30,7 +30,7 @@ typedef struct jg_executor jg_executor;
 /* How an executor is made. All zero is the default. */
 typedef struct jg_executor_options {
     size_t threads;  /* at most so many, started when needed; 0: 4 more than processors, up to 32 */
-    size_t queue;    /* jobs that may wait for a thread; 0: 1024 */
+    size_t queue;    /* jobs that may wait while all threads are busy; 0: 1024 */
     int64_t idle_ms; /* a thread without work ends after so long; 0: 10 s; negative: it stays */
     size_t stack_size; /* bytes of stack of its threads; 0: the system's default */
     const char *name;  /* of its threads; at most 15 characters count. NULL: "jg-pool" */

@@ -72,7 +72,7 @@ static void after_fork_in_child(void) {
         pool->over = (pthread_cond_t)PTHREAD_COND_INITIALIZER;
         pool->first = pool->last = NULL;
         pool->idle = NULL;
-        pool->queued = pool->idle_count = pool->threads = pool->blocked = 0;
+        pool->queued = pool->idle_count = pool->threads = pool->blocked = pool->starting = 0;
         pool->generation = pool_generation();
     }
 }
@@ -352,6 +352,7 @@ static void *run_thread(void *arg) {
     pthread_setname_np(pthread_self(), pool->name);
     task_current()->coro.name = pool->name;
     pthread_mutex_lock(&pool->lock);
+    pool->starting--;
     bool more = take_next(&self);
     pthread_mutex_unlock(&pool->lock);
     pthread_cleanup_push(abort_thread, &self);
@@ -369,6 +370,7 @@ static int start_thread(struct jg_executor *pool) {
         return rc == -ENOMEM ? -ENOMEM : -EAGAIN;
     }
     pool->threads++;
+    pool->starting++;
     return 0;
 }
 
@@ -379,15 +381,11 @@ static int queue_or_start(struct jg_executor *pool, struct jg_job *job) {
     }
     if (pool->threads < pool->threads_most) {
         int rc = start_thread(pool);
-        if (rc == 0) {
-            enqueue(pool, job);
-            return 0;
-        }
-        if (pool->threads == 0) {
+        if (rc < 0 && pool->threads == 0) {
             return rc;
         }
     }
-    if (pool->queued >= pool->queue_most) {
+    if (pool->queued >= pool->starting && pool->queued - pool->starting >= pool->queue_most) {
         return -EBUSY;
     }
     enqueue(pool, job);

@@ -42,7 +42,8 @@ struct jg_executor {
     struct jg_job *first;
     struct jg_job *last;
     size_t queued;
-    size_t queue_most;
+    size_t queue_most;        // beyond those for whom a thread is starting
+    size_t starting;          // threads on their way to their first job
     struct pool_thread *idle; // threads without work, newest first
     size_t idle_count;
     size_t threads;

@@ -219,6 +219,30 @@ START_TEST(r22_queue_is_bounded) {
 }
 END_TEST
 
+static intptr_t starting_body(void *arg) {
+    enum { THREADS = 4, QUEUE = 2, FIT = THREADS + QUEUE };
+    jg_job jobs[FIT + 1] = {{.state = 0}};
+    (void)arg;
+    reset_gate();
+    jg_executor *pool = open_pool(THREADS, QUEUE);
+    for (intptr_t i = 0; i < FIT; i++) {
+        ck_assert_int_eq(jg_executor_submit(pool, &jobs[i], pass_gate, (void *)i), 0);
+    }
+    ck_assert_int_eq(jg_executor_submit(pool, &jobs[FIT], pass_gate, NULL), -EBUSY);
+    open_gate();
+    for (intptr_t i = 0; i < FIT; i++) {
+        ck_assert_int_eq(jg_job_wait(&jobs[i]), i);
+    }
+    ck_assert_int_eq(jg_executor_close(pool), 0);
+    return 0;
+}
+
+// A burst would be refused while threads are just starting, for whose jobs there is no need to wait.
+START_TEST(queue_is_beyond_the_threads_that_start) {
+    run_body(starting_body);
+}
+END_TEST
+
 // Cancelling.
 
 static intptr_t cancel_queued_body(void *arg) {
@@ -417,7 +441,7 @@ END_TEST
 FIXTURE_MAIN("api/executor", word_comes_back, error_comes_back_with_its_detail, queue_is_worked_off,
              job_lets_other_tasks_go_on, future_of_a_job_is_a_future, jobs_are_gathered,
              cancelled_gather_cancels_its_jobs, r22_queue_is_bounded,
-             r22_queued_job_is_cancelled_at_once, deadline_takes_a_job_out_of_the_queue,
-             s50l_abandoned_job_drops_its_result, s50l_cancel_abandons_a_job_that_allows_it,
-             s50l_cancel_waits_for_a_running_job, edge_cancel_is_not_lost_in_a_wait,
-             cancel_stands_before_the_submit)
+             queue_is_beyond_the_threads_that_start, r22_queued_job_is_cancelled_at_once,
+             deadline_takes_a_job_out_of_the_queue, s50l_abandoned_job_drops_its_result,
+             s50l_cancel_abandons_a_job_that_allows_it, s50l_cancel_waits_for_a_running_job,
+             edge_cancel_is_not_lost_in_a_wait, cancel_stands_before_the_submit)

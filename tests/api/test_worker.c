@@ -127,6 +127,24 @@ START_TEST(thread_that_leaves_is_reported) {
 }
 END_TEST
 
+static intptr_t leave_from_task(void *arg) {
+    return jg_run(leave_thread, arg);
+}
+
+static void lose_a_loop(void *arg) {
+    jg_worker_join(start(JG_WORKER_THREAD, leave_from_task, arg));
+}
+
+// A thread left in a task would leave its loop behind, on a stack that is gone, for others to look at.
+START_TEST(task_that_leaves_its_thread_is_named) {
+    needs_loop();
+    if (sanitized) {
+        fixture_skip("the sanitizers do not follow a thread that leaves from a task's stack");
+    }
+    fixture_expect_abort(lose_a_loop, NULL, "left by pthread_exit in a task");
+}
+END_TEST
+
 struct job {
     jg_worker_kind kind;
     intptr_t n;
@@ -465,9 +483,9 @@ END_TEST
 
 FIXTURE_MAIN("api/worker", word_comes_back, error_comes_back_with_its_detail,
              killed_process_is_reported, exit_status_is_reported, thread_that_leaves_is_reported,
-             thousand_threads_are_joined, thousand_processes_are_joined,
-             join_lets_other_tasks_go_on, worker_that_ended_before_is_joined,
-             worker_blocks_and_runs_loops_of_its_own, worker_is_joined_from_another_thread,
-             s50l_cancel_waits_for_what_runs, standing_cancel_does_not_refuse_a_join,
-             second_join_is_a_named_abort, limit_of_processes_is_eagain, join_needs_no_descriptor,
-             stack_sizes_out_of_range)
+             task_that_leaves_its_thread_is_named, thousand_threads_are_joined,
+             thousand_processes_are_joined, join_lets_other_tasks_go_on,
+             worker_that_ended_before_is_joined, worker_blocks_and_runs_loops_of_its_own,
+             worker_is_joined_from_another_thread, s50l_cancel_waits_for_what_runs,
+             standing_cancel_does_not_refuse_a_join, second_join_is_a_named_abort,
+             limit_of_processes_is_eagain, join_needs_no_descriptor, stack_sizes_out_of_range)

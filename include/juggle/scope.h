@@ -85,8 +85,11 @@ JG_API int64_t jg_deadline(void);
 #define JG_SHIELD JG_SCOPE_BLOCK_(JG_CAT_(jg_block_, __COUNTER__), NULL, 0, 0, true)
 
 /* A block in which the task must not be switched away from: whatever is marked JG_SUSPENDS fails with
- * -EDEADLK at once, also where it would not have had to wait. For code between two steps that no other
- * task may see apart. May be nested; tasks spawned inside are not affected. Closing a group whose tasks
+ * -EDEADLK at once, also where it would not have had to wait. But what has come to its end already is
+ * handed over here as ever, as it is while a cancel stands: the word of a settled future, of a task or a
+ * job that has ended (jg_join, jg_job_wait, jg_future_wait and whatever else waits for futures), and a
+ * group without tasks (jg_group_wait, jg_group_close). For code between two steps that no other task may
+ * see apart. May be nested; tasks spawned inside are not affected. Closing a group whose tasks
  * still run is a named abort here, as it cannot be left open. */
 #define JG_NO_SUSPEND JG_NO_SUSPEND_BLOCK_(JG_CAT_(jg_block_, __COUNTER__))
 

@@ -105,6 +105,46 @@ START_TEST(a_no_suspend_region_is_the_tasks_own) {
 }
 END_TEST
 
+static intptr_t give_three(void *arg) {
+    (void)arg;
+    return 3;
+}
+
+static intptr_t settled_body(void *arg) {
+    jg_task *task = jg_spawn(give_three, NULL);
+    jg_future future = {0};
+    jg_future *futures[] = {&future};
+    intptr_t word = 0;
+    jg_group group;
+    (void)arg;
+    jg_future_set(&future, 4);
+    ck_assert_int_eq(jg_future_wait(jg_task_future(task)), 3);
+    JG_NO_SUSPEND {
+        ck_assert_int_eq(jg_join(task), 3);
+        ck_assert_int_eq(jg_future_wait(&future), 4);
+        ck_assert_int_eq(jg_shield(&future), 4);
+        ck_assert_int_eq(jg_wait_for(&future, 1), 4);
+        ck_assert_int_eq(jg_gather(futures, 1, &word, JG_FAIL_FIRST), 0);
+        ck_assert_int_eq(word, 4);
+        ck_assert_int_eq(jg_wait(futures, 1, JG_ALL_COMPLETED, -1), 1);
+        JG_AS_COMPLETED(done, futures, 1, -1) {
+            word += done.result;
+        }
+        ck_assert_int_eq(word, 8);
+        jg_group_open(&group);
+        ck_assert_int_eq(jg_group_wait(&group), 0);
+        ck_assert_int_eq(jg_group_close(&group, 0), 0);
+    }
+    return 0;
+}
+
+// Calls, which may not suspend either, could not end the handle of a task that is over.
+START_TEST(a_no_suspend_region_hands_over_what_is_there) {
+    needs_loop();
+    run_body(settled_body);
+}
+END_TEST
+
 static intptr_t close_group_inside(void *arg) {
     (void)arg;
     JG_NO_SUSPEND {
@@ -262,7 +302,8 @@ START_TEST(a_group_waited_for_by_another_task_is_named) {
 END_TEST
 
 FIXTURE_MAIN("api/misuse", a_no_suspend_region_refuses_every_wait,
-             a_no_suspend_region_is_the_tasks_own, a_group_closed_in_a_no_suspend_region_is_named,
+             a_no_suspend_region_is_the_tasks_own, a_no_suspend_region_hands_over_what_is_there,
+             a_group_closed_in_a_no_suspend_region_is_named,
              a_listener_used_on_another_thread_is_named, a_listener_that_outlives_its_loop_is_named,
              taking_from_under_a_reader_is_named, reading_into_no_room_is_named,
              a_group_waited_for_by_another_task_is_named)

@@ -14,11 +14,11 @@ JG_BEGIN_DECLS
 
 /* One failure. Strings are never NULL. */
 typedef struct jg_error {
-    intptr_t code;                /* the negative errno that was returned */
-    const char *text;             /* one line, no newline; "" when only the code is known */
-    const char *where;            /* "file.c:12" of the jg_fail; "" when unknown */
-    const char *task;             /* name of the task it happened in */
-    const char *spawned;          /* "file.c:34" where that task was spawned; "" for the first */
+    intptr_t code;       /* the negative errno that was returned */
+    const char *text;    /* one line, no newline; "" when only the code is known */
+    const char *where;   /* "file.c:12" of the jg_fail; "" when unknown */
+    const char *task;    /* name of the task, or the call, it happened in */
+    const char *spawned; /* "file.c:34" where that was spawned, or queued; "" for the first */
     const struct jg_error *cause; /* the failure that led to this one, or NULL */
 } jg_error;
 

@@ -88,7 +88,8 @@ JG_API JG_SUSPENDS int jg_process_wait(jg_process *process, jg_process_status *o
 
 /* Sends it a signal: any, SIGTERM, SIGKILL. A group leader's whole group gets it.
  *
- * Returns 0; -ESRCH when it has ended; -EINVAL for no signal; -EPERM when it runs as somebody else. */
+ * Returns 0; -ESRCH when it has ended; -EINVAL for no signal; -EPERM when it runs as somebody else;
+ *         -ECHILD in a forked copy of this process. */
 JG_API int jg_process_signal(jg_process *process, int signal_number);
 JG_API int jg_process_terminate(jg_process *process);
 JG_API int jg_process_kill(jg_process *process);

@@ -110,7 +110,8 @@ JG_API JG_SUSPENDS ssize_t jg_read_until(jg_stream *stream, char delimiter, char
  *          of it sent, jg_stream_sent tells how much, and further writes are -EPIPE. */
 JG_API JG_SUSPENDS ssize_t jg_write(jg_stream *stream, const void *buf, size_t len);
 
-/* The same from several pieces, as one message. The iovec array is changed. */
+/* The same from several pieces, as one message. The iovec array is changed. Also -EINVAL for a negative
+ * count. */
 JG_API JG_SUSPENDS ssize_t jg_writev(jg_stream *stream, struct iovec *pieces, int count);
 
 /* Reads ahead without taking: afterwards `*out_data` points at all bytes read ahead and not taken.

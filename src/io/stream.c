@@ -405,6 +405,9 @@ static ssize_t write_all(jg_stream *stream, struct iovec *pieces, int count) {
 }
 
 ssize_t jg_writev(jg_stream *stream, struct iovec *pieces, int count) {
+    if (unlikely(count < 0)) {
+        return -EINVAL;
+    }
     int rc = hold(stream, &stream->writing);
     if (rc < 0) {
         return rc;

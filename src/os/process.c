@@ -151,7 +151,10 @@ int jg_process_wait(jg_process *process, jg_process_status *out_status) {
 }
 
 int jg_process_signal(jg_process *process, int signal_number) {
-    if (process->reaped || process->owner != getpid() || child_look(process->pid) != -EAGAIN) {
+    if (process->owner != getpid()) {
+        return -ECHILD;
+    }
+    if (process->reaped || child_look(process->pid) != -EAGAIN) {
         return -ESRCH;
     }
     pid_t whom = process->own_group ? -process->pid : process->pid;

@@ -314,8 +314,9 @@ int jg_sim_explore_at(jg_fn *fn, void *arg, const jg_sim_options *options, uint6
     used.trace = NULL;
     struct exploration all = {
         .fn = fn, .arg = arg, .options = &used, .site = site, .seeds = seeds, .sweep = sweep};
-    if (sched_current()->loop != NULL) {
-        return -EBUSY;
+    const struct coro *self = sched_current();
+    if (self->loop != NULL) {
+        return self->attention & ATTENTION_FORKED ? -ECHILD : -EBUSY;
     }
     size_t stack_size;
     bool known = (sweep & ~(unsigned)(JG_SIM_SWEEP_CANCEL | JG_SIM_SWEEP_ALLOC)) == 0;

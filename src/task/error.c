@@ -28,6 +28,7 @@ struct error_record {
     struct error_record *cause;
     char *long_text; // the whole of a text that is cut in `own`, or NULL
     struct error_text own;
+    bool of_call; // it happened in a call of the loop's
 };
 
 static _Atomic(jg_error_report_fn *) report_to;
@@ -63,6 +64,7 @@ static struct error_record *make_record(const struct jg_task *task, intptr_t cod
     record->long_text = NULL;
     atomic_init(&record->shares, 1);
     record->own.text[0] = '\0';
+    record->of_call = task->coro.loop != NULL && &task->coro == &task->coro.loop->self.coro;
     snprintf(record->own.task, sizeof(record->own.task), "%s", task->coro.name);
     record->error = (jg_error){.code = code,
                                .text = record->own.text,
@@ -95,6 +97,7 @@ struct error_record *error_read(const struct error_text *text) {
     record->long_text = NULL;
     atomic_init(&record->shares, 1);
     record->own = *text;
+    record->of_call = false;
     record->error = (jg_error){.code = text->code,
                                .text = record->own.text,
                                .where = record->own.where,
@@ -223,8 +226,10 @@ const char *jg_error_detail(intptr_t code) {
 }
 
 static void report_on_stderr(const jg_error *error) {
-    fprintf(stderr, "juggle: task %s (spawned at %s) failed and nobody looked: %s", error->task,
-            error->spawned, jg_error_name(error->code));
+    bool of_call = container_of(error, const struct error_record, error)->of_call;
+    fprintf(stderr, "juggle: %s %s (%s at %s) failed and nobody looked: %s",
+            of_call ? "call" : "task", error->task, of_call ? "queued" : "spawned", error->spawned,
+            jg_error_name(error->code));
     for (; error != NULL && error->text[0] != '\0'; error = error->cause) {
         fprintf(stderr, ": %s (%s)", error->text, error->where);
     }

@@ -73,6 +73,7 @@ struct surroundings {
     jg_event event;
     jg_future future;
     jg_worker *worker;
+    jg_process *process;
 };
 
 static int group_in_child(void) {
@@ -132,6 +133,8 @@ static int call_everything(void *arg) {
         jg_worker_join(around->worker),
         jg_spawn(give, NULL) == NULL ? jg_join(NULL) : 0,
         jg_run(give, NULL),
+        jg_sim_explore(give, NULL, NULL, 1, 0, NULL),
+        jg_process_kill(around->process),
     };
     for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++) {
         if (answers[i] != -ECHILD) {
@@ -147,8 +150,12 @@ static intptr_t refusals_body(void *arg) {
     jg_stream *other;
     ck_assert_int_eq(jg_stream_pair(&around.stream, &other), 0);
     ck_assert_int_eq(jg_worker_start(JG_WORKER_THREAD, give, (void *)5, NULL, &around.worker), 0);
+    const char *argv[] = {"sleep", "60", NULL};
+    const jg_process_options options = {.argv = argv};
+    ck_assert_int_eq(jg_process_spawn(&options, &around.process), 0);
     jg_yield();
     ck_assert_int_eq(wait_status(fork_child(call_everything, &around)), 0);
+    jg_process_close(around.process);
     jg_cancel(around.task);
     ck_assert_int_eq(jg_join(around.task), -ECANCELED);
     ck_assert_int_eq(jg_worker_join(around.worker), 5);

@@ -90,11 +90,24 @@ static void fail_and_die(void *arg) {
     abort(); // the way to see what was said
 }
 
+static intptr_t queue_failing(void *arg) {
+    static jg_call call;
+    (void)arg;
+    jg_call_soon(&call, fail_with_cause, NULL);
+    return jg_sleep(1);
+}
+
+static void call_and_die(void *arg) {
+    jg_run(queue_failing, arg);
+    abort();
+}
+
 // A failure of a task that was let go would be lost without a word.
 START_TEST(s50e_unseen_failure_is_told_with_its_cause) {
     fixture_expect_abort(fail_and_die, NULL, "juggle: task fail_with_cause (spawned at ");
     fixture_expect_abort(fail_and_die, NULL, "failed and nobody looked: EIO: no answer (");
     fixture_expect_abort(fail_and_die, NULL, "): the wire is cut (");
+    fixture_expect_abort(call_and_die, NULL, "juggle: call fail_with_cause (queued at ");
 }
 END_TEST
 

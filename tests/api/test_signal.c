@@ -29,47 +29,6 @@ static bool has_default_action(int number) {
     return present.sa_handler == SIG_DFL;
 }
 
-// Closed.
-
-static jg_signals left;
-
-static intptr_t closed_body(void *arg) {
-    jg_signals signals = {0};
-    (void)arg;
-    ck_assert_int_eq(jg_signals_next(&signals), -EBADF);
-    jg_signals_close(&signals);
-    ck_assert_int_eq(jg_signals_open(&signals, both), 0);
-    jg_signals_close(&signals);
-    ck_assert_int_eq(jg_signals_next(&signals), -EBADF);
-    jg_signals_close(&signals);
-    return 0;
-}
-
-// Whoever waits on a watch that is over would wait for ever.
-START_TEST(a_closed_watch_has_nothing_to_wait_for) {
-    run_once(closed_body, NULL);
-}
-END_TEST
-
-static intptr_t leave_open_body(void *arg) {
-    (void)arg;
-    ck_assert_int_eq(jg_signals_open(&left, both), 0);
-    raise(SIGUSR1); // its call is on its way
-    return 0;
-}
-
-// The signal would stay swallowed for good, or whoever closes the watch later be blamed for the place.
-START_TEST(a_watch_left_open_ends_with_its_loop) {
-    needs_loop();
-    for (int i = 0; i < 2; i++) {
-        run_once(leave_open_body, NULL);
-        ck_assert(has_default_action(SIGUSR1) && has_default_action(SIGUSR2));
-        ck_assert_int_eq(jg_signals_next(&left), -EBADF);
-        jg_signals_close(&left);
-    }
-}
-END_TEST
-
 // Taking.
 
 static intptr_t take_body(void *arg) {
@@ -523,11 +482,10 @@ START_TEST(r21_ten_thousand_signals_and_a_thousand_children) {
 }
 END_TEST
 
-FIXTURE_MAIN("api/signal", a_closed_watch_has_nothing_to_wait_for,
-             a_watch_left_open_ends_with_its_loop, signals_are_taken_one_by_one,
-             a_signal_wakes_who_waits, one_signal_is_waited_for_in_one_call,
-             a_wait_for_a_signal_has_a_limit, some_signals_cannot_be_watched,
-             the_highest_signal_can_be_watched, every_watch_hears_every_signal, tasks_share_a_watch,
+FIXTURE_MAIN("api/signal", signals_are_taken_one_by_one, a_signal_wakes_who_waits,
+             one_signal_is_waited_for_in_one_call, a_wait_for_a_signal_has_a_limit,
+             some_signals_cannot_be_watched, the_highest_signal_can_be_watched,
+             every_watch_hears_every_signal, tasks_share_a_watch,
              s07_a_cancelled_wait_takes_no_signal, the_action_of_before_comes_back,
              x06_a_forked_child_has_the_actions_of_before, a_watch_stays_where_it_was_opened,
              r21_ten_thousand_signals_and_a_thousand_children)

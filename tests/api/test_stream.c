@@ -189,6 +189,23 @@ START_TEST(x03_second_reader_is_busy) {
 }
 END_TEST
 
+static intptr_t negative_body(void *arg) {
+    jg_stream *pair[2];
+    struct iovec piece = {(void *)(uintptr_t) "x", 1};
+    (void)arg;
+    open_pair(pair);
+    ck_assert_int_eq(jg_writev(pair[0], &piece, -1), -EINVAL);
+    ck_assert_int_eq(jg_writev(pair[0], &piece, 1), 1);
+    close_pair(pair);
+    return 0;
+}
+
+// A count gone wrong would look like a write that was done.
+START_TEST(a_negative_count_of_pieces_is_refused) {
+    run_body(negative_body);
+}
+END_TEST
+
 static intptr_t second_writer_body(void *arg) {
     (void)arg;
     jg_stream *pair[2];
@@ -425,8 +442,8 @@ END_TEST
 
 FIXTURE_MAIN("api/stream", x02_close_wakes_the_reader, x02_close_wakes_the_writer,
              x02_close_in_the_tick_of_the_bytes, x02_reused_number_is_not_woken,
-             x03_second_reader_is_busy, x03_second_writer_is_busy,
-             x03_second_reader_of_held_bytes_is_busy, r04_cancelled_read_loses_no_byte,
-             r04_long_read_cut_short_ends_reading, r04_cancelled_write_breaks_the_stream,
-             s07_bytes_and_cancel_in_one_tick, s07_accept_and_cancel_in_one_tick,
-             x02_close_wakes_who_accepts)
+             a_negative_count_of_pieces_is_refused, x03_second_reader_is_busy,
+             x03_second_writer_is_busy, x03_second_reader_of_held_bytes_is_busy,
+             r04_cancelled_read_loses_no_byte, r04_long_read_cut_short_ends_reading,
+             r04_cancelled_write_breaks_the_stream, s07_bytes_and_cancel_in_one_tick,
+             s07_accept_and_cancel_in_one_tick, x02_close_wakes_who_accepts)

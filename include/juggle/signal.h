@@ -42,9 +42,9 @@ typedef struct jg_signals {
 /* Begins to watch. From now on the signals of the set do not have their usual effect. A watch that is open
  * when its loop ends is closed then, as descriptors are; debug mode says so.
  *
- * Returns  0; -EINVAL for an empty set, and for signals that cannot be watched: SIGKILL, SIGSTOP, and
- *          those a program raises by its own fault (SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS,
- *          SIGABRT).
+ * Returns  0; -EALREADY when it is open; -EINVAL for an empty set, and for signals that cannot be watched:
+ *          SIGKILL, SIGSTOP, and those a program raises by its own fault (SIGSEGV, SIGBUS, SIGFPE, SIGILL,
+ *          SIGTRAP, SIGSYS, SIGABRT).
  * Owns     keeps `signals` until jg_signals_close, or the end of the loop. */
 JG_API int jg_signals_open(jg_signals *signals, uint64_t set);
 

@@ -78,6 +78,14 @@ static void wait_for_handlers(void) {
     }
 }
 
+static bool is_in(const jg_signals *signals) {
+    const jg_signals *each = atomic_load(&first);
+    while (each != NULL && each != signals) {
+        each = each->next;
+    }
+    return each != NULL;
+}
+
 static void put_in(jg_signals *signals) {
     signals->next = atomic_load(&first);
     atomic_store(&first, signals);
@@ -230,10 +238,14 @@ int jg_signals_open(jg_signals *signals, uint64_t set) {
     if (loop != NULL) {
         loop->at_close = end_left_open;
     }
+    pthread_mutex_lock(&lock);
+    if (unlikely(is_in(signals))) {
+        pthread_mutex_unlock(&lock);
+        return -EALREADY;
+    }
     *signals = (jg_signals){
         .set = set, .loop = loop != NULL ? loop->handle : NULL, .call = {.deliver = arrive}};
     sem_init(&signals->arrived, 0, 0);
-    pthread_mutex_lock(&lock);
     signals->forks = forks;
     put_in(signals);
     for_each(set, watch_number);

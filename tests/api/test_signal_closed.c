@@ -25,13 +25,14 @@ static intptr_t closed_body(void *arg) {
     ck_assert_int_eq(jg_signals_next(&signals), -EBADF);
     jg_signals_close(&signals);
     ck_assert_int_eq(jg_signals_open(&signals, both), 0);
+    ck_assert_int_eq(jg_signals_open(&signals, both), -EALREADY);
     jg_signals_close(&signals);
     ck_assert_int_eq(jg_signals_next(&signals), -EBADF);
     jg_signals_close(&signals);
     return 0;
 }
 
-// Whoever waits on a watch that is over would wait for ever.
+// Whoever waits on a watch that is over would wait for ever, and the handler go round one opened twice.
 START_TEST(a_closed_watch_has_nothing_to_wait_for) {
     run_once(closed_body, NULL);
 }

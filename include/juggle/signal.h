@@ -40,7 +40,8 @@ typedef struct jg_signals {
 } jg_signals;
 
 /* Begins to watch. From now on the signals of the set do not have their usual effect. A watch that is open
- * when its loop ends is closed then, as descriptors are; debug mode says so.
+ * when its loop ends is closed then, as descriptors are; debug mode says so. One that a task left open on its
+ * own stack, which is no more, ends the program with a message.
  *
  * Returns  0; -EALREADY when it is open; -EINVAL for an empty set, and for signals that cannot be watched:
  *          SIGKILL, SIGSTOP, and those a program raises by its own fault (SIGSEGV, SIGBUS, SIGFPE, SIGILL,

@@ -216,6 +216,9 @@ static void end_left_open(struct loop *loop) {
     size_t count = 0;
     pthread_mutex_lock(&lock);
     for (jg_signals *each = atomic_load(&first), *next; each != NULL; each = next) {
+        if (stack_pool_holds(&loop->stacks, each)) { // where nothing is alive any more
+            check_misuse("a task ended with a watch on signals open on its stack");
+        }
         next = each->next;
         if (each->loop == loop->handle) {
             end_watch(each);

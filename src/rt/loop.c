@@ -163,21 +163,25 @@ static void trim(struct loop *loop) {
     unsigned twice = 2 * loop->trim_most;
     loop->trim_most = !quiet ? TRIM_FIRST : twice < TRIM_MOST ? twice : TRIM_MOST;
     loop->trim_round = loop->rounds;
-    stack_trim(&loop->stacks, loop->trim_most);
+    loop->trims = stack_trim(&loop->stacks, loop->trim_most) && !loop->sim;
+}
+
+int64_t loop_sleep_ns(const struct loop *loop, int64_t idle_ns) {
+    bool nap = loop->trims && (idle_ns < 0 || idle_ns > TRIM_NAP_NS);
+    return nap ? TRIM_NAP_NS : idle_ns;
 }
 
 /* Asks for completions, and sleeps in it if there is nothing else to do. */
 static void look(struct loop *loop) {
-    int64_t limit_ns = loop_idle_ns(loop, loop_now_ns());
-    if (limit_ns == 0 || !inbox_sleep(loop->handle)) {
+    int64_t idle_ns = loop_idle_ns(loop, loop_now_ns());
+    if (idle_ns == 0 || !inbox_sleep(loop->handle)) {
         glance(loop);
         return;
     }
     trim(loop);
-    bool more = loop->stacks.surplus_count > 0 && !loop->sim;
-    bool nap = more && (limit_ns < 0 || limit_ns > TRIM_NAP_NS);
-    observe(&loop->sched, sleeps, limit_ns < 0 && !nap && nobody_owes(loop));
-    reap(loop, nap ? TRIM_NAP_NS : limit_ns);
+    int64_t limit_ns = loop_sleep_ns(loop, idle_ns);
+    observe(&loop->sched, sleeps, limit_ns < 0 && nobody_owes(loop));
+    reap(loop, limit_ns);
     inbox_awake(loop->handle);
     observe(&loop->sched, awake);
 }

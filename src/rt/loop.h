@@ -43,6 +43,7 @@ struct loop {
     uint64_t rounds;     // times that tasks were let run: more than turns while somebody looks on
     uint64_t trim_round; // when stacks were given back last, and how many at most
     unsigned trim_most;
+    bool trims; // and there are more
     enum loop_stage stage;
     void (*on_stuck)(struct loop *loop); // nothing can ever happen again: wake somebody, or abort
     void (*at_close)(struct loop *loop); // ends what os/signal.c has for it; NULL: nothing
@@ -65,8 +66,8 @@ int loop_open(struct loop *loop, const struct loop_options *options);
 /* Runs turns until `*done` is true. */
 void loop_run(struct loop *loop, const bool *done);
 
-/* The first call of a round is being queued: the turn ends once those have run who are ready now, so that
- * tasks spawned later do not overtake it. */
+/* The first call of a round is being queued: the turn ends after as many resumes as are ready now, or
+ * sooner, so that tasks spawned later do not overtake the call. */
 void loop_turn_soon(struct loop *loop);
 
 /* One turn of a loop that lives inside another: what is there is done, without waiting. Afterwards the
@@ -75,6 +76,10 @@ void loop_step(struct loop *loop);
 
 /* How long the loop has nothing to do, in ns: 0 when it has, negative when only an event can tell. */
 int64_t loop_idle_ns(const struct loop *loop, int64_t now_ns);
+
+/* How long a loop may sleep that has nothing to do for so long: not all of it while there are stacks to give
+ * back. */
+int64_t loop_sleep_ns(const struct loop *loop, int64_t idle_ns);
 
 /* Closes it; no coroutine of it may be alive. */
 void loop_close(struct loop *loop);

@@ -279,15 +279,28 @@ static bool cool(struct stack_pool *pool, size_t class) {
     return true;
 }
 
-void stack_trim(struct stack_pool *pool, unsigned most) {
+bool stack_trim(struct stack_pool *pool, unsigned most) {
     for (size_t class = 0; class < STACK_CLASSES && pool->surplus_count > 0; class ++) {
-        while (pool->surplus[class] != NULL && most > 0) {
+        for (; pool->surplus[class] != NULL && most > 0; most--) {
             if (!cool(pool, class)) {
-                return;
+                return false;
             }
-            most--;
         }
     }
+    return pool->surplus_count > 0;
+}
+
+bool stack_pool_holds(const struct stack_pool *pool, const void *address) {
+    const char *at = address;
+    for (size_t class = 0; class < STACK_CLASSES; class ++) {
+        const struct stack_region *region = pool->regions[class];
+        for (; region != NULL; region = region->older) {
+            if (at >= region->start && at < region->start + region->stride * region->count) {
+                return true;
+            }
+        }
+    }
+    return false;
 }
 
 bool stack_guards(struct stack stack, const void *address) {

@@ -115,8 +115,12 @@ static inline void stack_give(struct stack_pool *pool, struct stack stack) {
     pool->hot_count++;
 }
 
-/* Gives the pages of freed stacks beyond a reserve back to the kernel, at most `most` of them. */
-void stack_trim(struct stack_pool *pool, unsigned most);
+/* Gives the pages of freed stacks beyond a reserve back to the kernel, at most `most` of them. Returns
+ * whether more could be given; without memory to note it down, none can. */
+bool stack_trim(struct stack_pool *pool, unsigned most);
+
+/* Whether the address lies in a stack of this pool, in use or not. */
+bool stack_pool_holds(const struct stack_pool *pool, const void *address);
 
 /* Whether the address lies in the guard below this stack. */
 bool stack_guards(struct stack stack, const void *address);

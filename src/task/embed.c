@@ -71,7 +71,7 @@ int jg_loop_timeout(jg_loop *handle) {
     if (rc < 0) {
         return rc;
     }
-    int64_t idle_ns = loop_idle_ns(&loop->loop, loop_now_ns());
+    int64_t idle_ns = loop_sleep_ns(&loop->loop, loop_idle_ns(&loop->loop, loop_now_ns()));
     if (idle_ns <= 0) {
         return (int)idle_ns;
     }

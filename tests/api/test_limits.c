@@ -247,6 +247,33 @@ static intptr_t crowd_body(void *arg) {
     return rc;
 }
 
+static intptr_t idle(void *arg) {
+    (void)arg;
+    jg_loop *loop;
+    ck_assert_int_eq(jg_loop_open(NULL, &loop), 0);
+    for (int i = 0; i < CROWD; i++) {
+        jg_detach(jg_spawn(nap, NULL));
+    }
+    while (jg_loop_step(loop) > 0) {}
+    int turns = 0;
+    while (jg_loop_timeout(loop) >= 0) { // it asks for more turns, though nobody is there
+        ck_assert_int_lt(++turns, CROWD / 100);
+        jg_loop_step(loop);
+    }
+    ck_assert_int_gt(turns, 0);
+    return jg_loop_close(loop);
+}
+
+// A loop inside another would never have the turns in which it gives back what it does not need.
+START_TEST(r08_an_embedded_loop_forgets_a_crowd) {
+    if (on_backend("sim")) {
+        fixture_skip("there stacks are kept");
+    }
+    fixture_skip_emulated("qemu-user has no light guards, and too few mappings for others");
+    ck_assert_int_eq(idle(NULL), 0);
+}
+END_TEST
+
 // A server would keep for ever what its busiest minute took, and each fork would copy the tables of it.
 START_TEST(r08_a_crowd_is_forgotten) {
     if (on_backend("sim") || sanitized) {
@@ -258,5 +285,6 @@ START_TEST(r08_a_crowd_is_forgotten) {
 END_TEST
 
 FIXTURE_MAIN("api/limits", r08_hundred_thousand_tasks_are_parked, r08_a_crowd_is_forgotten,
-             x05_stack_overflow_is_named, x07_spawn_at_the_memory_limit,
-             x07_spawn_at_the_mapping_limit, x07_run_without_descriptors)
+             r08_an_embedded_loop_forgets_a_crowd, x05_stack_overflow_is_named,
+             x07_spawn_at_the_memory_limit, x07_spawn_at_the_mapping_limit,
+             x07_run_without_descriptors)

@@ -57,5 +57,26 @@ START_TEST(a_watch_left_open_ends_with_its_loop) {
 }
 END_TEST
 
+static intptr_t watch_and_leave(void *arg) {
+    jg_signals watch = {0};
+    (void)arg;
+    return jg_signals_open(&watch, JG_SIGNAL(SIGUSR1));
+}
+
+static intptr_t forgetful_body(void *arg) {
+    return jg_join(jg_spawn(watch_and_leave, arg));
+}
+
+static void run_forgetful(void *arg) {
+    jg_run(forgetful_body, arg);
+}
+
+// The loop's end would walk a list through a stack that is another's, or nobody's.
+START_TEST(a_watch_on_a_stack_that_is_gone_is_named) {
+    needs_loop();
+    fixture_expect_abort(run_forgetful, NULL, "with a watch on signals open on its stack");
+}
+END_TEST
+
 FIXTURE_MAIN("api/signal_closed", a_closed_watch_has_nothing_to_wait_for,
-             a_watch_left_open_ends_with_its_loop)
+             a_watch_left_open_ends_with_its_loop, a_watch_on_a_stack_that_is_gone_is_named)

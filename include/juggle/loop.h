@@ -38,8 +38,8 @@ typedef struct jg_call {
     int claimed; /* queued, or about to be; any thread */
 } jg_call;
 
-/* Queues `fn(arg)` to be made by this thread's loop in its next round: when all have run who were ready
- * as the first call of that round was queued. Calls are made in the order they were queued.
+/* Queues `fn(arg)` to be made by this thread's loop in its next round, before tasks run that are spawned from
+ * now on (not eagerly). Calls are made in the order they were queued.
  *
  * Returns  0; -EALREADY when this record is queued; -ENXIO without a loop, -ECHILD in a forked copy of
  *          one, -ESHUTDOWN while it closes.

@@ -63,7 +63,7 @@ int call_make_timed(struct loop *loop, jg_call *call, int64_t when_ns) {
 static void enter_all(struct loop *loop, jg_link *link) {
     while (link != NULL) {
         jg_link *next = link->next;
-        enter(loop, &loop->calls.ready, container_of(link, jg_call, link));
+        call_make_ready(loop, container_of(link, jg_call, link));
         link = next;
     }
 }

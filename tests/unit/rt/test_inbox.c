@@ -37,6 +37,7 @@ static bool woken(const jg_loop *loop) {
 // Every post would cost a system call, or none would wake the loop.
 START_TEST(only_a_sleeping_loop_is_woken) {
     struct loop loop = {.sim = false};
+    loop.sched.running = &loop.self.coro;
     calls_init(&loop.calls);
     ck_assert_int_eq(inbox_open(&loop.handle), 0);
     posting_to = loop.handle;

@@ -68,10 +68,10 @@ JG_API int jg_process_pool_open(const jg_process_pool_options *options, jg_proce
  *
  * Returns  the function's word; with an error, jg_error_last() has the failure recorded in the worker.
  *          -EOWNERDEAD when the worker died of the job, or the fork server is gone: the detail says how.
- *          -EMSGSIZE for more output
- *          than allowed, and -ENOMEM: then the worker is stopped too. -EBUSY when too many wait,
- *          -ESHUTDOWN while the pool closes, -EAGAIN or -EMFILE when no worker can be started and there is
- *          none to wait for; -ECANCELED; -ECHILD in a forked copy of the process that opened it.
+ *          -EMSGSIZE for more output than allowed, and -ENOMEM: then the worker is stopped too. -EBUSY when
+ *          too many wait, -ESHUTDOWN while the pool closes, -EAGAIN or -EMFILE when no worker can be
+ *          started and there is none to wait for; -ECANCELED; -ECHILD in a forked copy of the process
+ *          that opened it.
  * Owns     borrows `in`. Gives what was handed back in `out_bytes`, also with an error the function
  *          returned; NULL drops it. */
 JG_API JG_SUSPENDS intptr_t jg_process_pool_run(jg_process_pool *pool, jg_process_pool_fn *fn,

@@ -172,7 +172,8 @@ static void replace(struct jg_process_pool *pool) {
     }
 }
 
-/* There is no such worker, for this reason: likewise. */
+/* There is no such worker, for this reason. Those who wait, wait for the others; without any they are told
+ * the reason. */
 static void lose(struct jg_process_pool *pool, struct process_worker *worker, int rc) {
     process_worker_dismiss(worker);
     if (--pool->workers == 0) {
@@ -183,9 +184,13 @@ static void lose(struct jg_process_pool *pool, struct process_worker *worker, in
 /* Makes the worker a job's, once it is there; `out_refused`: it could not be forked. */
 static int occupy(struct jg_process_pool *pool, struct process_worker *worker, bool *out_refused) {
     bool lost = false;
+    bool starting = worker->pid == 0;
     worker->next_busy = pool->busy;
     pool->busy = worker;
-    int rc = pool->closing && worker->pid == 0 ? -ESHUTDOWN : process_worker_meet(worker, &lost);
+    int rc = pool->closing && starting ? -ESHUTDOWN : process_worker_meet(worker, &lost);
+    if (rc == 0 && pool->closing && starting) {
+        rc = -ESHUTDOWN; // it has spoken, but the close has hung up meanwhile
+    }
     if (rc == 0) {
         return 0;
     }

@@ -270,7 +270,11 @@ static void obey(const struct wire_command *command, int fd) {
 static void await_workers(void) {
     struct timespec pause = {0, 100 * 1000};
     int64_t until_ns = clock_now_ns() + PATIENCE_NS;
-    while (waitpid(-1, NULL, WNOHANG) >= 0 && clock_now_ns() < until_ns) {
+    pid_t ended;
+    while ((ended = waitpid(-1, NULL, WNOHANG)) >= 0 && clock_now_ns() < until_ns) {
+        if (ended > 0) {
+            continue; // there may be more
+        }
         clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, NULL);
         pause.tv_nsec = pause.tv_nsec < 5 * JG_MS ? pause.tv_nsec * 2 : pause.tv_nsec;
     }

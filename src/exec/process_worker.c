@@ -203,7 +203,9 @@ int process_worker_stop(struct process_worker *worker, int *out_status) {
     int rc;
     must(worker->pid > 0);
     server->questions = &question;
-    kill(worker->pid, SIGTERM);
+    if (hear(server)) { // else nobody keeps its id from strangers
+        kill(worker->pid, SIGTERM);
+    }
     while ((rc = look(server, &question, worker->pid)) == -EAGAIN) {
         int64_t now_ns = clock_now_ns();
         bool silent = now_ns - question.heard_ns >= PATIENCE_NS;

@@ -109,7 +109,8 @@ static intptr_t connect_attempt(void *arg) {
 }
 
 /* Starts an attempt, and waits until the next one may start: this one has ended, or the delay is over.
- * Returns 0; -ECANCELED, also when somebody has won; -ENOMEM. */
+ * Without memory for a task it is made in place, without any for a timer the next one starts at once.
+ * Returns 0; -ECANCELED, also when somebody has won. */
 static int start_attempt(struct attempt *attempt) {
     const jg_spawn_options at_once = {.group = &attempt->race->group, .eager = true};
     jg_task *task = jg_spawn_with(connect_attempt, attempt, &at_once);

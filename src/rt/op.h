@@ -116,10 +116,9 @@ struct backend_ops {
     int (*datagram_open)(struct backend *backend, const struct op_address *local, bool reuse_port);
     int (*datagram_connect)(struct backend *backend, int fd, const struct op_address *peer);
     int (*local_address)(struct backend *backend, int fd, struct op_address *out_address);
-    int (*resolve)(
-        struct backend *backend, const char *host, int port,
-        struct op_address *out_addresses,          // as many as there are, at most `cap`; how many
-        int cap);                                  // NULL: names are the system's resolver's
+    // NULL: names are the system's resolver's. Else writes at most `cap` addresses, and returns how many.
+    int (*resolve)(struct backend *backend, const char *host, int port,
+                   struct op_address *out_addresses, int cap);
     int (*adopt)(struct backend *backend, int fd); // makes a foreign descriptor fit
     int (*shutdown_write)(struct backend *backend, int fd);
     int (*idle_ok)(struct backend *backend, int fd); // 1: nothing came unasked, 0: it did

@@ -20,7 +20,6 @@
 #include <juggle/task.h>
 #include <sched.h>
 #include <stdio.h>
-#include <time.h>
 
 enum {
     SPIN_REPORT = 1000,    // refusals in a row that make a spin

@@ -43,10 +43,15 @@ struct jg_task {
     jg_future *ready;      // whom jg_started tells; NULL: nobody, or it has
     struct locals *locals; // its values of task-local variables, shared with others; NULL: none
     const char *site;      // where it was spawned: function, NUL, "file.c:12"
-    intptr_t spawn_error;  // why its newest spawn returned NULL
     bool held;             // somebody has the handle
     bool joining;          // and is in jg_join with it
+    intptr_t
+        spawn_error; // why its newest spawn returned NULL; last: a free stack's node lies there
 };
+
+_Static_assert(
+    offsetof(struct jg_task, spawn_error) + sizeof(intptr_t) == sizeof(struct jg_task),
+    "a handle used too late is told by `held`, which a free stack's node must not overwrite");
 
 _Static_assert(sizeof(struct jg_task) <= CORO_RECORD_SIZE, "a stand-in must have room for a task");
 

@@ -27,7 +27,7 @@ TAKE_BACK = b"\r\x1b[K"  # how a progress line begins
 
 # In the demo's own numbers, coroutines on one core take no more wall time than threads on all. Rounds of
 # one model differ by some 5 %, more on a machine that does something else, too.
-WALL_TOLERANCE = 1.5  # on a busy machine a thousand threads get more of the processor than one
+WALL_TOLERANCE = 1.10
 
 
 class Screen:

@@ -105,14 +105,15 @@ def round_trip(setting, bench, kind, programs):
 
 
 def run_many(setting):
-    """How many times the work of one loop two loops do in the same time; it takes two cores."""
-    program = setting.program("juggle_many")
+    """How many times the work of one core two do in the same time: as loops, and as bare threads."""
 
-    def once():
+    def once(program):
         return {"run_many_cpu": process.run_subject([program, 2], setting.client_core)["value"]}
 
+    programs = {s: setting.program(f"{s}_many") for s in ("juggle", "floor")}
     return available(Suite("run_many_cpu", {"run_many_cpu": "x"}, {}), {
-        "juggle": (program, (), once)})
+        s: (program, (), lambda program=program: once(program))
+        for s, program in programs.items()})
 
 
 def sleepers(setting):

@@ -20,8 +20,8 @@ typedef struct jg_address {
 /* Room for every address as text, with the NUL. */
 #define JG_ADDRESS_TEXT 80
 
-/* Makes an address of a host and a port. The host is a number, without brackets; NULL or "localhost"
- * is 127.0.0.1. Asks no resolver.
+/* Makes an address of a host and a port. The host is a number, without brackets; NULL, "localhost" or a
+ * name below it is 127.0.0.1. Asks no resolver.
  *
  * Returns 0; -EINVAL for a bad host or port; -ENOENT for a name: jg_resolve looks it up. */
 JG_API int jg_address_make(const char *host, int port, jg_address *out_address);
@@ -41,7 +41,8 @@ JG_API int jg_address_port(const jg_address *address);
 /* Whether two are the same: family, host, port, and the interface of a link-local one. */
 JG_API bool jg_address_equal(const jg_address *a, const jg_address *b);
 
-/* Looks up the addresses of a host, a number or a name, most wanted first; at most `cap` are given.
+/* Looks up the addresses of a host, a number or a name, most wanted first; at most `cap` are given. This
+ * machine, as above, has 127.0.0.1 and ::1, whatever of it is there.
  *
  * Returns  how many there are in `out_addresses`, at least 1; -EINVAL for a bad name or port; -ENOENT
  *          when it does not resolve, -EAGAIN when the resolver could not be asked; -ENOMEM;

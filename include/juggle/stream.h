@@ -20,7 +20,9 @@ JG_BEGIN_DECLS
 typedef struct jg_stream jg_stream;
 typedef struct jg_listener jg_listener;
 
-/* Connects to a TCP host and port: a name, an IPv4 or an IPv6 address (without brackets).
+/* Connects to a TCP host and port: a name, an IPv4 or an IPv6 address (without brackets). NULL is
+ * "localhost": it and the names below it are this machine, at 127.0.0.1 and ::1, and no resolver is asked
+ * (RFC 6761).
  *
  * A name with several addresses is connected to by the first of them that answers (RFC 8305): IPv6 and
  * IPv4 take turns, as the resolver ordered them, and the next is tried when the one before has failed, or
@@ -30,7 +32,8 @@ typedef struct jg_listener jg_listener;
  *
  * Returns  0; -EINVAL for a bad name or port; -ENOENT for a host that does not resolve, -EAGAIN when
  *          the resolver could not be asked; -ECONNREFUSED, -ENETUNREACH, -EHOSTUNREACH, -ETIMEDOUT, -EMFILE
- *          of the last address, when all failed: jg_error_last then names each with its reason;
+ *          of the last address, when all failed: jg_error_last then names each with its reason (one of
+ *          a family this machine does not have counts only when they all are);
  *          -ENOMEM; -ECANCELED.
  * Owns     gives the stream: jg_stream_close it. */
 JG_API JG_SUSPENDS int jg_tcp_connect(const char *host, int port, jg_stream **out_stream);

@@ -48,24 +48,45 @@ static bool name_is_valid(const char *host) {
 }
 
 bool address_is_local(const char *host) {
-    return host == NULL || strcasecmp(host, "localhost") == 0;
+    static const char own[] = ".localhost";
+    const size_t own_len = sizeof(own) - 1;
+    size_t len = host != NULL ? strlen(host) : 0;
+    len -= len > 0 && host[len - 1] == '.';
+    if (len + 1 == own_len) {
+        return strncasecmp(host, own + 1, len) == 0;
+    }
+    return host == NULL || (len > own_len && strncasecmp(host + len - own_len, own, own_len) == 0);
 }
 
-int address_parse(const char *host, int port, struct op_address *out_address) {
-    struct in_addr ipv4 = {htonl(INADDR_LOOPBACK)};
+void address_list_local(int port, struct address_list *out_list) {
+    const struct in_addr ipv4 = {htonl(INADDR_LOOPBACK)};
+    out_list->addresses[0] = ipv4_address(&ipv4, port);
+    out_list->addresses[1] = ipv6_address(&in6addr_loopback, port, 0);
+    out_list->count = 2;
+}
+
+int address_of_number(const char *host, int port, struct op_address *out_address) {
+    struct in_addr ipv4;
     struct in6_addr ipv6;
     if (port < 0 || port > 65535 || (host != NULL && !name_is_valid(host))) {
         return -EINVAL;
     }
-    if (address_is_local(host) || inet_pton(AF_INET, host, &ipv4) == 1) {
+    if (host != NULL && inet_pton(AF_INET, host, &ipv4) == 1) {
         *out_address = ipv4_address(&ipv4, port);
         return 0;
     }
-    if (inet_pton(AF_INET6, host, &ipv6) == 1) {
+    if (host != NULL && inet_pton(AF_INET6, host, &ipv6) == 1) {
         *out_address = ipv6_address(&ipv6, port, 0);
         return 0;
     }
     return -ENOENT;
+}
+
+int address_parse(const char *host, int port, struct op_address *out_address) {
+    int rc = address_of_number(host, port, out_address);
+    return rc == -ENOENT && address_is_local(host)
+               ? address_of_number("127.0.0.1", port, out_address)
+               : rc;
 }
 
 int address_unix(const char *path, struct op_address *out_address) {

@@ -5,7 +5,7 @@
  * Invariant  a name is at most 253 characters of what may stand in one; nothing is cut off silently.
  * Called by  connect.c, socket_stream.c; lookup.c fills lists.
  * Why        a list is large: it is for the heap, not for a coroutine's stack. Numbers and "localhost"
- *            are answered here, without asking anybody; other names are lookup.h's.
+ *            are answered here, without asking anybody (RFC 6761); other names are lookup.h's.
  */
 #ifndef NET_ADDRESS_H
 #define NET_ADDRESS_H
@@ -24,11 +24,18 @@ struct address_list {
     int count;
 };
 
-/* Whether the name means this machine, at 127.0.0.1 or ::1: NULL and "localhost". */
+/* Whether the name means this machine: NULL, "localhost", and every name that ends in ".localhost"; with
+ * or without a final dot. */
 bool address_is_local(const char *host);
 
-/* The address of a host without asking a resolver: numbers; for this machine it is 127.0.0.1.
- * Returns 0; -EINVAL for a bad name or port; -ENOENT for a name that has to be looked up. */
+/* The addresses of this machine: 127.0.0.1, then ::1. */
+void address_list_local(int port, struct address_list *out_list);
+
+/* The address of a host that is a number.
+ * Returns 0; -EINVAL for a bad name or port; -ENOENT for a name. */
+int address_of_number(const char *host, int port, struct op_address *out_address);
+
+/* The one address of a host without asking a resolver: as above, and 127.0.0.1 for this machine. */
 int address_parse(const char *host, int port, struct op_address *out_address);
 
 /* The address of a Unix socket path; a leading '@' is the abstract namespace. 0 or -EINVAL. */

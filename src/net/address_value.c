@@ -155,18 +155,18 @@ static int look_up(const char *host, int port, jg_address *out_addresses, size_t
 }
 
 int jg_resolve(const char *host, int port, jg_address *out_addresses, size_t cap) {
-    jg_address address;
+    struct op_address address;
     int rc = suspend_check(sched_current());
     if (rc < 0) {
         return rc;
     }
-    rc = cap == 0 ? -EINVAL : jg_address_make(host, port, &address);
+    rc = cap == 0 ? -EINVAL : address_of_number(host, port, &address);
     if (rc == -ENOENT) {
         return look_up(host, port, out_addresses, cap);
     }
     if (rc < 0) {
         return rc;
     }
-    out_addresses[0] = address;
+    out_addresses[0] = address_to_value(&address);
     return 1;
 }

@@ -68,19 +68,6 @@ static int connect_one(const struct op_address *address, jg_stream **out_stream)
     return rc;
 }
 
-/* This machine, at either of its addresses. One it does not have says nothing about the other. */
-static int connect_local(int port, jg_stream **out_stream) {
-    struct op_address address;
-    int rc = address_parse("127.0.0.1", port, &address);
-    int first = rc < 0 ? rc : connect_one(&address, out_stream);
-    if (first == 0 || first == -ECANCELED || first == -EINVAL) {
-        return first;
-    }
-    rc = address_parse("::1", port, &address);
-    rc = rc < 0 ? rc : connect_one(&address, out_stream);
-    return rc == -EAFNOSUPPORT || rc == -EADDRNOTAVAIL ? first : rc;
-}
-
 /* Records why a connection was not made; a cancel needs no reason. */
 static int tell_failure(const char *host, int port, int rc) {
     if (rc == 0 || rc == -ECANCELED) {
@@ -124,7 +111,18 @@ static int start_attempt(struct attempt *attempt) {
     return rc < 0 ? (int)rc : 0;
 }
 
-/* Returns 0; why it was broken off; else the last address's code. */
+/* Why nobody answered: the last address's code. One of a family that this machine does not have says
+ * nothing about the others. */
+static int last_failure(const struct race *race) {
+    int last = race->count - 1;
+    while (last > 0 && (race->attempts[last].rc == -EAFNOSUPPORT ||
+                        race->attempts[last].rc == -EADDRNOTAVAIL)) {
+        last--;
+    }
+    return race->attempts[last].rc;
+}
+
+/* Returns 0; why it was broken off; else why it failed. */
 static int run_race(struct race *race) {
     int rc = 0;
     jg_group_open(&race->group);
@@ -135,7 +133,7 @@ static int run_race(struct race *race) {
     if (race->winner != NULL) {
         return 0; // also when a cancel came with it: completion wins
     }
-    return rc < 0 ? rc : race->attempts[race->count - 1].rc;
+    return rc < 0 ? rc : last_failure(race);
 }
 
 /* Records every address that was tried, and why it failed. */
@@ -208,15 +206,13 @@ static int connect_by_name(const char *host, int port, jg_stream **out_stream) {
 
 int jg_tcp_connect(const char *host, int port, jg_stream **out_stream) {
     struct op_address address;
-    if (port >= 1 && port <= 65535 && address_is_local(host)) {
-        return tell_failure("localhost", port, connect_local(port, out_stream));
-    }
-    int rc = port < 1 ? -EINVAL : address_parse(host, port, &address);
+    host = host != NULL ? host : "localhost";
+    int rc = port < 1 ? -EINVAL : address_of_number(host, port, &address);
     if (rc == -ENOENT) {
         return connect_by_name(host, port, out_stream);
     }
     rc = rc < 0 ? rc : connect_one(&address, out_stream);
-    return tell_failure(host != NULL ? host : "localhost", port, rc);
+    return tell_failure(host, port, rc);
 }
 
 int jg_unix_connect(const char *path, jg_stream **out_stream) {

@@ -129,6 +129,10 @@ int lookup_host(const char *host, int port, struct address_list *out_list) {
     if (rc < 0) {
         return rc;
     }
+    if (address_is_local(host)) {
+        address_list_local(port, out_list);
+        return 0;
+    }
     struct backend *backend = backend_current();
     if (backend->ops->resolve != NULL) { // a network of its own knows its names
         out_list->count = backend->ops->resolve(backend, host, port, out_list->addresses,

@@ -12,7 +12,8 @@
 
 #include "net/address.h"
 
-/* Looks up a valid host name; `out_list` gets its addresses, with the port in them.
+/* Looks up a valid host name; `out_list` gets its addresses, with the port in them. This machine's names
+ * are known: nobody is asked for them.
  *
  * Returns  0; -ENOENT when it does not resolve; -EAGAIN when the resolver could not answer, or too
  *          many lookups are under way; -ENOMEM; -ECANCELED. All but the last with a detail. */

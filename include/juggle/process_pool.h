@@ -3,7 +3,9 @@
  *
  * Holds      a pool is a fork server, forked when it is opened, and the workers it forks when they are
  *            needed. They share nothing with the caller but what goes through their sockets.
- * Invariant  a worker that dies is an error of the job it had; the others go on, and it is replaced.
+ * Invariant  a worker that dies is an error of the job it had; the others go on, and it is replaced. A job
+ *            that it cannot have begun, as it never read all of it, runs in another one. No job is begun
+ *            twice.
  * Why        a crash, a leak or a runaway loop in there cannot touch the program.
  *
  * Open the pool early, before the program starts threads: the server is a fork of the calling thread
@@ -67,7 +69,9 @@ JG_API int jg_process_pool_open(const jg_process_pool_options *options, jg_proce
  * gone, or, if the fork server says nothing for two seconds (it is stopped), when SIGKILL is sent.
  *
  * Returns  the function's word; with an error, jg_error_last() has the failure recorded in the worker.
- *          -EOWNERDEAD when the worker died of the job, or the fork server is gone: the detail says how.
+ *          -EOWNERDEAD when the worker died once it had the job, which may have run in part; when two
+ *          workers started for the job died before they had it; when the fork server is gone: the detail
+ *          says how.
  *          -EMSGSIZE for more output than allowed, and -ENOMEM: then the worker is stopped too. -EBUSY when
  *          too many wait, -ESHUTDOWN while the pool closes, -EAGAIN or -EMFILE when no worker can be
  *          started and there is none to wait for; -ECANCELED; -ECHILD in a forked copy of the process

@@ -22,7 +22,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { QUEUE_DEFAULT = 1024 };
+enum {
+    QUEUE_DEFAULT = 1024,
+    STARTS_MOST = 2, // for one job: where all workers die at once it ends with an error
+};
 
 static const size_t OUTPUT_DEFAULT = (size_t)4 * 1024 * 1024;
 
@@ -41,6 +44,17 @@ struct jg_process_pool {
     jg_waitq closers;
     size_t users; // tasks inside jg_process_pool_run
     bool closing;
+};
+
+/* A job and its conversation with the worker that it has. */
+struct exchange {
+    struct process_worker *worker;
+    unsigned starts; // workers that were started for it
+    size_t most;
+    size_t room; // of out.data
+    jg_bytes out;
+    intptr_t word;
+    bool sent;
 };
 
 void jg_bytes_free(jg_bytes *bytes) {
@@ -97,16 +111,23 @@ static int start_worker(struct jg_process_pool *pool, struct process_worker **ou
 /* A free worker that is still there, or NULL: one may have been killed while nobody looked. */
 static struct process_worker *pop_free(struct jg_process_pool *pool) {
     struct process_worker *worker;
-    while ((worker = pool->free) != NULL) {
+    while (!pool->closing && (worker = pool->free) != NULL) {
         pool->free = worker->next;
         if (process_worker_alive(worker)) {
             return worker;
         }
         int status;
         pool->workers--;
-        process_worker_stop(worker, &status);
+        process_worker_stop(worker, &status); // the pool may be closed meanwhile
     }
     return NULL;
+}
+
+/* When nobody is left who could serve those that wait, they are told why. */
+static void fail_waiting(struct jg_process_pool *pool, int rc) {
+    if (pool->workers == 0) {
+        waitq_wake_all(&pool->waiters, rc);
+    }
 }
 
 static int wait_for_worker(struct jg_process_pool *pool, struct process_worker **out_worker) {
@@ -124,21 +145,26 @@ static int wait_for_worker(struct jg_process_pool *pool, struct process_worker *
 }
 
 /* A free worker, a new one if there may be, or else the next that becomes free. */
-static int find_worker(struct jg_process_pool *pool, bool may_start,
-                       struct process_worker **out_worker) {
+static int find_worker(struct jg_process_pool *pool, bool may_start, struct exchange *job) {
     int rc = -EAGAIN;
+    job->worker = pop_free(pool);
+    if (job->worker != NULL) {
+        return 0;
+    }
     if (pool->closing) {
         return -ESHUTDOWN;
     }
-    *out_worker = pop_free(pool);
-    if (*out_worker != NULL) {
-        return 0;
-    }
     if (may_start && pool->workers < pool->workers_most) {
-        rc = start_worker(pool, out_worker);
+        job->starts++;
+        rc = start_worker(pool, &job->worker);
     }
-    bool others_do = pool->workers > 0 && rc != -EOWNERDEAD;
-    return rc < 0 && others_do ? wait_for_worker(pool, out_worker) : rc;
+    if (rc < 0 && rc != -EOWNERDEAD && pool->workers > 0) {
+        return wait_for_worker(pool, &job->worker);
+    }
+    if (rc < 0) {
+        fail_waiting(pool, rc);
+    }
+    return rc;
 }
 
 static void leave_busy(struct jg_process_pool *pool, const struct process_worker *worker) {
@@ -157,27 +183,18 @@ static void release(struct jg_process_pool *pool, struct process_worker *worker)
     }
 }
 
-/* A worker is gone: whoever waits for one gets a new one, or the reason why not. */
-static void replace(struct jg_process_pool *pool) {
+/* There is a worker less. Whoever waits gets a new one, unless `rc` says why there can be none. */
+static void vacate(struct jg_process_pool *pool, int rc) {
     struct process_worker *worker;
     pool->workers--;
     if (waitq_empty(&pool->waiters)) {
         return; // the next job starts it
     }
-    int rc = start_worker(pool, &worker);
+    rc = rc < 0 ? rc : start_worker(pool, &worker);
     if (rc == 0) {
         release(pool, worker);
-    } else if (pool->workers == 0) {
-        waitq_wake_all(&pool->waiters, rc); // nobody is left who could serve them
-    }
-}
-
-/* There is no such worker, for this reason. Those who wait, wait for the others; without any they are told
- * the reason. */
-static void lose(struct jg_process_pool *pool, struct process_worker *worker, int rc) {
-    process_worker_dismiss(worker);
-    if (--pool->workers == 0) {
-        waitq_wake_all(&pool->waiters, rc);
+    } else {
+        fail_waiting(pool, rc);
     }
 }
 
@@ -189,7 +206,7 @@ static int occupy(struct jg_process_pool *pool, struct process_worker *worker, b
     pool->busy = worker;
     int rc = pool->closing && starting ? -ESHUTDOWN : process_worker_meet(worker, &lost);
     if (rc == 0 && pool->closing && starting) {
-        rc = -ESHUTDOWN; // it has spoken, but the close has hung up meanwhile
+        rc = -ESHUTDOWN; // it was forked, but the close has hung up meanwhile
     }
     if (rc == 0) {
         return 0;
@@ -200,7 +217,8 @@ static int occupy(struct jg_process_pool *pool, struct process_worker *worker, b
         rc = pool->closing ? -ESHUTDOWN : -EOWNERDEAD;
     }
     if (lost) {
-        lose(pool, worker, rc);
+        process_worker_dismiss(worker);
+        vacate(pool, rc);
     } else {
         release(pool, worker);
     }
@@ -208,28 +226,17 @@ static int occupy(struct jg_process_pool *pool, struct process_worker *worker, b
 }
 
 /* Where none can be started, another one that there is will do. */
-static int acquire(struct jg_process_pool *pool, struct process_worker **out_worker) {
+static int acquire(struct jg_process_pool *pool, struct exchange *job) {
     bool refused = false;
-    int rc = find_worker(pool, true, out_worker);
-    while (rc == 0 && (rc = occupy(pool, *out_worker, &refused)) < 0 && refused &&
+    int rc = find_worker(pool, true, job);
+    while (rc == 0 && (rc = occupy(pool, job->worker, &refused)) < 0 && refused &&
            pool->workers > 0) {
-        rc = find_worker(pool, false, out_worker);
+        rc = find_worker(pool, false, job);
     }
-    return rc != -EOWNERDEAD ? rc
-                             : (int)jg_fail(rc, "the fork server of the process pool, or the "
-                                                "worker it forked, is gone");
+    return rc != -EOWNERDEAD ? rc : (int)jg_fail(rc, "the fork server of the process pool is gone");
 }
 
 // A job.
-
-struct exchange {
-    struct process_worker *worker;
-    size_t most;
-    size_t room; // of out.data
-    jg_bytes out;
-    intptr_t word;
-    bool sent;
-};
 
 static int make_room(struct exchange *job, size_t size) {
     if (size > job->most - job->out.size) {
@@ -286,21 +293,20 @@ static int receive_reply(struct exchange *job) {
     return rc;
 }
 
+/* Returns 0 and what the function said; -ECONNRESET when the worker was gone before it had heard all of the
+ * job, and so did not begin it. */
 static int converse(struct exchange *job, jg_process_pool_fn *fn, const void *in, size_t in_size) {
     struct wire_request request = {.fn = fn, .size = in_size};
     struct iovec pieces[] = {{&request, sizeof(request)}, {(void *)(uintptr_t)in, in_size}};
+    job->sent = false;
     int rc = process_worker_send(job->worker, pieces, in_size > 0 ? 2 : 1, &job->sent);
     return rc < 0 ? rc : receive_reply(job);
 }
 
-/* The conversation broke off: ends the worker. Returns what that is for the job. */
-static intptr_t bury(struct jg_process_pool *pool, struct process_worker *worker, int rc) {
-    pid_t pid = worker->pid;
-    size_t most = pool->output_most;
-    int status = 0;
-    int reaped = process_worker_stop(worker, &status);
-    replace(pool);
+/* What it is for the job that the conversation broke off. */
+static intptr_t explain(const struct exchange *job, int rc, pid_t pid, int reaped, int status) {
     switch (rc) {
+    case -ECONNRESET:
     case -EPIPE:
         return reaped != -ETIMEDOUT
                    ? worker_process_explain(pid, reaped, status)
@@ -308,40 +314,61 @@ static intptr_t bury(struct jg_process_pool *pool, struct process_worker *worker
                              "worker process %d ended, and the fork server does not say how",
                              (int)pid);
     case -EMSGSIZE:
-        return jg_fail(rc, "worker process %d handed back more than %zu bytes", (int)pid, most);
+        return jg_fail(rc, "worker process %d handed back more than %zu bytes", (int)pid,
+                       job->most);
     default:
         return rc;
     }
 }
 
-static intptr_t settle(struct jg_process_pool *pool, struct exchange *job, int rc) {
+/* The conversation broke off: ends the worker. Returns whether the job is over; else it has not begun, and
+ * takes the place that has become empty. */
+static bool bury(struct jg_process_pool *pool, struct exchange *job, int rc) {
+    pid_t pid = job->worker->pid;
+    int status = 0;
+    int reaped = process_worker_stop(job->worker, &status);
+    if (rc == -ECONNRESET && job->starts < STARTS_MOST) {
+        pool->workers--;
+        return false;
+    }
+    vacate(pool, 0);
+    job->word = explain(job, rc, pid, reaped, status);
+    return true;
+}
+
+/* Returns whether the job is over. */
+static bool settle(struct jg_process_pool *pool, struct exchange *job, int rc) {
     leave_busy(pool, job->worker);
     if (rc == 0) {
         release(pool, job->worker);
-        return job->word;
+        return true;
     }
     jg_bytes_free(&job->out);
-    if (!job->sent && rc != -EPIPE) {
-        release(pool, job->worker); // it has heard nothing of the job
-        return rc;
+    job->room = 0;
+    if (job->sent || rc == -ECONNRESET) {
+        return bury(pool, job, rc);
     }
-    return bury(pool, job->worker, rc);
+    release(pool, job->worker); // it has heard nothing of the job
+    job->word = rc;
+    return true;
 }
 
 static intptr_t run_job(struct jg_process_pool *pool, jg_process_pool_fn *fn, const void *in,
                         size_t in_size, jg_bytes *out_bytes) {
     struct exchange job = {.most = pool->output_most};
-    int rc = acquire(pool, &job.worker);
-    if (rc < 0) {
-        return rc;
-    }
-    intptr_t word = settle(pool, &job, converse(&job, fn, in, in_size));
+    int rc;
+    do {
+        rc = acquire(pool, &job);
+        if (rc < 0) {
+            return rc;
+        }
+    } while (!settle(pool, &job, converse(&job, fn, in, in_size)));
     if (out_bytes != NULL) {
         *out_bytes = job.out;
     } else {
         jg_bytes_free(&job.out);
     }
-    return word;
+    return job.word;
 }
 
 intptr_t jg_process_pool_run(jg_process_pool *pool, jg_process_pool_fn *fn, const void *in,

@@ -172,12 +172,6 @@ static int serve_one(jg_worker_output *out) {
     return rc;
 }
 
-/* The first word on a worker's socket. */
-static int greet(int fd, pid_t pid) {
-    const struct wire_hello hello = {.pid = pid};
-    return send(fd, &hello, sizeof(hello), MSG_NOSIGNAL) < 0 ? -errno : 0;
-}
-
 _Noreturn static void run_worker(int fd, pid_t server) {
     dup2(fd, KEPT_FD);
     fcntl(KEPT_FD, F_SETFD, FD_CLOEXEC);
@@ -188,10 +182,7 @@ _Noreturn static void run_worker(int fd, pid_t server) {
     }
     output.fd = KEPT_FD;
     is_worker = true;
-    int rc = greet(KEPT_FD, getpid());
-    while (rc == 0) {
-        rc = serve_one(&output);
-    }
+    while (serve_one(&output) == 0) {}
     _exit(0);
 }
 
@@ -223,6 +214,7 @@ static int receive_command(int fd, struct wire_command *out_command, int *out_fd
     return 0;
 }
 
+/* The first word on a worker's socket is the server's: who dies before he could speak is known as well. */
 static void spawn(int fd) {
     pid_t server = getpid();
     if (fd < 0) {
@@ -232,9 +224,8 @@ static void spawn(int fd) {
     if (pid == 0) {
         run_worker(fd, server);
     }
-    if (pid < 0) {
-        greet(fd, -errno);
-    }
+    const struct wire_hello hello = {.pid = pid > 0 ? pid : -errno};
+    send(fd, &hello, sizeof(hello), MSG_NOSIGNAL);
     close(fd);
 }
 

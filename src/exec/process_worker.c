@@ -5,10 +5,11 @@
  * Invariant  see process_worker.h.
  * Called by  see process_worker.h.
  * Why        the server is told what to do, and does not answer but when asked whether a worker has
- *            ended. A new worker speaks for itself, on its own socket, where a task waits for it as for
- *            any reply. Questions carry a number, as answers come to whoever looks first.
- * Quirks     the simulated backend knows no descriptors of the kernel's: there a task looks now and
- *            then, while real time passes.
+ *            ended. What it says of a new worker comes on that worker's socket, where a task waits for it
+ *            as for any reply. Questions carry a number, as answers come to whoever looks first.
+ * Quirks     a socket whose other end goes away with something unread in it says so: the next read is
+ *            -ECONNRESET, where it else would be the end (Linux, AF_UNIX). The simulated backend knows no
+ *            descriptors of the kernel's: there a task looks now and then, while real time passes.
  */
 #include "exec/process_worker.h"
 
@@ -179,8 +180,11 @@ int process_worker_meet(struct process_worker *worker, bool *out_lost) {
 
 bool process_worker_alive(const struct process_worker *worker) {
     char byte;
+    if (worker->pid == 0) {
+        return true; // it is still to be met
+    }
     ssize_t got = recv(worker->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-    return worker->pid == 0 || (got < 0 && (errno == EAGAIN || errno == EINTR));
+    return got < 0 && (errno == EAGAIN || errno == EINTR);
 }
 
 /* Lets a little time pass, whatever asks the caller to stop. */
@@ -256,10 +260,9 @@ static intptr_t transfer_by_looking(struct op *op) {
     return rc;
 }
 
-/* Returns a count, 0 at the end of the stream, or an error; a worker that has gone is -EPIPE. */
+/* Returns a count, 0 at the end of the stream, or an error. */
 static intptr_t transfer(struct op *op) {
-    intptr_t rc = backend_current()->ops->foreign_fds ? transfer_by_looking(op) : op_run(op);
-    return rc == -ECONNRESET ? -EPIPE : rc;
+    return backend_current()->ops->foreign_fds ? transfer_by_looking(op) : op_run(op);
 }
 
 int process_worker_send(struct process_worker *worker, struct iovec *pieces, size_t count,
@@ -272,7 +275,7 @@ int process_worker_send(struct process_worker *worker, struct iovec *pieces, siz
                         .iov_count = (int)count};
         intptr_t put = transfer(&op);
         if (put < 0) {
-            return (int)put;
+            return put == -EPIPE ? -ECONNRESET : (int)put;
         }
         *out_sent = true;
         size_t left = (size_t)put;

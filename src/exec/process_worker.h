@@ -36,18 +36,19 @@ struct process_worker {
  * the server does not listen; -EPIPE without a server. */
 int process_worker_start(struct process_server *server, struct process_worker **out_worker);
 
-/* Waits, if that has not been done, until the worker says who it is. What was cut short can be done
- * again, unless `out_lost`: there is no worker, but a record to be dismissed.
+/* Waits, if that has not been done, until the server says which process it is. What was cut short can be
+ * done again, unless `out_lost`: there is no worker, but a record to be dismissed.
  *
- * Returns  0; -ECANCELED, -ENOMEM; lost: -EAGAIN, -ENOMEM when it could not be forked, -EPIPE when it or
- *          the server ended before. */
+ * Returns  0; -ECANCELED, -ENOMEM; lost: -EAGAIN, -ENOMEM when it could not be forked, -EPIPE when the
+ *          server ended before. */
 JG_SUSPENDS int process_worker_meet(struct process_worker *worker, bool *out_lost);
 
 /* Whether an idle worker is still there, as far as one can see. */
 bool process_worker_alive(const struct process_worker *worker);
 
 /* Send and receive exactly so much, parking the task. `out_sent` is set once something is on its way.
- * Return 0; -EPIPE when the worker is gone; -ECANCELED, -ENOMEM. */
+ * Return 0; -ECONNRESET when the worker is gone and never read all that was sent, -EPIPE when it is gone
+ * and had; -ECANCELED, -ENOMEM. */
 JG_SUSPENDS int process_worker_send(struct process_worker *worker, struct iovec *pieces,
                                     size_t count, bool *out_sent);
 JG_SUSPENDS int process_worker_receive(struct process_worker *worker, void *data, size_t size);

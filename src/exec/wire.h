@@ -18,7 +18,7 @@
 
 enum { WIRE_BUFFER = 64 * 1024 }; // gathered before it is sent; read at once
 
-/* From a new worker, or from the server when there can be none. */
+/* From the server, when it has forked the worker or could not. */
 struct wire_hello {
     pid_t pid; // or a negative errno
 };

@@ -3,8 +3,8 @@
  *
  * Holds      a page shared with the workers, through which they report.
  * Invariant  what runs in a worker leaves only by its word, its bytes, that page, or its death.
- * Called by  test_process_pool.c, test_process_pool_death.c, test_process_pool_server.c,
- *            test_exec_limits.c.
+ * Called by  test_process_pool.c, test_process_pool_death.c, test_process_pool_loss.c,
+ *            test_process_pool_server.c, test_exec_limits.c.
  * Why        one copy.
  */
 #ifndef TESTS_API_PROCESS_POOL_STEPS_H
@@ -110,6 +110,13 @@ static inline void await_state(pid_t pid, char wanted) {
             fclose(file);
         }
     }
+}
+
+/* Stops a fork server, or a worker, once it waits for what it is told next. */
+static inline void stop_process(pid_t pid) {
+    await_state(pid, 'S');
+    kill(pid, SIGSTOP);
+    await_state(pid, 'T');
 }
 
 #endif

@@ -14,13 +14,6 @@ static pid_t server_of(jg_process_pool *pool) {
     return (pid_t)run_int(pool, parent_id, 0);
 }
 
-/* Once it waits for its next order: it has let go of the sockets of those it forked. */
-static void stop_process(pid_t pid) {
-    await_state(pid, 'S');
-    kill(pid, SIGSTOP);
-    await_state(pid, 'T');
-}
-
 static intptr_t die_in_task(void *pool) {
     return run_int(pool, die, 0);
 }

@@ -53,7 +53,8 @@ typedef struct jg_cond {
 JG_API JG_SUSPENDS int jg_cond_wait(jg_cond *cond, jg_lock *lock);
 
 /* Waits until `holds(arg)` is true, which is asked with the lock held. Returns as jg_cond_wait; 0 at
- * once if it holds. */
+ * once if it holds. `holds` runs in the caller: it may suspend. It may not leave with the lock given up:
+ * then -EPERM, without the lock. */
 JG_API JG_SUSPENDS int jg_cond_wait_for(jg_cond *cond, jg_lock *lock, bool (*holds)(void *arg),
                                         void *arg);
 

@@ -55,11 +55,12 @@ int jg_cond_wait(jg_cond *cond, jg_lock *lock) {
 }
 
 int jg_cond_wait_for(jg_cond *cond, jg_lock *lock, bool (*holds)(void *arg), void *arg) {
-    int rc = lock->owner == sched_current() ? 0 : -EPERM;
-    while (rc == 0 && !holds(arg)) {
+    const struct coro *self = sched_current();
+    int rc = 0;
+    while (rc == 0 && lock->owner == self && !holds(arg)) {
         rc = jg_cond_wait(cond, lock);
     }
-    return rc;
+    return rc == 0 && lock->owner != self ? -EPERM : rc; // also when it was `holds` that let it go
 }
 
 void jg_cond_notify(jg_cond *cond, size_t count) {

@@ -65,7 +65,9 @@ typedef struct jg_link {
     struct jg_link *prev;
 } jg_link;
 
-/* Frees what a pointer word stands for, when nobody is left to take it. */
+/* Frees what a pointer word stands for, when nobody is left to take it. Called in whatever task, or on
+ * whatever thread, comes to know that: it must not suspend, and what would is -EDEADLK in it, as in
+ * JG_NO_SUSPEND. All else it may call, also what has to do with the object that called it. */
 typedef void jg_drop_fn(void *word);
 
 /* Whether a word is an error: −4095…−1, the kernel's own convention. */

@@ -51,8 +51,8 @@ typedef struct jg_debug_report {
 } jg_debug_report;
 
 /* Who is told. SLOW comes from a thread of its own while the loop is stuck, the others from the loop's
- * thread; it must not suspend. A child it forks ends when it returns, with status 0. NULL restores the
- * default: the text on stderr. Any thread. */
+ * thread. It must not suspend: what would is -EDEADLK in it, as in JG_NO_SUSPEND. A child it forks ends
+ * when it returns, with status 0. NULL restores the default: the text on stderr. Any thread. */
 typedef void jg_debug_report_fn(const jg_debug_report *report);
 JG_API void jg_debug_on_report(jg_debug_report_fn *report);
 

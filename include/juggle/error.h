@@ -52,7 +52,9 @@ JG_API const char *jg_error_name(intptr_t code);
 
 /* Who is told of failures that nobody retrieved: a task that failed and was never joined.
  *
- * Called on the loop's thread; must not suspend. NULL restores the default: one line on stderr. */
+ * Called in the middle of what found out, in whatever task or on whatever thread: it must not suspend, and
+ * what would is -EDEADLK in it, as in JG_NO_SUSPEND. NULL restores the default: one line on stderr. Any
+ * thread. */
 typedef void jg_error_report_fn(const jg_error *error);
 JG_API void jg_error_on_unretrieved(jg_error_report_fn *report);
 

@@ -19,8 +19,7 @@ JG_BEGIN_DECLS
 typedef struct jg_local {
     const char *name; /* for people */
     void *initial;    /* what jg_local_get returns where nothing was set; never dropped */
-    jg_drop_fn
-        *drop; /* called with a value that no task sees any longer; must not suspend. NULL: none */
+    jg_drop_fn *drop; /* called with a value that no task sees any longer; NULL: none */
 } jg_local;
 
 /* Returns the variable's value in the current task. Borrowed: valid until the task sets it again, or

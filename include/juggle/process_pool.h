@@ -47,8 +47,8 @@ JG_API void jg_bytes_free(jg_bytes *bytes);
 /* Where a worker's function puts what it hands back. */
 typedef struct jg_worker_output jg_worker_output;
 
-/* What a worker runs. `in` is its own copy. The word comes back, as from a task; what it prints is
- * written out when it returns. */
+/* What a worker runs, without a loop: what suspends blocks. `in` is its own copy. The word comes back, as
+ * from a task; what it prints is written out when it returns. */
 typedef intptr_t jg_process_pool_fn(const void *in, size_t in_size, jg_worker_output *out);
 
 /* Hands bytes back, after those before; they are on their way at once when they are many.

@@ -19,7 +19,8 @@ JG_BEGIN_DECLS
 /* Which item is got next. Among items of equal priority: the oldest. */
 typedef enum jg_queue_order { JG_FIFO, JG_LIFO, JG_PRIORITY } jg_queue_order;
 
-/* Tells which of two items goes first: below 0, `a`; above, `b`. Must not suspend. */
+/* Tells which of two items goes first: below 0, `a`; above, `b`. It must not suspend: what would is
+ * -EDEADLK in it, as in JG_NO_SUSPEND. To put into the queue there, or take from it, is a named abort. */
 typedef int jg_queue_compare_fn(intptr_t a, intptr_t b);
 
 /* What a queue is like. All zero is the default. */
@@ -27,7 +28,7 @@ typedef struct jg_queue_options {
     jg_queue_order order;
     size_t capacity;              /* most items that may lie in it; 0: any number */
     jg_queue_compare_fn *compare; /* JG_PRIORITY; NULL: as numbers, the smallest first */
-    jg_drop_fn *drop;             /* called for each item nobody will get; must not suspend */
+    jg_drop_fn *drop;             /* called for each item nobody will get */
 } jg_queue_options;
 
 /* A queue. Zero bytes: first in first out, without limit. Fields are private. */
@@ -43,13 +44,14 @@ typedef struct jg_queue {
     uint64_t sequence; /* items put so far, under JG_PRIORITY */
     size_t unfinished; /* items put and not reported as done */
     bool shut;
+    bool comparing; /* two of its items */
 } jg_queue;
 
 /* Starts a queue; NULL: with the default options. Allocates nothing. */
 JG_API void jg_queue_init(jg_queue *queue, const jg_queue_options *options);
 
-/* Drops the items that are left and frees the memory; the queue is then as after zeroing. Nobody may
- * wait in it: a named abort. */
+/* Shuts the queue, drops the items that are left and frees the memory; the queue is then as after zeroing.
+ * Nobody may wait in it: a named abort. */
 JG_API void jg_queue_fini(jg_queue *queue);
 
 /* Puts an item in, waiting for a place behind all who came before.

@@ -14,8 +14,8 @@
 
 JG_BEGIN_DECLS
 
-/* Handles one connection, in a task of its own. The stream is closed when it returns; it borrows it. A
- * failure it returns is reported (jg_error_on_unretrieved) and ends this connection alone. */
+/* Handles one connection, in a task of its own, so it may wait. The stream is closed when it returns; it
+ * borrows it. A failure it returns is reported (jg_error_on_unretrieved) and ends this connection alone. */
 typedef intptr_t jg_serve_fn(jg_stream *stream, void *arg);
 
 /* How to serve. All zero is the default. */

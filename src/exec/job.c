@@ -78,8 +78,8 @@ static void arrive(jg_call *call) {
 static void drop_outcome(struct jg_job *job) {
     error_free(job->error);
     job->error = NULL;
-    if (job->drop_result != NULL && !jg_failed(job->result)) {
-        job->drop_result((void *)job->result);
+    if (!jg_failed(job->result)) {
+        call_drop(job->drop_result, (void *)job->result);
     }
     job->future.result = -ECANCELED;
     job->future.done = true;
@@ -130,12 +130,6 @@ static int claim(struct jg_job *job, struct jg_executor *pool, jg_fn *fn, void *
     return 0;
 }
 
-static void drop_arg(const struct jg_job *job) {
-    if (job->drop_arg != NULL) {
-        job->drop_arg(job->call.arg);
-    }
-}
-
 static int give(struct jg_job *job) {
     const struct coro *self = sched_current();
     bool forked = (self->attention & ATTENTION_FORKED) != 0;
@@ -159,7 +153,7 @@ int jg_executor_submit(jg_executor *executor, jg_job *job, jg_fn *fn, void *arg)
     rc = give(job);
     if (rc < 0) {
         __atomic_store_n(&job->state, JOB_NONE, __ATOMIC_RELEASE);
-        drop_arg(job);
+        call_drop(job->drop_arg, job->call.arg);
     }
     return rc;
 }
@@ -188,7 +182,7 @@ bool jg_job_cancel(jg_job *job) {
         home_give_up(job->loop);
     }
     if (was == JOB_QUEUED) {
-        drop_arg(job);
+        call_drop(job->drop_arg, job->call.arg);
     }
     settle(job, -ECANCELED);
     return true;

@@ -225,8 +225,8 @@ static void end_job(struct jg_executor *pool, struct jg_job *job, struct outcome
 
 static void drop(struct outcome outcome, jg_drop_fn *drop_result) {
     error_free(outcome.error);
-    if (drop_result != NULL && !jg_failed(outcome.word)) {
-        drop_result((void *)outcome.word);
+    if (!jg_failed(outcome.word)) {
+        call_drop(drop_result, (void *)outcome.word);
     }
 }
 
@@ -318,9 +318,7 @@ static void refuse_first(struct jg_executor *pool, intptr_t word) {
     if (was.loop != NULL) {
         job_send_home(job);
     }
-    if (was.drop_arg != NULL) {
-        was.drop_arg(was.call.arg);
-    }
+    call_drop(was.drop_arg, was.call.arg);
 }
 
 /* Under the lock. Returns 0, -EAGAIN, -ENOMEM. */

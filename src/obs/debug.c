@@ -88,7 +88,10 @@ void debug_report(jg_debug_kind kind, const char *task, const char *spawned, int
         fputs(report.text, stderr);
         return;
     }
+    struct coro *self = sched_current();
+    bool before = no_suspend_enter(self);
     told(&report);
+    no_suspend_leave(self, before);
     if (forks != generation) {
         task_end_forked(0); // a copy, of the loop or of the watchdog's thread: neither goes on
     }

@@ -279,6 +279,16 @@ __attribute__((cold, noinline)) int sched_refuse(struct coro *self) {
     return -ECANCELED;
 }
 
+void call_drop(jg_drop_fn *drop, void *word) {
+    if (drop == NULL) {
+        return;
+    }
+    struct coro *self = sched_current();
+    bool before = no_suspend_enter(self);
+    drop(word);
+    no_suspend_leave(self, before);
+}
+
 struct new_life {
     struct coro coro;
     void (*entry)(void *arg);

@@ -84,6 +84,23 @@ static inline int suspend_check(struct coro *self) {
     return likely(self->attention == 0) ? 0 : sched_refuse(self);
 }
 
+/* Around a function of the user's that is called in the middle of something: what would suspend there is
+ * -EDEADLK, as in JG_NO_SUSPEND. The word that `enter` returns is for the matching `leave`. */
+static inline bool no_suspend_enter(struct coro *self) {
+    bool before = (self->attention & ATTENTION_NO_SUSPEND) != 0;
+    self->attention |= ATTENTION_NO_SUSPEND;
+    return before;
+}
+
+static inline void no_suspend_leave(struct coro *self, bool before) {
+    if (!before) { // else it may be a loop's, which the function has closed
+        self->attention &= ~(uint32_t)ATTENTION_NO_SUSPEND;
+    }
+}
+
+/* Calls a drop function so; NULL: none. */
+void call_drop(jg_drop_fn *drop, void *word);
+
 /* Parks the running coroutine until wake(wait). Asks nobody: suspend_check comes before.
  *
  * Returns  the result of the wake. Without a loop nobody can wake it: sleeps until the deadline and

@@ -44,9 +44,7 @@ static void count_done(jg_queue *queue) {
 static void drop_items(jg_queue *queue) {
     while (queue->count > 0) {
         intptr_t item = store_pop(queue);
-        if (queue->options.drop != NULL) {
-            queue->options.drop((void *)item);
-        }
+        call_drop(queue->options.drop, (void *)item);
         count_done(queue);
     }
 }
@@ -56,6 +54,7 @@ void jg_queue_fini(jg_queue *queue) {
         !waitq_empty(&queue->joiners)) {
         check_misuse("a queue is ended while tasks wait in it");
     }
+    queue->shut = true; // a drop function that puts would never come to an end
     drop_items(queue);
     store_free(queue);
     *queue = (jg_queue){.shut = false};

@@ -11,6 +11,7 @@
 
 #include "base/check.h"
 #include "base/mem.h"
+#include "rt/sched.h"
 
 #include <string.h>
 
@@ -85,12 +86,34 @@ static intptr_t heap_pop(jg_queue *queue, size_t count) {
     return item;
 }
 
+/* Around what compares items, which is where the memory is not in order. */
+static bool compare_begin(jg_queue *queue) {
+    queue->comparing = queue->options.compare != NULL;
+    return queue->comparing && no_suspend_enter(sched_current());
+}
+
+static void compare_end(jg_queue *queue, bool before) {
+    if (queue->comparing) {
+        queue->comparing = false;
+        no_suspend_leave(sched_current(), before);
+    }
+}
+
+static void check_comparing(const jg_queue *queue) {
+    if (unlikely(queue->comparing)) {
+        check_misuse("a queue's compare function puts into the queue, or takes from it");
+    }
+}
+
 int store_push(jg_queue *queue, intptr_t item) {
+    check_comparing(queue);
     if (queue->count == queue->room && grow(queue) < 0) {
         return -ENOMEM;
     }
     if (queue->options.order == JG_PRIORITY) {
+        bool before = compare_begin(queue);
         heap_push(queue, item);
+        compare_end(queue, before);
     } else {
         *ring_at(queue, queue->count) = item;
     }
@@ -99,10 +122,14 @@ int store_push(jg_queue *queue, intptr_t item) {
 }
 
 intptr_t store_pop(jg_queue *queue) {
+    check_comparing(queue);
     must(queue->count > 0);
     queue->count--;
     if (queue->options.order == JG_PRIORITY) {
-        return heap_pop(queue, queue->count);
+        bool before = compare_begin(queue);
+        intptr_t item = heap_pop(queue, queue->count);
+        compare_end(queue, before);
+        return item;
     }
     if (queue->options.order == JG_LIFO) {
         return *ring_at(queue, queue->count);

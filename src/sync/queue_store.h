@@ -3,7 +3,7 @@
  *
  * Holds      nothing; the memory is the queue's.
  * Invariant  an item that went in comes out once; the memory grows, and shrinks only when it is freed.
- * Called by  queue.c. Calls only base/mem.
+ * Called by  queue.c. Calls base/mem, and whoever compares.
  * Why        the order is the only thing in which the kinds of queue differ.
  */
 #ifndef SYNC_QUEUE_STORE_H

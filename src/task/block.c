@@ -52,16 +52,11 @@ void jg_scope_block_close(jg_scope_block *block) {
 }
 
 bool jg_no_suspend_enter(void) {
-    struct coro *self = sched_current();
-    bool before = (self->attention & ATTENTION_NO_SUSPEND) != 0;
-    self->attention |= ATTENTION_NO_SUSPEND;
-    return before;
+    return no_suspend_enter(sched_current());
 }
 
 void jg_no_suspend_leave(bool before) {
-    if (!before) {
-        sched_current()->attention &= ~(uint32_t)ATTENTION_NO_SUSPEND;
-    }
+    no_suspend_leave(sched_current(), before);
 }
 
 bool jg_no_suspend_block_step(jg_no_suspend_block *block) {

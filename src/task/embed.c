@@ -108,7 +108,6 @@ int jg_loop_close(jg_loop *handle) {
     task_cancel_strays(loop);
     loop->done = loop->live == 0;
     loop_run(&loop->loop, &loop->done);
-    error_free(error_take(task_current())); // of what failed outside of tasks
     task_loop_close(loop);
     mem_free(loop);
     return 0;

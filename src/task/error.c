@@ -245,6 +245,9 @@ void error_report(struct error_record *record) {
         return;
     }
     jg_error_report_fn *report = atomic_load(&report_to);
+    struct coro *self = sched_current();
+    bool before = no_suspend_enter(self);
     (report != NULL ? report : report_on_stderr)(&record->error);
+    no_suspend_leave(self, before);
     error_free(record);
 }

@@ -34,8 +34,8 @@ static void cell_drop(struct cell *cell) {
     if (!last_share(&cell->shares)) {
         return;
     }
-    if (cell->local->drop != NULL && cell->value != NULL) {
-        cell->local->drop(cell->value);
+    if (cell->value != NULL) {
+        call_drop(cell->local->drop, cell->value);
     }
     mem_free(cell);
 }
@@ -58,9 +58,13 @@ static void locals_drop(struct locals *locals) {
 }
 
 void locals_end(struct jg_task *task) {
-    struct locals *locals = task->locals;
-    task->locals = NULL;
-    locals_drop(locals);
+    struct error_record *error = error_take(task); // what it ends with
+    while (task->locals != NULL) {                 // a drop function may set one
+        struct locals *locals = task->locals;
+        task->locals = NULL;
+        locals_drop(locals);
+    }
+    error_keep(task, error);
 }
 
 /* Where the variable is in the list; its count when it is not. */

@@ -119,11 +119,14 @@ void task_loop_close(struct task_loop *loop) {
     if (loop->loop.at_close != NULL) {
         loop->loop.at_close(&loop->loop);
     }
+    struct jg_task *self = task_current();
+    loop->loop.turning = true; // a drop function or a report can neither turn nor close it
     observe(&loop->loop.sched, closes);
     task_settle_ended(loop);
     loop_close(&loop->loop);
-    lock_owner_ends(&loop->loop.self.coro); // of what its calls left held
-    locals_end((struct jg_task *)(void *)&loop->loop.self);
+    lock_owner_ends(&self->coro); // of what its calls left held
+    locals_end(self);
+    error_free(error_take(self)); // of what failed outside of tasks
     if (loop->watches) {
         fault_unwatch();
     }

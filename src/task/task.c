@@ -31,10 +31,25 @@ _Noreturn void task_end_forked(intptr_t word) {
     _exit(jg_failed(word) ? 1 : 0);
 }
 
-static void drop_result(const struct jg_task *task, intptr_t result) {
+/* After a function of the user's that was called when the task's own had returned: what it left with the
+ * task goes the way of what that one left. */
+static void called_late(struct jg_task *task) {
+    mind_fork(sched_current(), 0);
+    if (task->locals != NULL) {
+        locals_end(task);
+    }
+    if (task->coro.locks != NULL) {
+        lock_owner_ends(&task->coro);
+    }
+    if (task->innermost != &task->root) {
+        scope_left_open(task);
+    }
+}
+
+static void drop_result(struct jg_task *task, intptr_t result) {
     if (task->drop_result != NULL && !jg_failed(result)) {
-        task->drop_result((void *)result);
-        mind_fork(sched_current(), 0);
+        call_drop(task->drop_result, (void *)result);
+        called_late(task);
     }
 }
 
@@ -56,7 +71,7 @@ static void settle_unheld(struct jg_task *task) {
     bool lost = task->group == NULL && !task->future.seen;
     if (lost && jg_failed(result) && result != -ECANCELED) {
         error_report(error_take_for(task, result));
-        mind_fork(sched_current(), 0);
+        called_late(task);
     }
     drop_result(task, result);
     empty(task);
@@ -115,7 +130,7 @@ static intptr_t result_of(struct jg_task *task) {
     if (unlikely(task->coro.attention != 0)) {
         task->coro.delivered = true;
         if (task->drop_arg != NULL) {
-            task->drop_arg(task->arg);
+            call_drop(task->drop_arg, task->arg);
             mind_fork(&task->coro, 0);
         }
         return -ECANCELED;
@@ -144,8 +159,8 @@ static void run_task(void *record) {
 
 static struct jg_task *refuse(struct jg_task *spawner, const jg_spawn_options *options, void *arg,
                               int code) {
-    if (options != NULL && options->drop_arg != NULL) {
-        options->drop_arg(arg);
+    if (options != NULL) {
+        call_drop(options->drop_arg, arg);
     }
     spawner->spawn_error = code; // last: dropping may spawn
     return NULL;

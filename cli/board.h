@@ -74,7 +74,10 @@ struct board {
     enum board_cause failure_cause;
     char failure[BOARD_TEXT_SIZE];
 
+    _Atomic uint32_t beat_over; /* set by the leader: the beat ends */
+
     struct hist latency; /* of requests that succeeded */
+    struct hist late;    /* of the beat */
 };
 
 /* Maps a zeroed board that children share. Returns NULL when there is no memory. */

@@ -22,7 +22,13 @@ enum model_work {
     MODEL_WORK_IO,    /* a request */
     MODEL_WORK_CPU,   /* computing, no request */
     MODEL_WORK_MIXED, /* a request, then computing */
+    MODEL_WORK_BLOCK, /* a call that blocks its thread, no request */
 };
+
+/* Whether the work asks a server. */
+static inline bool model_work_has_requests(enum model_work work) {
+    return work == MODEL_WORK_IO || work == MODEL_WORK_MIXED;
+}
 
 /* What one round is to do. Constant while it runs; the same for all models. */
 struct model_plan {
@@ -35,6 +41,9 @@ struct model_plan {
     int64_t body_bytes;    /* length every body must have; -1: any */
     enum model_work work;
     struct work computing; /* per request, unless `work` is only requests */
+    uint64_t block_ns;     /* how long a call blocks */
+    uint64_t beat_ns;      /* somebody wants to wake that often, see beat.h; 0: nobody does */
+    bool beat_realtime;    /* with real-time priority */
     bool hold;             /* each worker keeps its first answer until memory was read */
 };
 
@@ -55,6 +64,7 @@ enum model_index {
     MODEL_PROCESSES,
     MODEL_COROUTINES,
     MODEL_MULTICORE,
+    MODEL_OFFLOAD,
     MODEL_FLOOR,
     MODELS,
 };
@@ -73,6 +83,7 @@ int models_run_threads(const struct model_plan *plan, struct board *board);
 int models_run_processes(const struct model_plan *plan, struct board *board);
 int models_run_coroutines(const struct model_plan *plan, struct board *board);
 int models_run_multicore(const struct model_plan *plan, struct board *board);
+int models_run_offload(const struct model_plan *plan, struct board *board);
 int floor_run(const struct model_plan *plan, struct board *board);
 
 #endif

@@ -9,6 +9,7 @@
  * Quirks     workers of a process model die with their leader (PR_SET_PDEATHSIG), so that a killed
  *            race leaves nothing behind.
  */
+#include "beat.h"
 #include "model.h"
 #include "worker.h"
 
@@ -34,11 +35,12 @@ const struct model models[MODELS] = {
     [MODEL_PROCESSES] = {.name = "processes", .run = models_run_processes},
     [MODEL_COROUTINES] = {.name = "coroutines", .is_one_core = true, .run = models_run_coroutines},
     [MODEL_MULTICORE] = {.name = "multicore", .run = models_run_multicore},
+    [MODEL_OFFLOAD] = {.name = "offload", .run = models_run_offload},
     [MODEL_FLOOR] = {.name = "floor", .is_one_core = true, .is_floor = true, .run = floor_run},
 };
 
 const char *const model_names[] = {"sync",      "threads", "processes", "coroutines",
-                                   "multicore", "floor",   NULL};
+                                   "multicore", "offload", "floor",     NULL};
 
 uint32_t model_workers(const struct model *model, const struct model_plan *plan) {
     return model->is_sequential ? 1 : plan->concurrency;
@@ -82,6 +84,7 @@ struct crew {
     jg_worker_kind kind;
     uint32_t count;
     jg_worker **workers;
+    jg_worker *beat; /* one of the same kind; NULL: none */
 };
 
 static intptr_t run_in_process(void *arg) {
@@ -126,6 +129,39 @@ static void start_crew(struct crew *crew, jg_fn *fn, struct worker *worker, uint
     }
 }
 
+static void refuse_beat(struct board *board, int error) {
+    board_explain(board, BOARD_CAUSES, "no beat: %s", strerror(-error));
+    atomic_store(&board->error, error);
+    board_stop(board);
+}
+
+static intptr_t run_beat(void *arg) {
+    const struct worker *worker = arg;
+    const struct crew *crew = worker->model;
+    if (crew->kind == JG_WORKER_PROCESS) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (getppid() != crew->leader) {
+            return 0;
+        }
+    }
+    block_until_go(worker);
+    return beat_run(arg);
+}
+
+static void start_beat(struct crew *crew, struct worker *worker) {
+    int rc = jg_worker_start(crew->kind, run_beat, worker, NULL, &crew->beat);
+    if (rc < 0) {
+        refuse_beat(crew->board, rc);
+    }
+}
+
+static void join_beat(const struct crew *crew) {
+    if (crew->beat != NULL) {
+        atomic_store(&crew->board->beat_over, 1);
+        jg_worker_join(crew->beat);
+    }
+}
+
 static void join_crew(const struct crew *crew) {
     for (uint32_t i = 0; i < crew->count; i++) {
         if (jg_worker_join(crew->workers[i]) == -EOWNERDEAD) {
@@ -150,6 +186,9 @@ static int run_crew(const struct model_plan *plan, struct board *board, jg_worke
     }
     start_crew(&crew, kind == JG_WORKER_PROCESS ? run_in_process : worker_run, &worker,
                plan->concurrency);
+    if (plan->beat_ns != 0) {
+        start_beat(&crew, &worker);
+    }
     await_crew(&crew, &board->arrived);
     board_ready(board);
     board_go(board);
@@ -159,6 +198,7 @@ static int run_crew(const struct model_plan *plan, struct board *board, jg_worke
     }
     join_crew(&crew);
     board_end(board);
+    join_beat(&crew);
     free(crew.workers);
     return board->error;
 }
@@ -172,7 +212,7 @@ int models_run_processes(const struct model_plan *plan, struct board *board) {
 }
 
 // coroutines: a thread and a loop; a worker that waits makes room for the others. multicore: one such
-// loop per core, each with its share of the workers.
+// loop per core, each with its share of the workers. offload: one loop, and threads for what is not waiting.
 
 struct troupe {
     struct worker worker;
@@ -182,6 +222,7 @@ struct troupe {
     uint32_t wanted; /* how many coroutines it should have */
     uint32_t count;  /* how many it has */
     bool leads;      /* it says go, as there is nobody above it */
+    bool beats;      /* the beat is on this loop */
 };
 
 static void suspend_until_go(const struct worker *worker) {
@@ -228,6 +269,15 @@ static void begin_troupe(struct troupe *troupe) {
     jg_event_set(&troupe->go);
 }
 
+/* Puts the beat onto this loop. NULL if there is none. */
+static jg_task *start_beat_task(const struct troupe *troupe) {
+    jg_task *task = troupe->beats ? jg_spawn(beat_run, (void *)&troupe->worker) : NULL;
+    if (troupe->beats && task == NULL) {
+        refuse_beat(troupe->worker.board, (int)jg_join(NULL));
+    }
+    return task;
+}
+
 /* Lets the parent read the memory of coroutines that all hold their answers. */
 static void hold_troupe(struct troupe *troupe) {
     struct board *board = troupe->worker.board;
@@ -245,12 +295,18 @@ static void hold_troupe(struct troupe *troupe) {
 static intptr_t lead_troupe(void *arg) {
     struct troupe *troupe = arg;
     uint32_t spawned = start_troupe(troupe);
+    // Before go, so that it begins to count before a worker's long first turn.
+    jg_task *beat = start_beat_task(troupe);
     begin_troupe(troupe);
     if (troupe->worker.plan->hold) {
         hold_troupe(troupe);
     }
     for (uint32_t i = 0; i < spawned; i++) {
         jg_join(troupe->tasks[i]);
+    }
+    if (beat != NULL) {
+        jg_cancel(beat);
+        jg_join(beat);
     }
     return 0;
 }
@@ -282,17 +338,42 @@ static int open_troupe(const struct model_plan *plan, struct board *board, uint3
     return troupe->tasks == NULL ? -ENOMEM : 0;
 }
 
-int models_run_coroutines(const struct model_plan *plan, struct board *board) {
+/* Runs all coroutines on the loop of this thread; what is not waiting on `elsewhere`, if there is one. */
+static int run_alone(const struct model_plan *plan, struct board *board, jg_executor *elsewhere) {
     struct troupe troupe;
     int rc = open_troupe(plan, board, plan->concurrency, &troupe);
     if (rc < 0) {
         return rc;
     }
     troupe.leads = true;
+    troupe.beats = plan->beat_ns != 0;
+    troupe.worker.elsewhere = elsewhere;
     run_loop(&troupe);
     board_end(board);
     free(troupe.tasks);
     return board->error;
+}
+
+int models_run_coroutines(const struct model_plan *plan, struct board *board) {
+    return run_alone(plan, board, NULL);
+}
+
+int models_run_offload(const struct model_plan *plan, struct board *board) {
+    // Those who compute get no more done by being more than the cores; of calls that block, each needs
+    // a thread.
+    const jg_executor_options options = {
+        .threads = plan->work == MODEL_WORK_BLOCK ? plan->concurrency : 0,
+        .queue = plan->concurrency,
+    };
+    jg_executor *elsewhere = NULL;
+    int rc = jg_executor_open(&options, &elsewhere);
+    if (rc < 0) {
+        board_explain(board, BOARD_CAUSES, "no executor: %s", strerror(-rc));
+        return rc;
+    }
+    rc = run_alone(plan, board, elsewhere);
+    jg_executor_close(elsewhere);
+    return rc;
 }
 
 enum { LOOPS_MAX = 256 };
@@ -315,6 +396,7 @@ int models_run_multicore(const struct model_plan *plan, struct board *board) {
         uint32_t i = crew.count;
         uint32_t share = plan->concurrency / loops + (i < plan->concurrency % loops);
         rc = open_troupe(plan, board, share, &troupes[i]);
+        troupes[i].beats = i == 0 && plan->beat_ns != 0;
         rc = rc < 0 ? rc : jg_worker_start(crew.kind, run_loop, &troupes[i], NULL, &threads[i]);
         crew.count += rc == 0;
     }

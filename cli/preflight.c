@@ -10,6 +10,7 @@
  */
 #include "preflight.h"
 
+#include "beat.h"
 #include "units.h"
 #include "worker.h"
 
@@ -20,6 +21,7 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -63,7 +65,7 @@ static uint64_t above(uint64_t value, uint64_t spare) {
 
 /* Whether each worker has a connection: one that only computes has none. */
 static bool has_connections(const struct race *race) {
-    return race->settings.work != MODEL_WORK_CPU;
+    return model_work_has_requests(race->settings.work);
 }
 
 static struct limit files_limit(const struct race *race) {
@@ -106,7 +108,8 @@ static struct limit tasks_limit(const struct race *race) {
         limit.value = user.rlim_cur;
         limit.name = "the limit of processes of this user (ulimit -u)";
     }
-    bool counts = has_model(race, MODEL_THREADS) || has_model(race, MODEL_PROCESSES);
+    bool counts = has_model(race, MODEL_THREADS) || has_model(race, MODEL_PROCESSES) ||
+                  (has_model(race, MODEL_OFFLOAD) && race->settings.work == MODEL_WORK_BLOCK);
     limit.most_workers = counts ? above(limit.value, SPARE_TASKS) : UINT64_MAX;
     return limit;
 }
@@ -148,6 +151,14 @@ enum exit_code preflight_limits(const struct race *race, char *out_text) {
                  "-c %" PRIu64 " needs too many %s: %s is %s, enough for -c %" PRIu64,
                  race->settings.concurrency, limit.needs, limit.name, units_count(limit.value).text,
                  limit.most_workers);
+        return EXIT_LOCAL_LIMIT;
+    }
+    int rc = race->settings.beat_realtime ? beat_may_be_realtime() : 0;
+    if (rc < 0) {
+        snprintf(
+            out_text, PREFLIGHT_TEXT_SIZE,
+            "--realtime: no real-time priority: %s; root may have it, others as \"ulimit -r\" says",
+            strerror(-rc));
         return EXIT_LOCAL_LIMIT;
     }
     raise_files(race);

@@ -32,10 +32,10 @@ unsigned race_cores_allowed(void) {
     return (unsigned)CPU_COUNT(&allowed);
 }
 
-/* Whether the entry makes only a sample of the requests, if all of them took too long. Computing takes
- * one after another no longer than any one core. */
+/* Whether the entry makes only a sample of the requests, if all of them took too long. What asks no
+ * server takes one after another no longer than on a loop. */
 static bool may_sample(const struct race *race, const struct race_entry *entry) {
-    return entry->model->is_sequential && race->settings.work != MODEL_WORK_CPU &&
+    return entry->model->is_sequential && model_work_has_requests(race->settings.work) &&
            race->settings.requests > race->settings.sync_requests;
 }
 
@@ -74,12 +74,15 @@ static void make_plan(const struct race *race, struct race_entry *entry, struct 
         .body_bytes = race->body_bytes,
         .work = settings->work,
         .computing = computing,
+        .block_ns = settings->work_ns,
+        .beat_ns = settings->beat_ns,
+        .beat_realtime = settings->beat_realtime,
     };
 }
 
 int race_open(struct race *race) {
     struct work computing = {.steps = 0};
-    if (race->settings.work != MODEL_WORK_IO) {
+    if (race->settings.work == MODEL_WORK_CPU || race->settings.work == MODEL_WORK_MIXED) {
         computing = work_for(race->settings.work_ns);
     }
     race->cores_allowed = race_cores_allowed();
@@ -91,12 +94,13 @@ int race_open(struct race *race) {
         memset(entry, 0, sizeof(*entry));
         entry->model = &models[race->settings.models.picked[i]];
         entry->latency = calloc(1, sizeof(*entry->latency));
-        if (entry->latency == NULL) {
+        entry->late = calloc(1, sizeof(*entry->late));
+        race->entry_count++;
+        if (entry->latency == NULL || entry->late == NULL) {
             race_close(race);
             return -ENOMEM;
         }
         make_plan(race, entry, computing);
-        race->entry_count++;
     }
     return 0;
 }
@@ -104,6 +108,7 @@ int race_open(struct race *race) {
 void race_close(struct race *race) {
     for (unsigned i = 0; i < race->entry_count; i++) {
         free(race->entries[i].latency);
+        free(race->entries[i].late);
     }
     race->entry_count = 0;
 }
@@ -126,7 +131,7 @@ static int run_warm_up(struct race *race, struct race_entry *entry, struct progr
         .progress = progress,
         .label = label,
     };
-    int rc = round_run(&setup, ignored, &entry->warm_up);
+    int rc = round_run(&setup, ignored, ignored, &entry->warm_up);
     race->gave_up = race->gave_up || entry->warm_up.gave_up;
     free(ignored);
     return rc;
@@ -146,7 +151,7 @@ static int run_round(struct race *race, struct race_entry *entry, unsigned round
         .label = label,
     };
     server_begin(&race->server);
-    int rc = round_run(&setup, entry->latency, figures);
+    int rc = round_run(&setup, entry->latency, entry->late, figures);
     if (rc == 0) {
         server_end(&race->server, figures->wall_ns, &entry->server[entry->round_count]);
         entry->round_count++;
@@ -183,7 +188,7 @@ static int run_all(struct race *race, struct progress *progress) {
 }
 
 int race_run(struct race *race, struct progress *progress) {
-    if (race->settings.work != MODEL_WORK_CPU) {
+    if (model_work_has_requests(race->settings.work)) {
         server_find(&race->target, &race->server);
     }
     int rc = run_all(race, progress);

@@ -30,7 +30,9 @@ struct race_settings {
     uint64_t timeout_ns;
     uint64_t sync_requests; /* how many of the requests sync really makes */
     enum model_work work;
-    uint64_t work_ns; /* computing per request */
+    uint64_t work_ns; /* computing or blocking per request */
+    uint64_t beat_ns; /* see struct model_plan */
+    bool beat_realtime;
 };
 
 /* One model in the race. */
@@ -42,6 +44,7 @@ struct race_entry {
     struct server_load server[RACE_ROUNDS_MAX]; /* what each round asked of the server */
     unsigned round_count;
     struct hist *latency; /* of all timed rounds */
+    struct hist *late;    /* of the beat, in all timed rounds */
 };
 
 struct race {

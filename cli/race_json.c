@@ -74,13 +74,13 @@ static void write_memory(struct jsonout *json, const struct race_row *row) {
     jsonout_end(json);
 }
 
-static void write_latency(struct jsonout *json, const struct hist *latency) {
+static void write_hist(struct jsonout *json, const char *key, const struct hist *latency) {
     bool is_empty = hist_count(latency) == 0;
     if (is_empty) {
-        jsonout_null(json, "latency");
+        jsonout_null(json, key);
         return;
     }
-    jsonout_begin_object(json, "latency");
+    jsonout_begin_object(json, key);
     jsonout_string(json, "unit", "s");
     jsonout_uint(json, "samples", hist_count(latency));
     jsonout_double(json, "min", seconds(hist_min(latency)), 9);
@@ -158,7 +158,8 @@ static void write_model(struct jsonout *json, const struct race *race,
     jsonout_uint(json, "workers_died", row.workers_died);
     jsonout_bool(json, "gave_up", row.gave_up);
     jsonout_uint(json, "in_flight_peak", row.in_flight_peak);
-    write_latency(json, entry->latency);
+    write_hist(json, "latency", entry->latency);
+    write_hist(json, "late", entry->late);
     jsonout_string(json, "first_failure", row.text[0] != '\0' ? row.text : NULL);
     jsonout_string(json, "first_failure_cause",
                    row.text_cause != BOARD_CAUSES ? board_cause_key(row.text_cause) : NULL);
@@ -168,7 +169,7 @@ static void write_model(struct jsonout *json, const struct race *race,
 }
 
 static void write_settings(struct jsonout *json, const struct race *race) {
-    static const char *const works[] = {"io", "cpu", "mixed"};
+    static const char *const works[] = {"io", "cpu", "mixed", "block"};
     const struct race_settings *settings = &race->settings;
     jsonout_begin_object(json, "settings");
     jsonout_string(json, "url", race->target.url);
@@ -180,6 +181,8 @@ static void write_settings(struct jsonout *json, const struct race *race) {
     jsonout_string(json, "work", works[settings->work]);
     jsonout_double(json, "work_s", settings->work == MODEL_WORK_IO ? 0 : seconds(settings->work_ns),
                    9);
+    jsonout_double(json, "beat_s", seconds(settings->beat_ns), 9);
+    jsonout_bool(json, "realtime", settings->beat_realtime);
     jsonout_uint(json, "cores", settings->cores == 0 ? race->cores_allowed : settings->cores);
     if (race->body_bytes >= 0) {
         jsonout_int(json, "expected_body_bytes", race->body_bytes);

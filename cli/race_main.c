@@ -25,20 +25,26 @@
 
 static void print_heading(const struct race *race, struct terminal *terminal) {
     const struct race_settings *settings = &race->settings;
-    char work[64] = "requests";
-    if (settings->work != MODEL_WORK_IO) {
-        snprintf(work, sizeof(work),
-                 settings->work == MODEL_WORK_CPU ? "times %s of computing"
-                                                  : "requests, each with %s of computing",
-                 units_exact_duration(settings->work_ns).text);
-    }
+    static const char *const works[] = {
+        [MODEL_WORK_IO] = "requests",
+        [MODEL_WORK_CPU] = "times %s of computing",
+        [MODEL_WORK_MIXED] = "requests, each with %s of computing",
+        [MODEL_WORK_BLOCK] = "calls that block for %s",
+    };
+    static const char *const at_once[] = {
+        [MODEL_WORK_IO] = "in flight, answers checked",
+        [MODEL_WORK_CPU] = "at once, results checked",
+        [MODEL_WORK_MIXED] = "in flight, answers checked",
+        [MODEL_WORK_BLOCK] = "at once",
+    };
+    char work[64];
+    snprintf(work, sizeof(work), works[settings->work],
+             units_exact_duration(settings->work_ns).text);
     char heading[512];
-    snprintf(heading, sizeof(heading),
-             "same work for everyone: %s %s, %s %s, %s checked; %s round%s each",
+    snprintf(heading, sizeof(heading), "same work for everyone: %s %s, %s %s; %s round%s each",
              units_count(settings->requests).text, work, units_count(settings->concurrency).text,
-             settings->work == MODEL_WORK_CPU ? "at once" : "in flight",
-             settings->work == MODEL_WORK_CPU ? "results" : "answers",
-             units_count(settings->rounds).text, settings->rounds == 1 ? "" : "s");
+             at_once[settings->work], units_count(settings->rounds).text,
+             settings->rounds == 1 ? "" : "s");
     terminal_print_wrapped(terminal, TERMINAL_PLAIN, 0, heading);
     terminal_print(terminal, TERMINAL_PLAIN, "\n");
     terminal_flush(terminal);
@@ -77,7 +83,7 @@ static bool write_file(const struct race *race, int fd, const char *path) {
 static enum exit_code check(struct race *race) {
     char text[PREFLIGHT_TEXT_SIZE];
     enum exit_code code = preflight_limits(race, text);
-    if (code == EXIT_GOOD && race->settings.work != MODEL_WORK_CPU) {
+    if (code == EXIT_GOOD && model_work_has_requests(race->settings.work)) {
         code = preflight_probe(race, text);
     }
     if (code != EXIT_GOOD) {

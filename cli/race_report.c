@@ -18,12 +18,27 @@
 #include <stdarg.h>
 #include <string.h>
 
-enum column { MODEL, START, WALL, CPU, P50, P99, SWITCHES, MEMORY, CORES, MARK, COLUMNS };
+enum column {
+    MODEL,
+    START,
+    WALL,
+    CPU,
+    P50,
+    P99,
+    LATE,
+    LATEST,
+    SWITCHES,
+    MEMORY,
+    CORES,
+    MARK,
+    COLUMNS
+};
 
 static const struct table_column columns[COLUMNS] = {
     [MODEL] = {"model", TABLE_LEFT, 0},        [START] = {"start", TABLE_RIGHT, 4},
     [WALL] = {"wall", TABLE_RIGHT, 0},         [CPU] = {"cpu", TABLE_RIGHT, 0},
     [P50] = {"p50", TABLE_RIGHT, 3},           [P99] = {"p99", TABLE_RIGHT, 2},
+    [LATE] = {"late", TABLE_RIGHT, 0},         [LATEST] = {"latest", TABLE_RIGHT, 0},
     [SWITCHES] = {"switches", TABLE_RIGHT, 0}, [MEMORY] = {"memory*", TABLE_RIGHT, 0},
     [CORES] = {"cores", TABLE_RIGHT, 5},       [MARK] = {"", TABLE_LEFT, 0},
 };
@@ -64,13 +79,23 @@ static void add_figures(struct table *table, const struct race_row *row, const s
     }
 }
 
-static void add_row(struct table *table, const struct race *race, const struct race_row *row,
-                    const struct hist *latency, const char *winner_mark) {
+/* How late the beat was; a model with nobody to spare for it has none. */
+static void add_lateness(struct table *table, const struct hist *late) {
+    if (hist_count(late) > 0) {
+        table_set(table, LATE, TERMINAL_PLAIN, "%s",
+                  units_duration(hist_quantile(late, 99, 100)).text);
+        table_set(table, LATEST, TERMINAL_PLAIN, "%s", units_duration(hist_max(late)).text);
+    }
+}
+
+static void add_row(struct table *table, const struct race *race, const struct race_entry *entry,
+                    const struct race_row *row, const char *winner_mark) {
     bool is_winner = winner_mark != NULL;
     table_add_row(table);
     table_set(table, MODEL, is_winner ? TERMINAL_GOOD : TERMINAL_PLAIN, "%s", row->model->name);
     if (row->measured) {
-        add_figures(table, row, latency, race->settings.requests);
+        add_figures(table, row, entry->latency, race->settings.requests);
+        add_lateness(table, entry->late);
     } else {
         table_set(table, WALL, TERMINAL_BAD, "%s",
                   row->error < 0     ? "cannot run"
@@ -89,10 +114,19 @@ static void add_row(struct table *table, const struct race *race, const struct r
 
 static void print_footnotes(const struct race *race, const struct race_row *rows,
                             struct terminal *terminal) {
-    const char *moment = race->settings.work == MODEL_WORK_CPU ? "there" : "holding an answer";
+    const char *moment = model_work_has_requests(race->settings.work) ? "holding an answer"
+                                                                      : "there";
     print_note(terminal, TERMINAL_DIM,
                "* PSS + kernel stacks + page tables, all workers %s; start: making the workers",
                moment);
+    if (race->settings.beat_ns != 0) {
+        print_note(
+            terminal, TERMINAL_DIM,
+            "late, latest: by how much somebody%s who wants to wake every %s did so too late, 99 "
+            "times of 100 no more and at worst",
+            race->settings.beat_realtime ? " with real-time priority" : "",
+            units_exact_duration(race->settings.beat_ns).text);
+    }
     for (unsigned i = 0; i < race->entry_count; i++) {
         if (rows[i].is_scaled && rows[i].measured) {
             print_note(terminal, TERMINAL_DIM, "%s from %s real requests, not run in full",
@@ -167,7 +201,7 @@ static void print_doubts(const struct race *race, const struct race_row *rows,
             overflows += load->overflows;
             busiest = server_is_busy(load) && load->busiest > busiest ? load->busiest : busiest;
         }
-        if (busiest > 0 && race->settings.work != MODEL_WORK_CPU) {
+        if (busiest > 0 && model_work_has_requests(race->settings.work)) {
             print_note(
                 terminal, TERMINAL_WARN,
                 "doubt: under %s the server was at its limit (%.0f %% of a core): it set the "
@@ -175,14 +209,14 @@ static void print_doubts(const struct race *race, const struct race_row *rows,
                 rows[i].model->name, 100 * busiest);
         }
         uint64_t workers = model_workers(entry->model, &entry->plan);
-        if (rows[i].measured && !rows[i].is_scaled && race->settings.work != MODEL_WORK_CPU &&
-            rows[i].in_flight_peak < workers) {
+        if (rows[i].measured && !rows[i].is_scaled &&
+            model_work_has_requests(race->settings.work) && rows[i].in_flight_peak < workers) {
             print_note(terminal, TERMINAL_WARN, "doubt: %s had at most %s of %s requests in flight",
                        rows[i].model->name, units_count(rows[i].in_flight_peak).text,
                        units_count(workers).text);
         }
     }
-    if (race->server.count == 0 && race->settings.work != MODEL_WORK_CPU) {
+    if (race->server.count == 0 && model_work_has_requests(race->settings.work)) {
         print_note(terminal, TERMINAL_DIM,
                    "The server's own load is not known: it may have set the pace.");
     }
@@ -195,9 +229,10 @@ static void print_doubts(const struct race *race, const struct race_row *rows,
 }
 
 /* The mark of the winner; where columns are few they are better spent on figures. */
-static const char *choose_mark(const struct terminal *terminal, bool is_cheapest) {
-    enum { WORDS_FIT = 80 };
-    if (terminal->width > 0 && terminal->width < WORDS_FIT) {
+static const char *choose_mark(const struct race *race, const struct terminal *terminal,
+                               bool is_cheapest) {
+    const unsigned words_fit = race->settings.beat_ns != 0 ? 110 : 80;
+    if (terminal->width > 0 && terminal->width < words_fit) {
         return short_mark;
     }
     return is_cheapest ? cheapest_mark : best_mark;
@@ -206,16 +241,21 @@ static const char *choose_mark(const struct terminal *terminal, bool is_cheapest
 void race_print(const struct race *race, struct terminal *terminal) {
     struct race_row rows[MODELS];
     struct table table;
+    struct table_column shown[COLUMNS];
     char verdict[1024];
     for (unsigned i = 0; i < race->entry_count; i++) {
         race_row(race, &race->entries[i], &rows[i]);
     }
     int winner = verdict_winner(rows, race->entry_count);
     bool is_cheapest = winner >= 0 && verdict_is_cheapest(rows, race->entry_count, winner);
-    const char *mark = choose_mark(terminal, is_cheapest);
-    table_init(&table, columns, COLUMNS);
+    const char *mark = choose_mark(race, terminal, is_cheapest);
+    memcpy(shown, columns, sizeof(shown));
+    if (race->settings.beat_ns == 0) {
+        shown[LATE].heading = shown[LATEST].heading = "";
+    }
+    table_init(&table, shown, COLUMNS);
     for (unsigned i = 0; i < race->entry_count; i++) {
-        add_row(&table, race, &rows[i], race->entries[i].latency, (int)i == winner ? mark : NULL);
+        add_row(&table, race, &race->entries[i], &rows[i], (int)i == winner ? mark : NULL);
     }
     table_print(&table, terminal);
     terminal_print(terminal, TERMINAL_PLAIN, "\n");

@@ -201,7 +201,7 @@ static void read_ending(const struct watch *watch, int status) {
     }
 }
 
-int round_run(const struct round_setup *setup, struct hist *latency,
+int round_run(const struct round_setup *setup, struct hist *latency, struct hist *late,
               struct round_figures *out_figures) {
     struct cost_usage total = {.cpu_user_ns = 0};
     struct board *board = board_open();
@@ -229,6 +229,7 @@ int round_run(const struct round_setup *setup, struct hist *latency,
     read_times(&watch, start_ns, &total);
     read_ending(&watch, status);
     hist_merge(latency, &board->latency);
+    hist_merge(late, &board->late);
     board_close(board);
     return 0;
 }

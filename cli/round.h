@@ -53,12 +53,12 @@ struct round_setup {
     const char *label;         /* for the progress line */
 };
 
-/* Runs one round and waits for its end. Latencies are added to `latency`.
+/* Runs one round and waits for its end. Latencies are added to `latency`, those of the beat to `late`.
  *
  * Returns  0, also when requests failed or the round was interrupted: see the figures; -ENOMEM or
  *          -EAGAIN if no child could be made.
  */
-int round_run(const struct round_setup *setup, struct hist *latency,
+int round_run(const struct round_setup *setup, struct hist *latency, struct hist *late,
               struct round_figures *out_figures);
 
 #endif

@@ -75,12 +75,12 @@ static bool leave_one_out(const struct table *table, struct layout *layout) {
 static void lay_out(const struct table *table, const struct terminal *terminal,
                     struct layout *layout) {
     for (unsigned c = 0; c < table->column_count; c++) {
-        layout->shown[c] = true;
         layout->widths[c] = width_on(terminal, table->columns[c].heading);
         for (unsigned r = 0; r < table->row_count; r++) {
             unsigned width = width_on(terminal, table->cells[r][c].text);
             layout->widths[c] = width > layout->widths[c] ? width : layout->widths[c];
         }
+        layout->shown[c] = layout->widths[c] > 0;
     }
     while (terminal->width > 0 && total_width(table, layout) > terminal->width) {
         if (!leave_one_out(table, layout)) {

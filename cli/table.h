@@ -6,7 +6,8 @@
  * Called by  the reports.
  * Why        fixed size and no allocation: a report must come out even when memory is short.
  * Quirks     on a terminal too narrow, whole columns are left out, the least important first,
- *            and the table says so; cells are never cut.
+ *            and the table says so; cells are never cut. A column of which heading and cells are empty
+ *            takes no room.
  */
 #ifndef JUGGLE_CLI_TABLE_H
 #define JUGGLE_CLI_TABLE_H

@@ -100,11 +100,14 @@ static void say_name(struct sentence *s, const struct race_row *row) {
     say(s, "%c%s", toupper((unsigned char)row->model->name[0]), row->model->name + 1);
 }
 
+static const char *was_or_were(const struct model *model) {
+    return model->name[strlen(model->name) - 1] == 's' ? "were" : "was";
+}
+
 /* Says "Threads were " or "Sync was ". */
 static void say_name_was(struct sentence *s, const struct race_row *row) {
-    bool is_plural = row->model->name[strlen(row->model->name) - 1] == 's';
     say_name(s, row);
-    say(s, "%s", is_plural ? " were " : " was ");
+    say(s, " %s ", was_or_were(row->model));
 }
 
 /* The differences worth a word, as verb phrases. */
@@ -249,15 +252,31 @@ static void say_computing(struct sentence *s, const struct race_row *rows, unsig
     double gain = gain_of_cores(winner, one_core);
     if (gain >= noticeable) {
         say(s,
-            "Work is not waiting: %s on %u cores were %s quicker than %s on one. "
+            "Work is not waiting: %s on %u cores %s %s quicker than %s on one. "
             "What computes needs cores, not coroutines.",
-            winner->model->name, winner->cores, units_ratio(gain).text, one_core->model->name);
+            winner->model->name, winner->cores, was_or_were(winner->model), units_ratio(gain).text,
+            one_core->model->name);
     } else if (has_more_cores(rows, count)) {
         say(s, "Work is not waiting, but more cores hardly helped: were they busy elsewhere?");
     } else {
         say(s, "Work is not waiting: no model makes one core compute faster.");
     }
     say_when_not(s, rows, count);
+}
+
+/* On calls that block: did they have threads of their own? */
+static void say_blocking(struct sentence *s, const struct race_row *rows, unsigned count,
+                         const struct race_row *winner) {
+    const struct race_row *coroutines = row_of(rows, count, MODEL_COROUTINES);
+    double gain = coroutines == NULL ? 1 : ratio(coroutines->wall_ns, winner->wall_ns);
+    if (gain >= noticeable) {
+        say(s,
+            "A call that blocks holds up everybody on its loop: with %s it took 1/%.0f of the time. "
+            "Give such calls to threads.",
+            winner->model->name, gain);
+    } else {
+        say_winner(s, rows, count, (int)(winner - rows));
+    }
 }
 
 /* On requests with computing: which of the two decided? */
@@ -268,9 +287,10 @@ static void say_mixed(struct sentence *s, const struct race *race, const struct 
     double gain = gain_of_cores(best, one_core);
     if (gain >= noticeable) {
         say(s,
-            "Waits overlap on one core, computing does not: %s on %u cores were %s quicker than %s "
+            "Waits overlap on one core, computing does not: %s on %u cores %s %s quicker than %s "
             "on one. Give the computing to more cores.",
-            best->model->name, best->cores, units_ratio(gain).text, one_core->model->name);
+            best->model->name, best->cores, was_or_were(best->model), units_ratio(gain).text,
+            one_core->model->name);
     } else if (best->model->is_one_core && !best->model->is_sequential &&
                has_more_cores(rows, count)) {
         say(s,
@@ -294,6 +314,8 @@ void verdict_write(const struct race *race, const struct race_row *rows, unsigne
         say_waiting(&s, race, rows, count, winner);
     } else if (race->settings.work == MODEL_WORK_CPU) {
         say_computing(&s, rows, count, &rows[winner]);
+    } else if (race->settings.work == MODEL_WORK_BLOCK) {
+        say_blocking(&s, rows, count, &rows[winner]);
     } else {
         say_mixed(&s, race, rows, count, winner);
     }

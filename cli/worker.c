@@ -15,6 +15,7 @@
 
 #include <inttypes.h>
 #include <string.h>
+#include <time.h>
 
 enum { GIVE_UP_MIN = 100, NS_PER_MS = 1000000 };
 
@@ -102,14 +103,30 @@ static void hold(const struct worker *worker) {
     worker->await_release(worker);
 }
 
-/* Does the computing of a request that ended with `cause`. Returns the cause it ends with now. */
-static enum board_cause compute(const struct model_plan *plan, struct board *board,
-                                enum board_cause cause) {
-    bool is_right = work_do(plan->computing.steps) == plan->computing.result;
-    if (!is_right) {
-        board_explain(board, BOARD_OTHER, "the computing came to another result");
+/* What is not waiting for an answer: computing, or a call that blocks whichever thread makes it. Returns
+ * 0 or -EBADMSG. */
+static intptr_t do_work(void *arg) {
+    const struct model_plan *plan = arg;
+    if (plan->work == MODEL_WORK_BLOCK) {
+        struct timespec left = {.tv_sec = (time_t)(plan->block_ns / 1000000000),
+                                .tv_nsec = (long)(plan->block_ns % 1000000000)};
+        while (nanosleep(&left, &left) < 0) {}
+        return 0;
     }
-    return cause == BOARD_CAUSES && !is_right ? BOARD_OTHER : cause;
+    return work_do(plan->computing.steps) == plan->computing.result ? 0 : -EBADMSG;
+}
+
+/* Has the work of a request done that ended with `cause`. Returns the cause it ends with now. */
+static enum board_cause work_on(const struct worker *worker, enum board_cause cause) {
+    void *plan = (void *)worker->plan;
+    int rc = (int)(worker->elsewhere == NULL ? do_work(plan)
+                                             : jg_executor_run(worker->elsewhere, do_work, plan));
+    if (rc == -EBADMSG) {
+        board_explain(worker->board, BOARD_OTHER, "the computing came to another result");
+    } else if (rc < 0) {
+        board_explain(worker->board, BOARD_LOCAL, "no thread for it: %s", jg_error_detail(rc));
+    }
+    return cause != BOARD_CAUSES || rc == 0 ? cause : rc == -EBADMSG ? BOARD_OTHER : BOARD_LOCAL;
 }
 
 /* Makes one request, does the work on its answer, and reports both. */
@@ -120,14 +137,14 @@ static void make_request(const struct worker *worker, jg_http_client *client, bo
     enum board_cause cause = BOARD_CAUSES;
     int64_t bytes = 0;
     int64_t begin_ns = board_now_ns();
-    if (plan->work != MODEL_WORK_CPU) {
+    if (model_work_has_requests(plan->work)) {
         int error = jg_http_get(client, plan->target->url, &response);
         bool is_new = error < 0 || !jg_http_response_reused(response);
         atomic_fetch_add(&board->connections, is_new);
         cause = worker_judge(error, response, plan->body_bytes, board, &bytes);
     }
     if (plan->work != MODEL_WORK_IO) {
-        cause = compute(plan, board, cause);
+        cause = work_on(worker, cause);
     }
     int64_t end_ns = board_now_ns();
     if (plan->hold && is_first) {

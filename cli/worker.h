@@ -14,6 +14,7 @@
 #include "board.h"
 #include "model.h"
 
+#include <juggle/executor.h>
 #include <juggle/http.h>
 
 #include <stdbool.h>
@@ -24,7 +25,8 @@ struct worker {
     struct board *board;
     void (*await_go)(const struct worker *worker);      /* returns when the round begins or stops */
     void (*await_release)(const struct worker *worker); /* returns when memory was read, or stop */
-    void *model;                                        /* the model's own */
+    jg_executor *elsewhere; /* computes and blocks instead of the worker; NULL: it does so itself */
+    void *model;            /* the model's own */
 };
 
 /* Says that it has arrived, waits for go, and makes requests until none is left. Always 0. */

@@ -109,6 +109,11 @@ def durations():
     for text in ("0", "0s", "1ns", "2h", HUGE + "s", "-1s", "-" + HUGE + "s"):
         refused_race(USAGE, "-T", text, words=("-T", "range"))
     refused_race(USAGE, "-T", "5", words=("needs a unit", "5ms"))
+    for text in ("", "5", "x", "1ms:1"):
+        refused_race(USAGE, "--beat", text, words=("--beat",))
+    for text in ("0", "99us", "11s", HUGE + "s"):
+        refused_race(USAGE, "--beat", text, words=("--beat", "range"))
+    refused_race(USAGE, "--realtime", words=("--realtime", "--beat"))
     for text in ("11m", HUGE + "h", "-1ms"):
         refused(USAGE, "serve", "--latency", text, command="serve", words=("--latency", "range"))
 
@@ -121,12 +126,13 @@ def models():
     refused_race(USAGE, "-m", "sync,threads,sync", words=("-m", "sync", "twice"))
     refused_race(USAGE, "-m", "xyzzy", words=("sync, threads, processes, coroutines",))
     refused_race(USAGE, "-m", "floor", "-w", "cpu:1ms", words=("floor",))
+    refused_race(USAGE, "-m", "offload,floor", "-w", "block:1ms", words=("floor",))
 
 
 @suite.test
 def work_and_other_texts():
     for text in ("", "xyzzy", "cpu:", "cpu:0", "cpu:-1ms", "cpu:5", "cpu:" + HUGE + "s", "cpu:11s", "io:5ms",
-                 "mixed:", "cpux", "cpu\n", ":5ms", "cpu:NaN", "x" * 3000):
+                 "mixed:", "block:", "block:0", "block:11s", "blocks:1ms", "cpux", "cpu\n", ":5ms", "cpu:NaN", "x" * 3000):
         refused_race(USAGE, "--work", text, words=("--work",))
     refused_race(USAGE, "--color", "pink", words=("auto, always, never",))
     refused_race(USAGE, "-o", "", words=("-o",))
@@ -265,6 +271,16 @@ def cores():
         refused_race(LOCAL_LIMIT, "--cores", str(allowed + 1), *more, words=(f"--cores {allowed + 1}", f": {allowed}\n"))
     _, report = race(NOBODY, "--cores", str(allowed), "-w", "cpu:10us", "-n", "2", "-c", "2", "-r", "1", "-m", "threads")
     equal((report["settings"]["cores"], report["models"][0]["cores"]), (allowed, allowed), "cores")
+
+
+@suite.test
+def real_time():
+    """Without the right to it, --realtime is refused before anything runs."""
+    if os.geteuid() != 0:
+        raise Skip("only root can give the right away")
+    unprivileged = ("setpriv", "--bounding-set=-sys_nice", "--inh-caps=-sys_nice", "prlimit", "--rtprio=0:0")
+    refused_race(LOCAL_LIMIT, "--beat=1ms", "--realtime", "-w", "cpu:1ms", prefix=unprivileged,
+                 words=("--realtime", "not permitted", "ulimit -r"))
 
 
 @suite.test

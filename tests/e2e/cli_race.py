@@ -13,7 +13,7 @@ import threading
 
 sys.dont_write_bytecode = True
 import lib_nginx
-from lib_cli import (CAUSES, FAILED, GOOD, MODELS, Skip, Suite, check, check_report,
+from lib_cli import (CAUSES, FAILED, GOOD, LOCAL_LIMIT, MODELS, Skip, Suite, check, check_report,
                      descendants, equal, finish, parse_json, race, run, serving, start,
                      within)
 from lib_peers import Peer, answer, read_request
@@ -196,6 +196,60 @@ def computing():
     for name, model in models.items():
         check(model["latency"]["min"] >= 0.001, f"{name}: latency", model["latency"])
     equal(report["settings"]["work"], "mixed", "settings")
+
+
+@suite.test
+def blocking():
+    """--work block:TIME needs no URL; only with threads do the calls overlap."""
+    everyone = (*MODELS, "multicore", "offload")
+    _, report = race("--work=block:5ms", "-n", "40", "-c", "20", "-r", "1", "-m", ",".join(everyone))
+    models = all_models_made(report, everyone, 40, 1)
+    settings = report["settings"]
+    equal((settings["url"], settings["work"], settings["work_s"]), (None, "block", 0.005), "settings")
+    for name, model in models.items():
+        check(model["latency"]["min"] >= 0.005, f"{name}: latency", model["latency"])
+        equal(model["late"], None, f"{name}: late, without a beat")
+    for name in ("sync", "coroutines"):
+        check(models[name]["wall_s"] >= 40 * 0.005, f"{name}: blocked for", models[name]["wall_s"])
+    for name in ("threads", "processes", "offload"):
+        check(models[name]["wall_s"] < models["coroutines"]["wall_s"], f"{name} is no quicker than a loop")
+
+
+@suite.test
+def offload():
+    """Coroutines whose computing is done by threads: any kind of work, more jobs than there are threads."""
+    with serving("--latency=1ms") as url:
+        for work in ("io", "mixed:100us", "cpu:100us"):
+            _, report = race(url, "-n", "100", "-c", "50", "-r", "1", "-m", "offload", "-w", work)
+            all_models_made(report, ("offload",), 100, 1)
+
+
+@suite.test
+def a_beat():
+    """Who beats on a loop waits for everybody's turn; with threads, or off the loop, only for a core."""
+    everyone = (*MODELS, "multicore", "offload")
+    for more in ([], ["--realtime"]):
+        ended = run("race", "-w", "cpu:10ms", "-n", "10", "-c", "2", "-r", "1", "-m", ",".join(everyone),
+                    "--beat=2ms", "-o", "beat.json", *more)
+        if more and ended.code == LOCAL_LIMIT:
+            check("--realtime" in ended.err, str(ended))
+            continue
+        with open("beat.json", encoding="utf-8") as file:
+            report = parse_json(file.read())
+        models = all_models_made(report, everyone, 10, 1)
+        equal((report["settings"]["beat_s"], report["settings"]["realtime"]), (0.002, bool(more)), "settings")
+        equal(models["sync"]["late"], None, "sync has nobody to beat")
+        for name in everyone[1:]:
+            check(models[name]["late"]["samples"] > 0, f"{name}: no beat")
+        # The loop computes in one go: its beat is as late as that takes.
+        check(models["coroutines"]["late"]["max"] > 0.05, "late on a busy loop:", models["coroutines"]["late"])
+        check(re.search(r"late +latest", ended.out) and "wants to wake every 2ms" in ended.out, ended.out)
+    os.unlink("beat.json")
+    with serving("--latency=5ms") as url:
+        _, report = race(url, "-n", "60", "-c", "6", "-r", "1", "--beat=1ms")
+    models = all_models_made(report, MODELS, 60, 1)
+    for name in MODELS[1:]:
+        check(models[name]["late"]["samples"] >= 10, f"{name}: beats", models[name]["late"])
 
 
 @suite.test

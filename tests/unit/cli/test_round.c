@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 static struct hist latency;
+static struct hist late;
 static struct round_figures figures;
 static struct progress quiet;
 
@@ -34,7 +35,7 @@ static void run_round(int (*run)(const struct model_plan *, struct board *), uin
         .model = &model, .plan = &plan, .progress = &quiet, .label = "test"};
     signal(SIGINT, SIG_DFL); // a shell that runs us in the background may have it ignored
     interrupt_begin();
-    ck_assert_int_eq(round_run(&setup, &latency, &figures), 0);
+    ck_assert_int_eq(round_run(&setup, &latency, &late, &figures), 0);
     interrupt_end();
 }
 
@@ -329,7 +330,7 @@ START_TEST(cores_are_limited) {
     const struct model_plan plan = {.requests = 1, .concurrency = 1};
     const struct round_setup setup = {
         .model = &model, .plan = &plan, .cores = 1, .progress = &quiet, .label = "test"};
-    ck_assert_int_eq(round_run(&setup, &latency, &figures), 0);
+    ck_assert_int_eq(round_run(&setup, &latency, &late, &figures), 0);
     ck_assert_uint_eq(hist_max(&latency), 1);
 }
 END_TEST

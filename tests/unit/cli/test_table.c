@@ -68,6 +68,21 @@ START_TEST(columns_align) {
 }
 END_TEST
 
+// A column for what was not asked for must leave no hole.
+START_TEST(empty_columns_take_no_room) {
+    static const struct table_column three[] = {
+        {"model", TABLE_LEFT, 0}, {"", TABLE_RIGHT, 0}, {"wall", TABLE_RIGHT, 0}};
+    struct terminal terminal = memory_terminal();
+    table_init(&table, three, 3);
+    table_add_row(&table);
+    table_set(&table, 0, TERMINAL_PLAIN, "sync");
+    table_set(&table, 2, TERMINAL_PLAIN, "1 s");
+    table_print(&table, &terminal);
+    check_printed(&terminal, "  model  wall\n"
+                             "  sync    1 s\n");
+}
+END_TEST
+
 // Without UTF-8 not one byte above 127 may be written, and columns still align.
 START_TEST(ascii_terminal_gets_ascii) {
     struct terminal terminal = memory_terminal();
@@ -232,7 +247,7 @@ START_TEST(write_errors_are_kept) {
 }
 END_TEST
 
-FIXTURE_MAIN("cli/table", columns_align, ascii_terminal_gets_ascii,
+FIXTURE_MAIN("cli/table", columns_align, empty_columns_take_no_room, ascii_terminal_gets_ascii,
              narrow_terminal_loses_columns_by_rank, styles_do_not_move_columns, limits_hold,
              color_follows_the_rules, real_terminal_is_recognised, locale_decides_about_utf8,
              write_errors_are_kept)

@@ -197,11 +197,31 @@ START_TEST(mixed_work_names_what_decided) {
                             "Waits overlap on one core, computing does not: threads on 2 cores "
                             "were 1.90x quicker than coroutines on one."),
                      verdict);
+    rows[0].model = &models[MODEL_MULTICORE];
+    ck_assert_ptr_nonnull(strstr(verdict_of(rows, 2), "multicore on 2 cores was 1.90x quicker"));
     rows[1].wall_ns = rows[0].wall_ns;
     ck_assert_ptr_eq(strstr(verdict_of(rows, 2), "There is more waiting than computing here: one "
                                                  "core did both for 100 requests in the air."),
                      verdict);
     rows[0].cores = 1;
+    ck_assert_ptr_eq(strstr(verdict_of(rows, 2), "Here coroutines cost least."), verdict);
+}
+END_TEST
+
+// Calls that block: the sentence says who had threads for them, and only if that helped.
+START_TEST(blocking_is_won_by_threads) {
+    race.settings.work = MODEL_WORK_BLOCK;
+    race.settings.concurrency = 50;
+    struct race_row rows[] = {
+        row(MODEL_COROUTINES, 2000, 3, 10, 900),
+        row(MODEL_OFFLOAD, 40, 7, 400, 2400),
+    };
+    ck_assert_ptr_eq(strstr(verdict_of(rows, 2),
+                            "A call that blocks holds up everybody on its loop: with offload it "
+                            "took 1/50 of the time. Give such calls to threads."),
+                     verdict);
+    ck_assert_ptr_eq(strstr(verdict_of(rows + 1, 1), "Here offload cost least."), verdict);
+    rows[0].wall_ns = rows[1].wall_ns;
     ck_assert_ptr_eq(strstr(verdict_of(rows, 2), "Here coroutines cost least."), verdict);
 }
 END_TEST
@@ -257,5 +277,5 @@ FIXTURE_MAIN("cli/verdict", waiting_is_won_by_the_cheapest, but_stands_only_befo
              another_winner_is_named, the_best_need_not_be_the_cheapest, one_alone_is_just_quickest,
              nobody_wins_before_everybody_ran, one_after_another_overlaps_nothing,
              working_is_won_by_cores, computing_says_when_not_to_use_concurrency,
-             mixed_work_names_what_decided, doubtful_rows_do_not_win,
+             mixed_work_names_what_decided, blocking_is_won_by_threads, doubtful_rows_do_not_win,
              zeros_and_unknowns_are_survived, long_verdicts_are_cut)

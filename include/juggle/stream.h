@@ -51,7 +51,8 @@ JG_API int jg_unix_listen(const char *path, jg_listener **out_listener);
 /* Returns the port a TCP listener is bound to; 0 for a Unix one. */
 JG_API int jg_listener_port(const jg_listener *listener);
 
-/* Takes the next connection. Running out of descriptors does not spin: the call waits and retries.
+/* Takes the next connection. Running out of descriptors does not spin: the call waits and retries, and
+ * in a loop ends connections that wait, up to 800 a second, so that their peers know.
  *
  * Returns  0; -EBADF when the listener is closed meanwhile; -EBUSY for a second caller; -ENOMEM;
  *          -ECANCELED.

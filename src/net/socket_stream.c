@@ -2,10 +2,11 @@
 /* socket_stream.c – listening, accepting. Connecting is connect.c's.
  *
  * Holds      struct jg_listener: a listening descriptor, and a spare one against running out.
- * Invariant  a listener's spare is open but while it is lent for refusing a connection.
+ * Invariant  a listener's spare is open but while it is lent for refusing connections. If somebody takes
+ *            its place meanwhile, it is opened with the next connection.
  * Called by  user code, http.
  * Why        out of descriptors, accept would fail again and again with the connection still in the
- *            queue: the spare one is closed, used to take the connection and shut it, and the next
+ *            queue: the spare one is closed, used to take connections and shut them, and the next
  *            accept waits a little.
  */
 #include "base/list.h"
@@ -28,7 +29,8 @@
 
 enum {
     BACKLOG = 4096,
-    RETRY_MS = 20, // between two tries while descriptors are short
+    RETRY_MS = 20,        // between two tries while descriptors are short
+    REFUSED_AT_ONCE = 16, // in each of them: peers that come back at once cost no more than that
 };
 
 struct jg_listener {
@@ -40,6 +42,12 @@ struct jg_listener {
     struct list awaiting; // struct place_waiter: servers that are full
     char path[sizeof(((struct sockaddr_un *)0)->sun_path)]; // to remove; "" when there is none
 };
+
+static void open_spare(jg_listener *listener) {
+    if (listener->spare_fd < 0 && !listener->backend->ops->foreign_fds) {
+        listener->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    }
+}
 
 static int listen_on(const struct op_address *address, jg_listener **out_listener) {
     struct backend *backend = backend_current();
@@ -55,7 +63,8 @@ static int listen_on(const struct op_address *address, jg_listener **out_listene
         mem_free(listener);
         return rc;
     }
-    listener->spare_fd = backend->ops->foreign_fds ? -1 : open("/dev/null", O_RDONLY | O_CLOEXEC);
+    listener->spare_fd = -1;
+    open_spare(listener);
     *out_listener = listener;
     return 0;
 }
@@ -132,16 +141,20 @@ int jg_listener_port(const jg_listener *listener) {
     return listener->port;
 }
 
-/* Takes the waiting connection with the spare descriptor, and shuts it: better than to leave the peer
+/* Takes waiting connections with the spare descriptor, and shuts them: better than to leave the peers
  * waiting and ourselves spinning. */
-static int refuse_one(jg_listener *listener) {
+static int refuse_some(jg_listener *listener) {
     if (listener->spare_fd >= 0 && listener->backend->loop != NULL) {
         close(listener->spare_fd);
-        int fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-        if (fd >= 0) {
-            close(fd);
+        listener->spare_fd = -1;
+        int fd = 0;
+        for (int i = 0; i < REFUSED_AT_ONCE && fd >= 0; i++) {
+            fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+            if (fd >= 0) {
+                close(fd);
+            }
         }
-        listener->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+        open_spare(listener);
     }
     return jg_sleep(RETRY_MS);
 }
@@ -194,6 +207,7 @@ static int accept_held(jg_listener *listener, jg_stream **out_stream) {
         struct op op = {.kind = OP_ACCEPT, .fd = listener->fd, .socket = true};
         int fd = (int)op_run(&op);
         if (fd >= 0) {
+            open_spare(listener);  // if it was lost
             no_delay(backend, fd); // harmless for a Unix socket
             int rc = stream_make(fd, true, out_stream);
             if (rc < 0) {
@@ -204,7 +218,7 @@ static int accept_held(jg_listener *listener, jg_stream **out_stream) {
         if (!is_shortage(fd)) {
             return fd;
         }
-        fd = refuse_one(listener);
+        fd = refuse_some(listener);
         if (fd < 0) {
             return fd;
         }

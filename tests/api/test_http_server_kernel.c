@@ -83,6 +83,44 @@ START_TEST(r19_running_out_of_descriptors) {
 }
 END_TEST
 
+static intptr_t accept_shortly(jg_listener *listener, jg_stream **out_stream) {
+    intptr_t rc = 0;
+    JG_TIMEOUT(10, rc) {
+        rc = jg_accept(listener, out_stream);
+    }
+    return rc;
+}
+
+static intptr_t spare_body(void *arg) {
+    (void)arg;
+    struct raw_server server = {0};
+    jg_stream *accepted = NULL;
+    char byte;
+    ck_assert_int_eq(jg_tcp_listen("127.0.0.1", 0, &server.listener), 0);
+    jg_stream *first = raw_connect(&server);
+    rlim_t before = set_descriptors(3); // the spare one cannot be opened again
+    ck_assert_int_eq(accept_shortly(server.listener, &accepted), -ETIMEDOUT);
+    set_descriptors(before);
+    ck_assert_int_eq(accept_shortly(server.listener, &accepted), 0);
+
+    jg_stream *second = raw_connect(&server);
+    use_up_fds();
+    ck_assert_int_eq(accept_shortly(server.listener, &(jg_stream *){NULL}), -ETIMEDOUT);
+    ck_assert_int_eq(jg_read(second, &byte, 1), 0);
+    give_fds_back();
+    jg_stream_close(accepted);
+    jg_stream_close(first);
+    jg_stream_close(second);
+    jg_listener_close(server.listener);
+    return 0;
+}
+
+// A listener whose spare descriptor somebody else took would leave peers waiting from then on.
+START_TEST(r19_a_lost_spare_descriptor_is_replaced) {
+    raw_run(spare_body);
+}
+END_TEST
+
 static long resident_kib(void) {
     long kib = 0;
     char line[128];
@@ -181,4 +219,5 @@ START_TEST(cut_replies_end_in_a_reset) {
 END_TEST
 
 FIXTURE_MAIN("api/http_server_kernel", r19_running_out_of_descriptors,
-             r28_unread_replies_cost_no_memory, cut_replies_end_in_a_reset)
+             r19_a_lost_spare_descriptor_is_replaced, r28_unread_replies_cost_no_memory,
+             cut_replies_end_in_a_reset)

@@ -30,7 +30,7 @@ set(JUGGLE_TEST_TIMEOUT_S 300)
 set(observed_tests api/task api/call api/group api/cancel api/hazards api/limits api/embed api/future
                    api/future_callback api/wait api/http_client api/http_server api/process_pool
                    api/process_pool_death api/process_pool_loss api/run_many sim/seeds
-                   sim/cancel_sweep sim/alloc_sweep sim/weather sim/grants)
+                   sim/cancel_sweep sim/alloc_sweep sim/fault_sweep sim/weather sim/grants)
 
 # What a sanitizer should say, and when a test has to stop. At its end a process with other threads, such as the
 # watchdog's, waits for them to race: not for the second that is TSan's default, in each of thousands.

@@ -11,9 +11,9 @@
 #include "sim/scenarios.h"
 
 #if defined(JUGGLE_SANITIZE_ADDRESS) || defined(JUGGLE_SANITIZE_THREAD)
-enum { SEEDS = 1, LAST = 6 };
+enum { SEEDS = 1, LAST = 6, LAST_BRIEF = 3 };
 #else
-enum { SEEDS = 3, LAST = 12 };
+enum { SEEDS = 3, LAST = 12, LAST_BRIEF = 3 };
 #endif
 
 static const struct {
@@ -28,7 +28,7 @@ static const struct {
 
 static void play_failing(const struct scenario *scenario, const jg_sim_fault *fault) {
     const jg_sim_options weather = {.faults = fault, .fault_count = 1};
-    for (uint64_t k = 0; k < SEEDS; k++) {
+    for (uint64_t k = 0; k < scenario_seeds(SEEDS, 1); k++) {
         intptr_t rc = scenario_play_in(scenario, fixture_seed() + k, &weather);
         ck_assert_msg(rc != -EDEADLK && rc != -ETIME, "op %d failing with %s, %s %d: %s",
                       (int)fault->op, jg_error_name(fault->error),
@@ -37,10 +37,11 @@ static void play_failing(const struct scenario *scenario, const jg_sim_fault *fa
 }
 
 static void scenario_sweep(const struct scenario *scenario) {
+    uint64_t last = scenario_brief() ? LAST_BRIEF : LAST;
     scenario_disturbed = true;
     for (size_t i = 0; i < sizeof(failures) / sizeof(failures[0]); i++) {
         jg_sim_fault fault = {.op = failures[i].op, .error = failures[i].error};
-        for (fault.nth = 1; fault.nth <= LAST; fault.nth++) {
+        for (fault.nth = 1; fault.nth <= last; fault.nth++) {
             fault.from_then_on = false;
             play_failing(scenario, &fault);
             fault.from_then_on = true;

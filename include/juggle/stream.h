@@ -38,7 +38,9 @@ typedef struct jg_listener jg_listener;
  * Owns     gives the stream: jg_stream_close it. */
 JG_API JG_SUSPENDS int jg_tcp_connect(const char *host, int port, jg_stream **out_stream);
 
-/* Connects to a Unix socket. A leading '@' names the abstract namespace. As jg_tcp_connect. */
+/* Connects to a Unix socket. A leading '@' names the abstract namespace. As jg_tcp_connect; -ENOENT when
+ * there is no such file. One whose queue is full cannot be waited for in a loop: -ECONNREFUSED; without a
+ * loop it is. */
 JG_API JG_SUSPENDS int jg_unix_connect(const char *path, jg_stream **out_stream);
 
 /* Opens a listening socket. TCP: `host` NULL is the loopback, "0.0.0.0" or "::" every address; port 0

@@ -130,9 +130,10 @@ static ssize_t try_connect(struct op *op) {
     if (connect(op->fd, op->addr, op->addr_len) == 0 || errno == EISCONN) {
         return 0;
     }
-    // A Unix socket whose backlog is full says EAGAIN and is not under way: report it as refused by
-    // load, the caller may try again. TCP says EINPROGRESS.
-    if (errno == EAGAIN) {
+    // A non-blocking Unix socket whose listener's queue is full says EAGAIN and is not under way: report
+    // it as refused by load, the caller may try again. A blocking one has waited for as long as it may.
+    // TCP says EINPROGRESS.
+    if (errno == EAGAIN && op->wait.coro->loop != NULL) {
         errno = ECONNREFUSED;
     } else if (errno == EINPROGRESS || errno == EALREADY) {
         errno = EAGAIN;

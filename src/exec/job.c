@@ -109,7 +109,9 @@ static int block_for_job(jg_future *future, int64_t deadline_ns) {
     return rc;
 }
 
-static const struct jg_future_owner job_owner = {.cancel = cancel_job, .block = block_for_job};
+static const struct wait_kind job_wait = {.what = "thread"};
+static const struct jg_future_owner job_owner = {
+    .cancel = cancel_job, .block = block_for_job, .wait = &job_wait};
 
 // Submitting.
 

@@ -195,6 +195,10 @@ static struct coro *next_holder(const struct wait *wait, const struct coro *befo
 static const struct wait_kind task_wait = {.what = "join", .next_holder = next_holder};
 static const struct wait_kind plain_wait = {.what = "future", .next_holder = next_holder};
 
+static const struct wait_kind *kind_of(const jg_future *future) {
+    return future->of_task ? &task_wait : future->owner == NULL ? &plain_wait : future->owner->wait;
+}
+
 /* The wait for another task whose cancel that task has been given in its place; NULL: it is in none. */
 static struct future_wait *passed_on(const struct coro *coro) {
     struct wait *wait = coro->parked;
@@ -296,7 +300,7 @@ intptr_t future_await(jg_future *future, jg_future *victim) {
     struct coro *self = here->running;
     struct future_wait waiting; // hot: what is not needed is not written
     waiting.wait.undo = victim != NULL ? undo_pass_on : undo_leave;
-    waiting.wait.kind = future->of_task ? &task_wait : &plain_wait;
+    waiting.wait.kind = kind_of(future);
     waiting.watch.fire = fire_wait;
     waiting.victim = victim;
     if (unlikely(self->attention != 0)) {

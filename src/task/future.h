@@ -23,6 +23,8 @@ struct jg_future_owner {
     bool (*cancel)(jg_future *future);
     // Blocks a thread without a loop until it is settled. Returns 0; -ETIMEDOUT; -EDEADLK.
     int (*block)(jg_future *future, int64_t deadline_ns);
+    // What a wait for it is to people.
+    const struct wait_kind *wait;
 };
 
 /* Settles it for its owner. Takes a share in what stands behind a failure, or NULL. */

@@ -11,20 +11,21 @@
 #include <pthread.h>
 #include <sched.h>
 
-enum { COUNTERS = 4, ROUNDS = 2000 };
+enum { COUNTERS = 4 };
 
-static volatile long total;
+static size_t rounds; // of each
+static volatile size_t total;
 static bool locked;
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER; // blocks its thread
 static jg_lock lock;                                      // parks its task
 
 static intptr_t count(void *arg) {
     (void)arg;
-    for (int i = 0; i < ROUNDS; i++) {
+    for (size_t i = 0; i < rounds; i++) {
         if (locked) {
             pthread_mutex_lock(&mutex);
         }
-        long seen = total;
+        size_t seen = total;
         sched_yield(); // only makes it likelier that another thread runs right here
         total = seen + 1;
         if (locked) {
@@ -37,9 +38,9 @@ static intptr_t count(void *arg) {
 static intptr_t count_and_suspend(void *arg) {
     (void)arg;
     int rc = 0;
-    for (int i = 0; i < ROUNDS && rc == 0; i++) {
+    for (size_t i = 0; i < rounds && rc == 0; i++) {
         rc = locked ? jg_lock_acquire(&lock) : 0;
-        long seen = total;
+        size_t seen = total;
         rc = rc < 0 ? rc : jg_yield(); // others run here, and write
         total = seen + 1;
         if (locked) {
@@ -54,13 +55,14 @@ static intptr_t show(const char *name, jg_map_mode mode, jg_fn *fn, bool with_lo
     total = 0;
     locked = with_lock;
     intptr_t rc = jg_map(mode, fn, items, 1, COUNTERS, NULL, NULL);
-    printf("%-30s counted %4ld of %d%s\n", name, total, COUNTERS * ROUNDS,
-           total < COUNTERS * ROUNDS ? ": some were lost" : "");
+    printf("%-30s counted %4zu of %zu%s\n", name, total, COUNTERS * rounds,
+           total < COUNTERS * rounds ? ": some were lost" : "");
     return rc;
 }
 
 static intptr_t lesson(void *arg) {
     (void)arg;
+    rounds = lesson_count(2000);
     intptr_t rc = show("threads", JG_MAP_THREADS, count, false);
     rc = rc < 0 ? rc : show("threads with a lock", JG_MAP_THREADS, count, true);
     rc = rc < 0 ? rc : show("tasks", JG_MAP_COROUTINES, count, false);
@@ -71,5 +73,5 @@ static intptr_t lesson(void *arg) {
 }
 
 int main(int argc, char **argv) {
-    return lesson_main_with(argc, argv, lesson, LESSON_REAL);
+    return lesson_main_with(argc, argv, lesson, LESSON_REAL | LESSON_COUNT);
 }

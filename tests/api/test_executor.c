@@ -9,6 +9,8 @@
  */
 // Backends: epoll sim blocking
 #define FIXTURE_LIMIT 30
+#include "fixtures/measure.h"
+
 #include "api/executor_gate.h"
 
 // Words and errors.
@@ -270,6 +272,37 @@ START_TEST(r22_queued_job_is_cancelled_at_once) {
 }
 END_TEST
 
+enum { CANCELLED = 101 };
+
+static intptr_t cancel_many_body(void *arg) {
+    (void)arg;
+    jg_job running = {0};
+    static jg_job queued[CANCELLED];
+    int64_t took_ns[CANCELLED];
+    memset(queued, 0, sizeof(queued));
+    jg_executor *pool = open_busy_pool(0, &running);
+    for (int i = 0; i < CANCELLED; i++) {
+        ck_assert_int_eq(jg_executor_submit(pool, &queued[i], pass_gate, (void *)2), 0);
+    }
+    for (int i = 0; i < CANCELLED; i++) {
+        int64_t before_ns = measure_ns(CLOCK_MONOTONIC);
+        ck_assert(jg_job_cancel(&queued[i]));
+        ck_assert_int_eq(jg_job_wait(&queued[i]), -ECANCELED);
+        took_ns[i] = measure_ns(CLOCK_MONOTONIC) - before_ns;
+    }
+    ck_assert_int_le(measure_percentile(took_ns, CANCELLED, 50), JG_MS);
+    open_gate();
+    ck_assert_int_eq(jg_job_wait(&running), 1);
+    ck_assert_int_eq(jg_executor_close(pool), 0);
+    return 0;
+}
+
+// Giving up a queued job would take a while, or the longer the queue is.
+START_TEST(r22_cancelling_a_queued_job_takes_no_time) {
+    run_once(cancel_many_body, NULL);
+}
+END_TEST
+
 static intptr_t limited_wait_body(void *arg) {
     (void)arg;
     jg_job running = {0};
@@ -442,6 +475,7 @@ FIXTURE_MAIN("api/executor", word_comes_back, error_comes_back_with_its_detail, 
              job_lets_other_tasks_go_on, future_of_a_job_is_a_future, jobs_are_gathered,
              cancelled_gather_cancels_its_jobs, r22_queue_is_bounded,
              queue_is_beyond_the_threads_that_start, r22_queued_job_is_cancelled_at_once,
-             deadline_takes_a_job_out_of_the_queue, s50l_abandoned_job_drops_its_result,
-             s50l_cancel_abandons_a_job_that_allows_it, s50l_cancel_waits_for_a_running_job,
-             edge_cancel_is_not_lost_in_a_wait, cancel_stands_before_the_submit)
+             r22_cancelling_a_queued_job_takes_no_time, deadline_takes_a_job_out_of_the_queue,
+             s50l_abandoned_job_drops_its_result, s50l_cancel_abandons_a_job_that_allows_it,
+             s50l_cancel_waits_for_a_running_job, edge_cancel_is_not_lost_in_a_wait,
+             cancel_stands_before_the_submit)

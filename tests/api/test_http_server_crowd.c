@@ -13,12 +13,12 @@
 #define FIXTURE_LIMIT 30
 #include "fixtures/http_raw.h"
 #include "fixtures/limits.h"
+#include "fixtures/measure.h"
 
 #include "api/api.h"
 
 #include <sys/socket.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -28,16 +28,6 @@ enum {
     SAMPLES_MOST = 10000,
     SERVED_P99_MS = 50, // R19, R29
 };
-
-static int64_t clock_ns(clockid_t clock) {
-    struct timespec now;
-    ck_assert_int_eq(clock_gettime(clock, &now), 0);
-    return now.tv_sec * JG_S + now.tv_nsec;
-}
-
-static int64_t wall_ns(void) {
-    return clock_ns(CLOCK_MONOTONIC);
-}
 
 // The server.
 
@@ -98,7 +88,7 @@ static void close_house(const struct house *house) {
 static int64_t processor_ns(const struct house *house) {
     clockid_t clock;
     ck_assert_int_eq(clock_getcpuclockid(house->process, &clock), 0);
-    return clock_ns(clock);
+    return measure_ns(clock);
 }
 
 // Its clients.
@@ -146,10 +136,10 @@ static intptr_t keep_asking(void *arg) {
     ask(stream);
     while (jg_sleep(ASK_EVERY_MS) == 0) {
         JG_SHIELD {
-            int64_t begin_ns = wall_ns();
+            int64_t begin_ns = measure_ns(CLOCK_MONOTONIC);
             ask(stream);
             ck_assert_int_lt(crowd->sample_count, SAMPLES_MOST);
-            crowd->samples_ns[crowd->sample_count++] = wall_ns() - begin_ns;
+            crowd->samples_ns[crowd->sample_count++] = measure_ns(CLOCK_MONOTONIC) - begin_ns;
         }
     }
     jg_stream_close(stream);
@@ -163,16 +153,9 @@ static void start_known(jg_group *group, struct crowd *crowd) {
     ck_assert_int_eq(jg_sleep(10 * ASK_EVERY_MS), 0);
 }
 
-static int compare(const void *a, const void *b) {
-    int64_t one = *(const int64_t *)a;
-    int64_t other = *(const int64_t *)b;
-    return (one > other) - (one < other);
-}
-
 static void check_served(struct crowd *crowd, int least) {
     int count = crowd->sample_count;
-    qsort(crowd->samples_ns, (size_t)count, sizeof(*crowd->samples_ns), compare);
-    int64_t p99_ns = crowd->samples_ns[count * 99 / 100];
+    int64_t p99_ns = measure_percentile(crowd->samples_ns, count, 99);
     ck_assert_int_ge(count, sanitized ? 1 : least);
     ck_assert_msg(sanitized || p99_ns <= SERVED_P99_MS * JG_MS, "p99 of %d is %d us", count,
                   (int)(p99_ns / 1000));
@@ -220,11 +203,11 @@ static void check_crowd(const struct crowd *crowd) {
 
 /* The crowd has left: whoever comes now may still be refused, but not for long. */
 static void check_accepting(const struct house *house) {
-    int64_t begin_ns = wall_ns();
+    int64_t begin_ns = measure_ns(CLOCK_MONOTONIC);
     char answer[256];
     ssize_t got = 0;
     while (got <= 0) {
-        ck_assert(sanitized || wall_ns() - begin_ns <= JG_S);
+        ck_assert(sanitized || measure_ns(CLOCK_MONOTONIC) - begin_ns <= JG_S);
         jg_stream *stream = come_in(house);
         got = jg_write(stream, RAW_GET, sizeof(RAW_GET) - 1);
         got = got < 0 ? got : jg_read(stream, answer, sizeof(answer));
@@ -241,11 +224,11 @@ static intptr_t few_descriptors(void *arg) {
             for (int i = 0; i < CLIENTS; i++) {
                 ck_assert_int_eq(jg_group_spawn(group, come_and_stay, &crowd->clients[i]), 0);
             }
-            int64_t begin_ns = wall_ns();
+            int64_t begin_ns = measure_ns(CLOCK_MONOTONIC);
             int64_t before_ns = processor_ns(house);
             ck_assert_int_eq(jg_sleep(CROWD_MS), 0);
             int64_t took_ns = processor_ns(house) - before_ns;
-            int percent = (int)(100 * took_ns / (wall_ns() - begin_ns));
+            int percent = (int)(100 * took_ns / (measure_ns(CLOCK_MONOTONIC) - begin_ns));
             ck_assert_msg(sanitized || percent <= PROCESSOR_PERCENT, "%d %% of a core", percent);
             jg_group_cancel(group);
         }
@@ -275,14 +258,14 @@ enum { HEADER_MS = 4000, LATE_PERCENT = 5, MANY = 2 * CLIENTS + 100 };
 static intptr_t dawdle(void *arg) {
     const struct client *client = arg;
     char answer[1024];
-    int64_t begin_ns = wall_ns();
+    int64_t begin_ns = measure_ns(CLOCK_MONOTONIC);
     jg_stream *stream = come_in(client->crowd->house);
     for (int i = 0; i < HEADER_MS / 1000; i++) {
         raw_send_bytes(stream, &RAW_GET[i], 1);
         ck_assert_int_eq(jg_sleep(i == 0 ? 990 : 1000), 0);
     }
     raw_read_to_end(stream, answer, sizeof(answer));
-    int64_t took_ms = (wall_ns() - begin_ns) / JG_MS;
+    int64_t took_ms = (measure_ns(CLOCK_MONOTONIC) - begin_ns) / JG_MS;
     ck_assert_ptr_nonnull(strstr(answer, "HTTP/1.1 408 "));
     ck_assert_int_ge(took_ms, HEADER_MS);
     ck_assert_msg(sanitized || took_ms <= HEADER_MS + HEADER_MS * LATE_PERCENT / 100,

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: MIT
+/* test_connect_local.c – connecting to this machine by its names.
+ *
+ * Holds      a resolver of its own, that counts who asks and knows no name.
+ * Invariant  each test sees its lookup threads end before it ends.
+ * Called by  ctest, on epoll and without a loop.
+ * Why        RFC 6761: "localhost" and what is below it is nobody else's business.
+ */
+// Backends: epoll blocking
+#define FIXTURE_LIMIT 20
+#include "api/connect_steps.h"
+
+#include <netdb.h>
+#include <stdatomic.h>
+#include <stdio.h>
+
+static atomic_int asked; // how often the resolver was called
+
+/* Instead of the C library's. */
+int getaddrinfo(const char *name, const char *service, const struct addrinfo *hints,
+                struct addrinfo **out_all) {
+    (void)name;
+    (void)service;
+    (void)hints;
+    (void)out_all;
+    atomic_fetch_add(&asked, 1);
+    return EAI_NONAME;
+}
+
+static jg_listener *listen_at_ipv6(void) {
+    jg_listener *listener = NULL;
+    int rc = jg_tcp_listen("::1", 0, &listener);
+    if (rc == -EADDRNOTAVAIL || rc == -EAFNOSUPPORT) {
+        fixture_skip("this machine has no ::1");
+    }
+    ck_assert_int_eq(rc, 0);
+    return listener;
+}
+
+static const char *const own_names[] = {NULL, "localhost", "LocalHost.", "a.b.localhost",
+                                        "a.LOCALHOST."};
+
+static intptr_t local_ipv6(void *arg) {
+    (void)arg;
+    char expected[200];
+    jg_stream *stream = NULL;
+    jg_listener *listener = listen_at_ipv6();
+    int port = jg_listener_port(listener);
+    for (size_t i = 0; i < sizeof(own_names) / sizeof(own_names[0]); i++) {
+        ck_assert_int_eq(jg_tcp_connect(own_names[i], port, &stream), 0);
+        jg_stream_close(stream);
+    }
+    jg_listener_close(listener);
+    ck_assert_int_eq(jg_tcp_connect("localhost", port, &stream), -ECONNREFUSED);
+    snprintf(expected, sizeof(expected),
+             "cannot connect to localhost port %d: 127.0.0.1:%d (Connection refused), "
+             "[::1]:%d (Connection refused)",
+             port, port, port);
+    ck_assert_str_eq(jg_error_last()->text, expected);
+    ck_assert_int_eq(atomic_load(&asked), 0);
+    return 0;
+}
+
+// "localhost" would mean 127.0.0.1 alone.
+START_TEST(localhost_is_both_loopbacks) {
+    run_once(local_ipv6, NULL);
+}
+END_TEST
+
+static intptr_t near_names(void *arg) {
+    static const char *const others[] = {"localhosts", "alocalhost", "localhost.example",
+                                         ".localhost", "localhost.."};
+    const int count = sizeof(others) / sizeof(others[0]);
+    jg_address found[4];
+    jg_stream *stream = NULL;
+    (void)arg;
+    for (int i = 0; i < count; i++) {
+        ck_assert_int_eq(jg_tcp_connect(others[i], 80, &stream), -ENOENT);
+        ck_assert_int_eq(atomic_load(&asked), i + 1);
+    }
+    ck_assert_int_eq(jg_tcp_connect("not a name.localhost", 80, &stream), -EINVAL);
+    for (size_t i = 0; i < sizeof(own_names) / sizeof(own_names[0]); i++) {
+        ck_assert_int_eq(jg_resolve(own_names[i], 80, found, 4), 2);
+        ck_assert_int_eq(jg_resolve(own_names[i], 80, found, 1), 1);
+    }
+    ck_assert_int_eq(atomic_load(&asked), count);
+    return 0;
+}
+
+// RFC 6761. A resolver would be asked for this machine's names, or another's name be taken for one.
+START_TEST(localhost_asks_no_resolver) {
+    run_once(near_names, NULL);
+}
+END_TEST
+
+static intptr_t around_a_dead_loopback(void *arg) {
+    struct dead_end end;
+    (void)arg;
+    open_dead_end(&end, listen_at_ipv6(), "127.0.0.1");
+    check_way_around(&end, "localhost");
+    close_dead_end(&end);
+    return 0;
+}
+
+// A firewall on one loopback address would cost who asks for "localhost" the whole deadline.
+START_TEST(r25_dead_loopback_is_got_around) {
+    run_once(around_a_dead_loopback, NULL);
+}
+END_TEST
+
+FIXTURE_MAIN("api/connect_local", localhost_is_both_loopbacks, localhost_asks_no_resolver,
+             r25_dead_loopback_is_got_around)

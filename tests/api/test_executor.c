@@ -290,7 +290,8 @@ static intptr_t cancel_many_body(void *arg) {
         ck_assert_int_eq(jg_job_wait(&queued[i]), -ECANCELED);
         took_ns[i] = measure_ns(CLOCK_MONOTONIC) - before_ns;
     }
-    ck_assert_int_le(measure_percentile(took_ns, CANCELLED, 50), JG_MS);
+    int64_t median_ns = measure_percentile(took_ns, CANCELLED, 50);
+    ck_assert(!MEASURE_PLAIN || median_ns <= JG_MS);
     open_gate();
     ck_assert_int_eq(jg_job_wait(&running), 1);
     ck_assert_int_eq(jg_executor_close(pool), 0);

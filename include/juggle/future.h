@@ -4,7 +4,8 @@
  * Holds      by value in its owner: zero bytes are a pending future. Nothing is allocated to wait.
  *            Every task has one as well, its completion: jg_task_future.
  * Invariant  settled once; whoever waits then, or asks later, gets the same word.
- * Threads    tasks of one loop only: settling it from another thread is a named abort.
+ * Threads    tasks of one loop only: settling it from another thread is a named abort, and so is waiting
+ *            there for a task's, at the call.
  */
 #ifndef JUGGLE_FUTURE_H
 #define JUGGLE_FUTURE_H
@@ -68,7 +69,7 @@ JG_API bool jg_future_cancel(jg_future *future);
  * Returns  the word, and for a failure what stands behind it, see jg_error_last (NULL after
  *          jg_future_set); -ECANCELED when the
  *          future or the waiter was cancelled; -EDEADLK for the caller's own, or when nothing could
- *          ever end the wait, as there is no loop. */
+ *          ever end the wait, as there is no loop. Not in a ring, see jg_join: a cancel ends the wait. */
 JG_API JG_SUSPENDS intptr_t jg_future_wait(jg_future *future);
 
 /* Waits for a future that goes on when the caller is cancelled: jg_future_wait under asyncio's name.

@@ -58,13 +58,16 @@ JG_API JG_SUSPENDS intptr_t jg_group_start_at(jg_group *group, jg_fn *fn, void *
 JG_API int jg_started(intptr_t word);
 
 /* Waits until every task of the group has ended, those spawned meanwhile too. The group stays open.
- * Waits also while a cancel stands (which the tasks then see as well).
+ * Waits also while a cancel stands (which the tasks then see as well). Only for the task that opened it:
+ * another's call, one of the group's too, is a named abort. Its tasks cannot join or otherwise wait without
+ * an end for the one that opened it, see jg_join.
  *
- * Returns  0; the first failure's code; -ECANCELED when only a cancel from outside ended them. */
+ * Returns  0; the first failure's code; -ECANCELED when only a cancel from outside ended them. -EDEADLK
+ *          where the task must not suspend, and tasks still run. */
 JG_API JG_SUSPENDS intptr_t jg_group_wait(jg_group *group);
 
 /* Waits for all, then closes. `result` is what the body came to: an error other than -ECANCELED
- * counts as a failure and cancels the tasks first.
+ * counts as a failure and cancels the tasks first. Only for the task that opened it, as jg_group_wait.
  *
  * Returns  the first failure's code in the order of failing; else -ECANCELED if asked from outside;
  *          else `result`. jg_error_last() has the first failure; look at the others with

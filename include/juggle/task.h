@@ -49,10 +49,15 @@ JG_API jg_task *jg_spawn_at(jg_fn *fn, void *arg, const jg_spawn_options *option
  * meanwhile, the task is cancelled too, and its answer to that is the result (completion wins: the
  * caller's own cancel stays pending for its next suspend).
  *
+ * Rings are refused: a wait that no cancel ends (jg_join, jg_wait_for, jg_gather that collects errors or
+ * has been cancelled) for a task that cannot end before the caller has, as it waits in the same way for him,
+ * or for one who does; as he is of a group of its, which has to end first; or as it starts him in a group,
+ * and he is not ready yet. Who would close the ring is told. Rings through any other wait are not looked
+ * for, as a cancel, a limit or another task may yet end them; a deadlock report of debug mode names them.
+ *
  * Returns  the task's word; -ECANCELED if it was cancelled (jg_cancelling(jg_self()) tells whether
- *          that came through the caller); the spawn's error for NULL. -EDEADLK for oneself, where the
- *          task must not suspend, and for one of a ring of tasks that join each other, once they are
- *          cancelled: so the ring ends; -ECHILD in a forked child.
+ *          that came through the caller); the spawn's error for NULL. -EDEADLK for oneself, in a ring,
+ *          and where the task must not suspend; -ECHILD in a forked child.
  * Owns     takes the handle; with -EDEADLK and -ECHILD of its own, which the task did not return, it
  *          stays the caller's. */
 JG_API JG_SUSPENDS intptr_t jg_join(jg_task *task);
@@ -70,7 +75,7 @@ JG_API void jg_detach(jg_task *task);
 
 /* Asks the task to stop: raises its cancelling count; its current suspend and every later one fails
  * with -ECANCELED until jg_uncancel. A task that has not begun never runs. One that joins another passes
- * the cancel on; see jg_join for those that join each other in a ring.
+ * the cancel on.
  *
  * Returns  true; false when it has already ended. */
 JG_API bool jg_cancel(jg_task *task);

@@ -38,8 +38,9 @@ typedef enum jg_gather_mode {
  * When the caller is cancelled, cancels all and waits until each has ended.
  *
  * Returns  0; the first failure, see jg_error_last; -ECANCELED when the caller was cancelled and one
- *          of them ended so; -EDEADLK when the caller waits for itself, or nothing could ever end the
- *          wait; -ENOMEM (never for 8 or less); -EINVAL for another mode. */
+ *          of them ended so; -EDEADLK when the caller is among them, in a ring as jg_join
+ *          (with JG_FAIL_FIRST, which a failure may end, only once the caller and so all are cancelled), or
+ *          when nothing could ever end the wait; -ENOMEM (never for 8 or less); -EINVAL for another mode. */
 JG_API JG_SUSPENDS intptr_t jg_gather(jg_future *const *futures, size_t count,
                                       intptr_t *out_results, jg_gather_mode mode);
 
@@ -55,7 +56,8 @@ typedef enum jg_return_when {
  * them counts as seen only by whoever asks.
  *
  * Returns  how many are done, the same one twice counted once; -EINVAL for no future at all, or
- *          another `when`; -ECANCELED; -EDEADLK; -ENOMEM, as jg_gather. */
+ *          another `when`; -ECANCELED; -ENOMEM; -EDEADLK when the caller is among them, or nothing could
+ *          ever end the wait. Rings of waits are not looked for: a cancel of the caller ends its own. */
 JG_API JG_SUSPENDS ssize_t jg_wait(jg_future *const *futures, size_t count, jg_return_when when,
                                    int64_t timeout_ms);
 
@@ -104,7 +106,7 @@ typedef struct jg_as_completed {
 /* Opens the iterator; it must not be moved until it is closed. The same future twice comes once.
  * `timeout_ms` is for the whole, from now on; negative: no limit. JG_AS_COMPLETED is the shorter way.
  *
- * Returns  0; -EDEADLK, -ENOMEM, as jg_gather: then next returns false, and close the code again. */
+ * Returns  0; -EDEADLK, -ENOMEM, as jg_wait: then next returns false, and close the code again. */
 JG_API int jg_as_completed_open(jg_as_completed *iterator, jg_future *const *futures, size_t count,
                                 int64_t timeout_ms);
 

@@ -158,10 +158,6 @@ struct future_wait {
     struct wait wait;
     jg_watch watch;
     jg_future *victim; // cancelled in the waiter's place, or NULL
-
-    // Once the cancel has been passed on; see leads_to.
-    const struct coro *ahead;
-    uint64_t known_in;
 };
 
 /* The record may be gone by the time the waiter runs: it is given now. Apart, so that the usual way has no
@@ -187,8 +183,10 @@ static void undo_leave(struct wait *wait) {
     wake(wait, -ECANCELED);
 }
 
+/* The task behind the future; of one that a task is to settle, that one, who is the victim. */
 static struct coro *next_holder(const struct wait *wait, const struct coro *before) {
-    jg_future *future = ((const struct future_wait *)(const void *)wait)->watch.future;
+    const struct future_wait *waiting = (const struct future_wait *)(const void *)wait;
+    jg_future *future = waiting->victim != NULL ? waiting->victim : waiting->watch.future;
     return before == NULL && future != NULL && future->of_task ? &future_task(future)->coro : NULL;
 }
 
@@ -199,49 +197,9 @@ static const struct wait_kind *kind_of(const jg_future *future) {
     return future->of_task ? &task_wait : future->owner == NULL ? &plain_wait : future->owner->wait;
 }
 
-/* The wait for another task whose cancel that task has been given in its place; NULL: it is in none. */
-static struct future_wait *passed_on(const struct coro *coro) {
-    struct wait *wait = coro->parked;
-    bool yes = wait != NULL && wait->kind == &task_wait && wait->undo == NULL;
-    return yes ? (struct future_wait *)(void *)wait : NULL;
-}
-
-static const struct coro *one_further(const struct future_wait *waiting, uint64_t spread) {
-    return waiting->known_in == spread ? waiting->ahead : &future_task(waiting->victim)->coro;
-}
-
-/* Whether whoever waits for this future waits for the task `self`, by way of others who have all passed
- * their cancel on: if it did the same nobody in the ring would ever end. Where a wait leads is remembered
- * as long as a cancel spreads, in which no task ends: a chain is walked once. */
-static bool leads_to(jg_future *future, const struct coro *self) {
-    if (!future->of_task) {
-        return false;
-    }
-    const struct coro *first = &future_task(future)->coro;
-    uint64_t spread = task_loop_here()->spreads;
-    const struct coro *last = first;
-    struct future_wait *waiting;
-    while ((waiting = passed_on(last)) != NULL) {
-        last = one_further(waiting, spread);
-    }
-    while (first != last) {
-        waiting = passed_on(first);
-        first = one_further(waiting, spread);
-        waiting->ahead = last;
-        waiting->known_in = spread;
-    }
-    return last == self;
-}
-
 /* The waiter is asked to stop: so is what it waits for, whose answer is the waiter's result. */
 static void undo_pass_on(struct wait *wait) {
     struct future_wait *waiting = (struct future_wait *)(void *)wait;
-    if (unlikely(leads_to(waiting->victim, wait->coro))) {
-        future_unwatch(&waiting->watch);
-        wake(wait, -EDEADLK);
-        return;
-    }
-    waiting->known_in = 0;
     wait->undo = NULL;
     jg_future_cancel(waiting->victim);
 }
@@ -253,10 +211,7 @@ __attribute__((cold, noinline)) static intptr_t asked_before(struct coro *self, 
         return sched_refuse(self);
     }
     jg_future_cancel(victim);
-    if (future->done) {
-        return sched_refuse(self);
-    }
-    return leads_to(victim, self) ? -EDEADLK : 0;
+    return future->done ? sched_refuse(self) : 0;
 }
 
 static intptr_t read_settled(jg_future *future);
@@ -292,6 +247,14 @@ __attribute__((cold, noinline)) static intptr_t await_without_loop(jg_future *fu
     return result;
 }
 
+struct jg_task *future_bound(const jg_watch *watch) {
+    if (watch->fire != fire_wait) {
+        return NULL;
+    }
+    const struct future_wait *waiting = container_of(watch, struct future_wait, watch);
+    return waiting->victim != NULL ? (struct jg_task *)(void *)waiting->wait.coro : NULL;
+}
+
 intptr_t future_await(jg_future *future, jg_future *victim) {
     struct sched *here = sched_here;
     if (unlikely(here == NULL)) {
@@ -309,7 +272,6 @@ intptr_t future_await(jg_future *future, jg_future *victim) {
             return rc;
         }
         waiting.wait.undo = NULL; // it has been passed on
-        waiting.known_in = 0;
     }
     future_watch(future, &waiting.watch);
     return park(&waiting.wait);
@@ -324,15 +286,11 @@ static intptr_t read_settled(jg_future *future) {
     return future->result;
 }
 
-static bool is_own(const jg_future *future) {
-    return future == &task_current()->future;
-}
-
 intptr_t jg_future_wait(jg_future *future) {
     if (future->done) {
         return read_settled(future); // there already: nothing to wait for, nothing to lose
     }
-    return is_own(future) ? -EDEADLK : future_await(future, NULL);
+    return future_is_own(future) ? -EDEADLK : future_await(future, NULL);
 }
 
 intptr_t jg_shield(jg_future *future) {
@@ -343,7 +301,7 @@ intptr_t jg_wait_for(jg_future *future, int64_t timeout_ms) {
     if (future->done) {
         return read_settled(future);
     }
-    if (is_own(future)) {
+    if (future_is_own(future) || ring_closed_by(task_current(), future)) {
         return -EDEADLK;
     }
     jg_scope scope;

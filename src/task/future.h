@@ -16,6 +16,8 @@
 
 struct coro;
 struct error_record;
+struct jg_task;
+struct wait;
 
 /* How a future that is settled from another thread is reached. */
 struct jg_future_owner {
@@ -71,6 +73,14 @@ void future_owe_no_more(jg_future *future, const jg_done_callback *callback);
 
 /* Returns a share in what stands behind the failure, or NULL; somebody has now been given it. */
 struct error_record *future_error(jg_future *future);
+
+/* Who waits by this watch and does not go on, whatever is cancelled, before its future has settled; NULL:
+ * nobody. */
+struct jg_task *future_bound(const jg_watch *watch);
+struct jg_task *many_bound(const jg_watch *watch); // many.c
+
+/* Whether this is a wait for many which less than the end of all may end. many.c */
+bool many_is_free(const struct wait *wait);
 
 /* Parks until the pending future settles. A cancel of the caller ends the wait; or, if there is a
  * `victim`, cancels that instead, and the wait goes on until the future settles.

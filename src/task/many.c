@@ -106,10 +106,9 @@ static void watch_all(jg_many *many, jg_future *const *futures) {
 
 /* Opens a wait whose count and rules are filled in. Returns 0, -EDEADLK, -ENOMEM; to be closed anyway. */
 static int many_open(jg_many *many, jg_future *const *futures) {
-    const jg_future *own = &task_current()->future;
     size_t count = many->count;
     for (size_t i = 0; i < count; i++) {
-        if (futures[i] == own) {
+        if (future_is_own(futures[i])) {
             return -EDEADLK;
         }
     }
@@ -146,9 +145,45 @@ static void cancel_all(jg_many *many) {
     }
 }
 
+/* Whether nothing but the end of all makes the waiter go on. jg_wait leaves when cancelled. */
+static bool needs_all(const jg_many *many) {
+    return many->when == JG_ALL_COMPLETED && !many->once;
+}
+
+struct jg_task *many_bound(const jg_watch *watch) {
+    if (watch->fire != fire_many) {
+        return NULL;
+    }
+    const jg_many *many = container_of(watch, jg_many_node, watch)->many;
+    const struct wait *waiter = many->waiter;
+    return waiter != NULL && needs_all(many) ? (struct jg_task *)(void *)waiter->coro : NULL;
+}
+
+/* Whether one of those pending cannot end before `self` goes on, who needs all. */
+static bool closes_ring(struct jg_task *self, const jg_many *many) {
+    bool closes = false;
+    if (!ring_wanted(self)) {
+        return false;
+    }
+    for (size_t i = 0; i < many->count && !closes; i++) {
+        const jg_many_node *node = &many->nodes[i];
+        closes = !node->settled && ring_closes(self, node->watch.future);
+    }
+    ring_clear(self);
+    return closes;
+}
+
+/* What a failure would have ended needs all from now on, of whom one may wait for us. */
 static void undo_cancel_all(struct wait *wait) {
+    jg_many *many = ((struct many_wait *)(void *)wait)->many;
+    struct jg_task *self = (struct jg_task *)(void *)wait->coro;
+    bool needed = needs_all(many);
     wait->undo = NULL;
-    cancel_all(((struct many_wait *)(void *)wait)->many);
+    cancel_all(many);
+    if (!needed && many->waiter != NULL && closes_ring(self, many)) {
+        many->waiter = NULL;
+        wake(wait, -EDEADLK);
+    }
 }
 
 /* The tasks among the futures that are pending, in the order of their addresses, as one may be there
@@ -171,6 +206,11 @@ static struct coro *next_holder(const struct wait *wait, const struct coro *befo
 }
 
 static const struct wait_kind many_kind = {.what = "futures", .next_holder = next_holder};
+
+bool many_is_free(const struct wait *wait) {
+    return wait->kind == &many_kind &&
+           !needs_all(((const struct many_wait *)(const void *)wait)->many);
+}
 
 /* Without a loop: blocks for those that other threads settle, one after the other. Returns 0 when there is
  * enough, or nobody else to block for. */
@@ -210,10 +250,14 @@ static intptr_t many_wait(jg_many *many, bool pass_on) {
         if (!pass_on || (self->attention & ~(uint32_t)ATTENTION_CANCEL)) {
             return sched_refuse(self);
         }
-        undo_cancel_all(&waiting.wait);
+        waiting.wait.undo = NULL;
+        cancel_all(many);
         if (has_enough(many)) {
             return sched_refuse(self);
         }
+    }
+    if (needs_all(many) && closes_ring((struct jg_task *)(void *)self, many)) {
+        return -EDEADLK;
     }
     if (unlikely(self->loop == NULL)) {
         intptr_t rc = block_for_owners(self, many, pass_on);

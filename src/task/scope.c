@@ -131,7 +131,6 @@ static void spread(jg_scope *top) {
         return; // an undo further up cancels this task: whoever spreads will come to it
     }
     loop->spreading = true;
-    loop->spreads++;
     while (loop->cancels != NULL) {
         jg_scope *scope = loop->cancels;
         loop->cancels = scope->next_cancel;

@@ -253,15 +253,18 @@ jg_task *jg_spawn_at(jg_fn *fn, void *arg, const jg_spawn_options *options, cons
     return task_start(fn, arg, options, site, true);
 }
 
+void task_elsewhere(const struct jg_task *task, const char *what) {
+    check_misuse("%s task %s on another thread than that of its loop", what, task->coro.name);
+}
+
 /* A handle that is used after it was given up, found while its place is not taken again; or where it is
  * not: the record and the stack are the loop's. */
 static void check_held(const struct jg_task *self, const struct jg_task *task, const char *call) {
     if (!task->held || task->joining) {
-        check_misuse("%s of a task that was joined or detached before", call);
+        check_misuse("%s a task that was joined or detached before", call);
     }
     if (task->coro.loop != self->coro.loop) {
-        check_misuse("%s of task %s on another thread than that of its loop", call,
-                     task->coro.name);
+        task_elsewhere(task, call);
     }
 }
 
@@ -289,9 +292,12 @@ intptr_t jg_join(jg_task *task) {
     if (task == self) {
         return -EDEADLK;
     }
-    check_held(self, task, "join");
+    check_held(self, task, "join of");
     intptr_t result = task->future.result;
     if (!task->future.done) {
+        if (ring_closed_by(self, &task->future)) {
+            return -EDEADLK;
+        }
         task->joining = true;
         result = future_await(&task->future, &task->future);
         if (unlikely(!task->future.done)) {
@@ -311,7 +317,7 @@ void jg_detach(jg_task *task) {
     if (task == NULL) {
         return;
     }
-    check_held(task_current(), task, "detach");
+    check_held(task_current(), task, "detach of");
     task->held = false;
     if (task->future.done) {
         settle_unheld(task);

@@ -40,11 +40,12 @@ struct jg_task {
     struct error_record *error; // its newest failure, or NULL
     jg_drop_fn *drop_arg;
     jg_drop_fn *drop_result;
-    jg_future *ready;      // whom jg_started tells; NULL: nobody, or it has
-    struct locals *locals; // its values of task-local variables, shared with others; NULL: none
-    const char *site;      // where it was spawned: function, NUL, "file.c:12"
-    bool held;             // somebody has the handle
-    bool joining;          // and is in jg_join with it
+    jg_future *ready;       // whom jg_started tells; NULL: nobody, or it has
+    struct locals *locals;  // its values of task-local variables, shared with others; NULL: none
+    const char *site;       // where it was spawned: function, NUL, "file.c:12"
+    struct jg_task *marked; // the next in a walk up a chain of waits, see ring.c; NULL: in none
+    bool held;              // somebody has the handle
+    bool joining;           // and is in jg_join with it
     intptr_t
         spawn_error; // why its newest spawn returned NULL; last: a free stack's node lies there
 };
@@ -68,7 +69,6 @@ struct task_loop {
     bool done;         // all have
     jg_scope *cancels; // worklist of scopes whose cancel has yet to spread
     bool spreading;
-    uint64_t spreads; // how often one has, from 1
 };
 
 /* Makes a thread's or a loop's zeroed stand-in a task without end. Slow path of task_current. */
@@ -99,6 +99,21 @@ static inline struct task_loop *task_loop_here(void) {
 /* The task whose completion this is. */
 static inline struct jg_task *future_task(jg_future *future) {
     return container_of(future, struct jg_task, future);
+}
+
+/* Whether it is the caller's own completion. A task of another loop cannot be waited for: a named abort. */
+_Noreturn void task_elsewhere(const struct jg_task *task, const char *what) __attribute__((cold));
+
+static inline bool future_is_own(jg_future *future) {
+    if (!future->of_task) {
+        return false;
+    }
+    const struct jg_task *self = task_current();
+    const struct jg_task *task = future_task(future);
+    if (unlikely(task->coro.loop != self->coro.loop)) {
+        task_elsewhere(task, "wait for");
+    }
+    return task == self;
 }
 
 /* The deadline of a wait with a limit; negative: none. */
@@ -169,6 +184,24 @@ void locals_end(struct jg_task *task);            // the task has none from now 
 
 /* Frees what the thread's stand-in holds when the thread ends. thread.c */
 void thread_mind_end(struct jg_task *stand_in);
+
+/* Whether others may be unable to end before this task has: if not, no wait of its closes a ring. */
+static inline bool ring_wanted(const struct jg_task *self) {
+    return ((uintptr_t)self->future.first | (uintptr_t)self->group) != 0;
+}
+
+/* Whether a wait of `self` that only the settling of this pending future ends would never end, as it is a
+ * task's which cannot end before `self` goes on. Leaves marks on tasks, which help to ask for others and
+ * are to be taken off before anybody else asks. ring.c */
+bool ring_closes(struct jg_task *self, jg_future *future);
+void ring_clear(struct jg_task *self);
+
+/* The same for one alone, of the running task; not where it may not wait anyway. */
+bool ring_look(struct jg_task *self, jg_future *future);
+
+static inline bool ring_closed_by(struct jg_task *self, jg_future *future) {
+    return unlikely(ring_wanted(self)) && ring_look(self, future);
+}
 
 /* A task of the group has ended. group.c */
 void group_task_ended(jg_group *group, struct jg_task *task);

@@ -174,6 +174,57 @@ START_TEST(a_deadlock_names_the_ring) {
 }
 END_TEST
 
+// Rings that are not refused, as a cancel or somebody's failure could end them.
+
+static jg_task *knot[3];
+
+static intptr_t gather_next(void *place) {
+    jg_future *futures[] = {jg_task_future(*(jg_task **)place), jg_task_future(*(jg_task **)place)};
+    return jg_gather(futures, 2, NULL, JG_FAIL_FIRST);
+}
+
+static intptr_t await_next(void *place) {
+    jg_future *futures[] = {jg_task_future(*(jg_task **)place)};
+    return jg_wait(futures, 1, JG_ALL_COMPLETED, -1);
+}
+
+static intptr_t serve_next(void *place) {
+    return jg_future_wait(jg_task_future(*(jg_task **)place));
+}
+
+static intptr_t start_next(void *place) {
+    JG_GROUP(group) {
+        return jg_group_start_at(group, serve_next, place, "service\0here");
+    }
+    return 0;
+}
+
+static intptr_t knot_body(void *arg) {
+    static const char *const sites[] = {"gatherer\0here", "waiter\0here", "starter\0here"};
+    static jg_fn *const fns[] = {gather_next, await_next, start_next};
+    (void)arg;
+    for (int i = 0; i < 3; i++) {
+        knot[i] = jg_spawn_at(fns[i], &knot[(i + 1) % 3], NULL, sites[i]);
+    }
+    return jg_join(knot[0]);
+}
+
+static void knot_victim(void *arg) {
+    const jg_debug_options options = {.slow_ms = 60000, .abort_on_deadlock = true};
+    const jg_run_options run = {.debug = true};
+    (void)arg;
+    jg_debug_set(&options);
+    jg_run_at(knot_body, NULL, &run, "host\0host.c:1");
+}
+
+// A ring through a gather, a wait, a start or a group would be a hang without a reason.
+START_TEST(a_deadlock_names_a_ring_through_waits_for_several) {
+    fixture_expect_abort(knot_victim, NULL, "gatherer -> waiter -> starter -> service -> gatherer");
+    fixture_expect_abort(knot_victim, NULL, "waits for futures, which is up to waiter,");
+    fixture_expect_abort(knot_victim, NULL, "waits for future, which is up to service");
+}
+END_TEST
+
 static jg_event rescue;
 static jg_call rescue_call;
 static jg_loop *rescued_loop;
@@ -324,6 +375,7 @@ END_TEST
 FIXTURE_MAIN("api/debug", r06_a_stall_is_reported_while_it_lasts,
              a_forked_child_has_stacks_of_its_own, a_stall_in_the_kernel_is_not_disturbed,
              a_stall_of_a_call_has_its_functions_name, short_steps_and_sleeps_are_no_stall,
-             a_deadlock_names_the_ring, on_a_real_loop_a_deadlock_is_reported_and_waited_on,
-             a_spin_is_named_with_its_place, the_tree_shows_who_waits_for_whom,
-             a_tree_that_cannot_be_written_is_an_error, the_environment_switches_it_on)
+             a_deadlock_names_the_ring, a_deadlock_names_a_ring_through_waits_for_several,
+             on_a_real_loop_a_deadlock_is_reported_and_waited_on, a_spin_is_named_with_its_place,
+             the_tree_shows_who_waits_for_whom, a_tree_that_cannot_be_written_is_an_error,
+             the_environment_switches_it_on)

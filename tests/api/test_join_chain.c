@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 /* test_join_chain.c – a cancel on its way along tasks that join each other.
  *
- * Holds      the ring under test.
+ * Holds      nothing between tests.
  * Invariant  every task ends, in time linear in their number.
  * Called by  ctest, on epoll and sim.
- * Why        who joins passes a cancel on: in a chain it has an end to come to, in a ring it has none.
+ * Why        who joins passes a cancel on, and looks for a ring before: neither may cost the length of the
+ *            chain at each of its tasks. Rings: test_ring.c.
  */
 #include "api/api.h"
 
@@ -36,58 +37,6 @@ static intptr_t chain_body(void *arg) {
 // A cancel that runs down a long chain of joins would overflow the stack of whoever asked.
 START_TEST(cancel_runs_down_a_chain_of_joins) {
     run_once(chain_body, NULL);
-}
-END_TEST
-
-enum { RING = 3 };
-
-static struct ring {
-    jg_task *tasks[RING];
-    int told;  // whose join was the first to fail; -1: none yet
-    bool late; // the last one joins when the cancel has come
-} ring;
-
-static intptr_t join_next(void *place) {
-    int own = (int)((jg_task **)place - ring.tasks);
-    if (ring.late && own == RING - 1) {
-        JG_SHIELD {
-            jg_sleep(5);
-        }
-    }
-    intptr_t word = jg_join(ring.tasks[(own + 1) % RING]);
-    ring.told = ring.told < 0 ? own : ring.told;
-    return word;
-}
-
-static intptr_t join_ring_body(void *whom) {
-    ring.told = -1;
-    for (int i = 0; i < RING; i++) {
-        ring.tasks[i] = jg_spawn(join_next, &ring.tasks[i]);
-    }
-    jg_sleep(1);
-    for (int i = 0; i < RING; i++) {
-        if (whom == NULL || *(int *)whom == i) {
-            jg_cancel(ring.tasks[i]);
-        }
-    }
-    while (ring.told < 0) {
-        jg_sleep(1);
-    }
-    // The one that was told is joined by the others in turn; whom it was to join nobody has.
-    ck_assert_int_eq(jg_join(ring.tasks[(ring.told + 1) % RING]), -EDEADLK);
-    return 0;
-}
-
-// A ring of joins would outlive every cancel, and its loop.
-START_TEST(a_ring_of_joins_ends_when_cancelled) {
-    needs_loop();
-    for (int late = 0; late < 2; late++) {
-        ring.late = late == 1;
-        for (int whom = 0; whom < RING; whom++) {
-            run_body_with(join_ring_body, &whom, "ring\0" JG_HERE);
-        }
-        run_body(join_ring_body);
-    }
 }
 END_TEST
 
@@ -137,5 +86,85 @@ START_TEST(a_chain_of_joins_is_cancelled_from_either_end) {
 }
 END_TEST
 
+enum { LAYERS = 40, WIDTH = 3 };
+
+static jg_task *layers[LAYERS + 1][WIDTH];
+
+static intptr_t collect_layer(void *next) {
+    jg_future *futures[WIDTH];
+    for (int i = 0; i < WIDTH; i++) {
+        futures[i] = jg_task_future(((jg_task **)next)[i]);
+    }
+    return jg_gather(futures, WIDTH, NULL, JG_COLLECT_ERRORS);
+}
+
+static intptr_t collect_last(void *arg) {
+    (void)arg;
+    jg_sleep(2); // by then all others wait
+    return jg_wait_for(jg_task_future(layers[LAYERS][0]), -1);
+}
+
+static intptr_t sleep_a_little(void *arg) {
+    (void)arg;
+    return jg_sleep(4);
+}
+
+static intptr_t layers_body(void *arg) {
+    (void)arg;
+    layers[LAYERS][0] = jg_spawn(sleep_a_little, NULL);
+    for (int i = 0; i < WIDTH; i++) {
+        layers[LAYERS - 1][i] = jg_spawn(collect_last, NULL);
+    }
+    for (int layer = 0; layer < LAYERS - 1; layer++) {
+        for (int i = 0; i < WIDTH; i++) {
+            layers[layer][i] = jg_spawn(collect_layer, layers[layer + 1]);
+        }
+    }
+    jg_sleep(10);
+    for (int layer = 0; layer < LAYERS; layer++) {
+        for (int i = 0; i < WIDTH; i++) {
+            ck_assert_int_eq(jg_join(layers[layer][i]), 0);
+        }
+    }
+    return jg_join(layers[LAYERS][0]);
+}
+
+// Walking every way through tasks that all wait for several would take longer than the world lasts.
+START_TEST(many_ways_are_walked_once) {
+    needs_loop();
+    run_body(layers_body);
+}
+END_TEST
+
+static intptr_t gather_it(void *task) {
+    jg_future *futures[] = {jg_task_future(task)};
+    return jg_gather(futures, 1, NULL, JG_FAIL_FIRST);
+}
+
+static intptr_t gather_chain_body(void *arg) {
+    int length = on_backend("sim") ? CHAIN_SIM : CHAIN;
+    jg_task **tasks = calloc((size_t)length, sizeof(jg_task *));
+    (void)arg;
+    tasks[0] = jg_spawn(sleep_long, NULL);
+    for (int i = 1; i < length; i++) {
+        tasks[i] = jg_spawn(gather_it, tasks[i - 1]);
+    }
+    jg_sleep(1);
+    jg_cancel(tasks[length - 1]);
+    for (int i = 0; i < length; i++) {
+        ck_assert_int_eq(jg_join(tasks[i]), -ECANCELED);
+    }
+    free(tasks);
+    return 0;
+}
+
+// A cancel that runs down a long chain of gathers would look up the whole of it at each.
+START_TEST(cancel_runs_down_a_chain_of_gathers) {
+    needs_loop();
+    run_once(gather_chain_body, NULL);
+}
+END_TEST
+
 FIXTURE_MAIN("api/join_chain", cancel_runs_down_a_chain_of_joins,
-             a_ring_of_joins_ends_when_cancelled, a_chain_of_joins_is_cancelled_from_either_end)
+             a_chain_of_joins_is_cancelled_from_either_end, many_ways_are_walked_once,
+             cancel_runs_down_a_chain_of_gathers)

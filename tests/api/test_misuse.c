@@ -301,9 +301,34 @@ START_TEST(a_group_waited_for_by_another_task_is_named) {
 }
 END_TEST
 
+static intptr_t close_group(void *group) {
+    return jg_group_close(group, 0);
+}
+
+static intptr_t give_group_to_its_own(void *fn) {
+    JG_GROUP(group) {
+        jg_group_spawn_at(group, *(jg_fn **)fn, group, "member\0here");
+    }
+    return 0;
+}
+
+static void run_group_of_its_own(void *fn) {
+    jg_run(give_group_to_its_own, fn);
+}
+
+// A task of a group that waits for the group waits for itself.
+START_TEST(a_group_closed_by_its_own_task_is_named) {
+    needs_loop();
+    jg_fn *waits = wait_for_group;
+    jg_fn *closes = close_group;
+    fixture_expect_abort(run_group_of_its_own, &waits, "is waited for by task member");
+    fixture_expect_abort(run_group_of_its_own, &closes, "is waited for by task member");
+}
+END_TEST
+
 FIXTURE_MAIN("api/misuse", a_no_suspend_region_refuses_every_wait,
              a_no_suspend_region_is_the_tasks_own, a_no_suspend_region_hands_over_what_is_there,
              a_group_closed_in_a_no_suspend_region_is_named,
              a_listener_used_on_another_thread_is_named, a_listener_that_outlives_its_loop_is_named,
              taking_from_under_a_reader_is_named, reading_into_no_room_is_named,
-             a_group_waited_for_by_another_task_is_named)
+             a_group_waited_for_by_another_task_is_named, a_group_closed_by_its_own_task_is_named)

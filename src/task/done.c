@@ -33,6 +33,7 @@ int jg_future_add_done_callback_at(jg_future *future, jg_done_callback *callback
     if (unlikely(self->attention & ATTENTION_FORKED)) {
         return -ECHILD; // the loop that would make the call stayed with the parent
     }
+    (void)future_is_own(future); // it may be
     callback->fn = fn;
     callback->arg = arg;
     callback->site = site;

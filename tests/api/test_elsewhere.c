@@ -77,6 +77,49 @@ START_TEST(join_and_detach_from_another_thread_are_named) {
 }
 END_TEST
 
+static intptr_t wait_future(void *task) {
+    return jg_future_wait(jg_task_future(task));
+}
+
+static intptr_t wait_for_it(void *task) {
+    return jg_wait_for(jg_task_future(task), 5);
+}
+
+static intptr_t wait_all(void *task) {
+    jg_future *future = jg_task_future(task);
+    return jg_wait(&future, 1, JG_ALL_COMPLETED, 5);
+}
+
+static intptr_t gather_it(void *task) {
+    jg_future *future = jg_task_future(task);
+    return jg_gather(&future, 1, NULL, JG_COLLECT_ERRORS);
+}
+
+static void ignore_word(void *arg, intptr_t result) {
+    (void)arg;
+    (void)result;
+}
+
+static intptr_t ask_to_be_called(void *task) {
+    static jg_done_callback callback;
+    return jg_future_add_done_callback(jg_task_future(task), &callback, ignore_word, NULL);
+}
+
+static intptr_t ask_in_loop(void *task) {
+    return jg_run(ask_to_be_called, task);
+}
+
+// Who waits would be woken by another thread than its own, or not at all.
+START_TEST(waits_from_another_thread_are_named) {
+    expect_misuse(wait_future, sleep_long, "wait for task ours");
+    expect_misuse(wait_for_it, sleep_long, "wait for task ours");
+    expect_misuse(wait_all, sleep_long, "wait for task ours");
+    expect_misuse(gather_it, sleep_long, "wait for task ours");
+    struct use use = {ask_in_loop, sleep_long, false};
+    fixture_expect_abort(run_use, &use, "wait for task ours on another thread");
+}
+END_TEST
+
 static jg_scope limited;
 
 static intptr_t sleep_in_scope(void *arg) {
@@ -233,7 +276,7 @@ START_TEST(lookup_without_descriptors_is_emfile) {
 END_TEST
 
 FIXTURE_MAIN("api/elsewhere", cancel_from_another_thread_is_named,
-             join_and_detach_from_another_thread_are_named, reschedule_from_another_thread_is_named,
-             spawn_into_a_group_of_another_loop_is_named, second_close_of_an_executor_is_named,
-             second_close_of_a_process_pool_is_named, fill_of_nothing_does_not_wait,
-             lookup_without_descriptors_is_emfile)
+             join_and_detach_from_another_thread_are_named, waits_from_another_thread_are_named,
+             reschedule_from_another_thread_is_named, spawn_into_a_group_of_another_loop_is_named,
+             second_close_of_an_executor_is_named, second_close_of_a_process_pool_is_named,
+             fill_of_nothing_does_not_wait, lookup_without_descriptors_is_emfile)

@@ -41,7 +41,11 @@ JG_API intptr_t jg_fail_because_at(const char *where, intptr_t code, const char 
 JG_API const jg_error *jg_error_last(void);
 
 /* Returns the text of the newest failure if it has this code, else the code's own name and meaning
- * ("ECONNREFUSED: connection refused"). Never NULL; valid until the task's next failure. */
+ * ("ECONNREFUSED: connection refused"). Never NULL; valid until the task's next failure.
+ *
+ * What opens, starts, resolves or transfers something either records why it failed, or forgets an older
+ * failure of the same code: the text is never one of before. Only what waits for other tasks (sync.h,
+ * queue.h, chan.h, many.h) does neither: there the code says it all. */
 JG_API const char *jg_error_detail(intptr_t code);
 
 /* Forgets the current task's newest failure. */

@@ -40,11 +40,11 @@ int jg_executor_open(const jg_executor_options *options, jg_executor **out_execu
     static const jg_executor_options no_options;
     options = options != NULL ? options : &no_options;
     if (options->stack_size > SIZE_MAX / 2) {
-        return -EINVAL;
+        return (int)error_bare(-EINVAL);
     }
     struct jg_executor *pool = mem_alloc(sizeof(*pool));
     if (pool == NULL) {
-        return -ENOMEM;
+        return (int)error_bare(-ENOMEM);
     }
     int64_t idle_ms = options->idle_ms != 0 ? options->idle_ms : IDLE_DEFAULT_MS;
     *pool = (struct jg_executor)POOL_STATIC(
@@ -150,14 +150,14 @@ static int give(struct jg_job *job) {
 int jg_executor_submit(jg_executor *executor, jg_job *job, jg_fn *fn, void *arg) {
     int rc = claim(job, pool_or_everyones(executor), fn, arg);
     if (rc < 0) {
-        return rc;
+        return (int)error_bare(rc);
     }
     rc = give(job);
     if (rc < 0) {
         __atomic_store_n(&job->state, JOB_NONE, __ATOMIC_RELEASE);
         call_drop(job->drop_arg, job->call.arg);
     }
-    return rc;
+    return (int)error_bare(rc);
 }
 
 // Cancelling.
@@ -195,12 +195,12 @@ bool jg_job_cancel(jg_job *job) {
 intptr_t jg_job_wait(jg_job *job) {
     if (!job->future.done) {
         if (__atomic_load_n(&job->state, __ATOMIC_ACQUIRE) == JOB_NONE) {
-            return -EINVAL;
+            return error_bare(-EINVAL);
         }
         check_loop(job);
         intptr_t rc = future_await(&job->future, &job->future);
         if (!job->future.done) {
-            return rc; // a forked copy: it could not wait
+            return error_bare(rc); // a forked copy: it could not wait
         }
     }
     intptr_t word = jg_future_wait(&job->future);

@@ -378,7 +378,7 @@ intptr_t jg_process_pool_run(jg_process_pool *pool, jg_process_pool_fn *fn, cons
         *out_bytes = (jg_bytes){NULL, 0};
     }
     if (rc < 0) {
-        return rc;
+        return error_bare(rc);
     }
     pool->users++;
     intptr_t word = run_job(pool, fn, in, in_size, out_bytes);

@@ -11,10 +11,11 @@
 #include "base/mem.h"
 
 #include <sched.h>
+#include <string.h>
 #include <unistd.h>
 
-int jg_worker_start(jg_worker_kind kind, jg_fn *fn, void *arg, const jg_worker_options *options,
-                    jg_worker **out_worker) {
+static int start(jg_worker_kind kind, jg_fn *fn, void *arg, const jg_worker_options *options,
+                 jg_worker **out_worker) {
     static const jg_worker_options no_options;
     if (kind != JG_WORKER_THREAD && kind != JG_WORKER_PROCESS) {
         return -EINVAL;
@@ -38,13 +39,22 @@ int jg_worker_start(jg_worker_kind kind, jg_fn *fn, void *arg, const jg_worker_o
     return 0;
 }
 
+int jg_worker_start(jg_worker_kind kind, jg_fn *fn, void *arg, const jg_worker_options *options,
+                    jg_worker **out_worker) {
+    int rc = start(kind, fn, arg, options, out_worker);
+    return rc == 0 ? 0
+                   : (int)jg_fail(rc, "cannot start a worker %s: %s",
+                                  kind == JG_WORKER_PROCESS ? "process" : "thread",
+                                  strerrordesc_np(-rc));
+}
+
 intptr_t jg_worker_join(jg_worker *worker) {
     struct coro *self = sched_current();
     if (worker->owner != getpid()) {
-        return -ECHILD;
+        return error_bare(-ECHILD);
     }
     if (self->attention & ~(uint32_t)ATTENTION_CANCEL) {
-        return sched_refuse(self);
+        return error_bare(sched_refuse(self));
     }
     if (atomic_exchange(&worker->joined, true)) {
         check_misuse("join of a worker that is being joined already");
@@ -56,8 +66,9 @@ intptr_t jg_worker_join(jg_worker *worker) {
 }
 
 int jg_worker_kill(jg_worker *worker, int signal_number) {
-    return worker->kind == JG_WORKER_THREAD ? -EOPNOTSUPP
-                                            : worker_process_kill(worker, signal_number);
+    return (int)error_bare(worker->kind == JG_WORKER_THREAD
+                               ? -EOPNOTSUPP
+                               : worker_process_kill(worker, signal_number));
 }
 
 pid_t jg_worker_id(const jg_worker *worker) {

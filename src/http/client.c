@@ -106,7 +106,7 @@ int jg_http_client_open(const jg_http_client_options *options, jg_http_client **
     size_t size = sizeof agent_start + agent.len + sizeof "\r\n" + sizeof close_field;
     jg_http_client *client = mem_alloc_zero(sizeof(*client) + size);
     if (client == NULL) {
-        return -ENOMEM;
+        return (int)jg_fail(-ENOMEM, "no memory for an HTTP client");
     }
     set_options(client, options);
     set_fields(client, agent);

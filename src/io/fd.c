@@ -7,13 +7,14 @@
  * Why        OP_POLL asks the kernel anew each time, so that nobody has to tell us what was read.
  */
 #include "rt/op.h"
+#include "task/task.h"
 
 int jg_wait_fd(int fd, int events) {
     if (events == 0 || (events & ~(JG_READABLE | JG_WRITABLE)) != 0) {
-        return -EINVAL;
+        return (int)error_bare(-EINVAL);
     }
     struct op op = {.kind = OP_POLL, .fd = fd, .events = events};
-    return (int)op_run(&op);
+    return (int)error_bare(op_run(&op));
 }
 
 void jg_fd_closing(int fd) {

@@ -72,7 +72,7 @@ int jg_file_open(const char *path, int flags, mode_t mode, jg_file **out_file) {
     struct call call = {.path = path, .flags = flags, .mode = mode};
     jg_file *file = mem_alloc(sizeof(*file));
     if (file == NULL) {
-        return -ENOMEM;
+        return explain("open", path, -ENOMEM);
     }
     intptr_t fd = run(do_open, &call);
     if (fd < 0) {
@@ -152,11 +152,11 @@ ssize_t jg_file_write(jg_file *file, const void *buf, size_t len) {
 }
 
 ssize_t jg_file_pread(jg_file *file, void *buf, size_t cap, int64_t offset) {
-    return offset < 0 ? -EINVAL : transfer(do_read, file, buf, cap, offset);
+    return offset < 0 ? error_bare(-EINVAL) : transfer(do_read, file, buf, cap, offset);
 }
 
 ssize_t jg_file_pwrite(jg_file *file, const void *buf, size_t len, int64_t offset) {
-    return offset < 0 ? -EINVAL : transfer(do_write, file, buf, len, offset);
+    return offset < 0 ? error_bare(-EINVAL) : transfer(do_write, file, buf, len, offset);
 }
 
 static intptr_t do_size(void *arg) {

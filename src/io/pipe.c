@@ -9,6 +9,7 @@
  *            Where that cannot be (sockets), the mode is set and taken back at the close.
  */
 #include "io/stream.h"
+#include "task/task.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -31,7 +32,7 @@ static int open_pipe(struct backend *backend, int out_fds[2]) {
     return 0;
 }
 
-int jg_pipe(jg_stream **out_reader, jg_stream **out_writer) {
+static int make_pipe(jg_stream **out_reader, jg_stream **out_writer) {
     struct backend *backend = backend_current();
     int fds[2];
     int rc = open_pipe(backend, fds);
@@ -55,6 +56,10 @@ int jg_pipe(jg_stream **out_reader, jg_stream **out_writer) {
     (*out_writer)->torn = true;
     *out_reader = reader;
     return 0;
+}
+
+int jg_pipe(jg_stream **out_reader, jg_stream **out_writer) {
+    return (int)error_bare(make_pipe(out_reader, out_writer));
 }
 
 /* The same pipe or terminal as an open file of our own. */
@@ -83,7 +88,7 @@ static int open_plain(int number, jg_stream **out_stream) {
     return rc;
 }
 
-int jg_stdio_open(int number, jg_stream **out_stream) {
+static int open_stdio(int number, jg_stream **out_stream) {
     struct stat about;
     if (number < 0 || number > 2) {
         return -EINVAL;
@@ -109,4 +114,8 @@ int jg_stdio_open(int number, jg_stream **out_stream) {
         close(fd);
     }
     return rc;
+}
+
+int jg_stdio_open(int number, jg_stream **out_stream) {
+    return (int)error_bare(open_stdio(number, out_stream));
 }

@@ -43,7 +43,7 @@ static void make_blocking(int fd) {
     }
 }
 
-int jg_stream_open_fd(int fd, jg_stream **out_stream) {
+static int open_fd(int fd, jg_stream **out_stream) {
     struct backend *backend = backend_current();
     struct stat about;
     if (fstat(fd, &about) != 0) {
@@ -63,7 +63,11 @@ int jg_stream_open_fd(int fd, jg_stream **out_stream) {
     return rc;
 }
 
-int jg_stream_pair(jg_stream **out_a, jg_stream **out_b) {
+int jg_stream_open_fd(int fd, jg_stream **out_stream) {
+    return (int)error_bare(open_fd(fd, out_stream));
+}
+
+static int open_pair(jg_stream **out_a, jg_stream **out_b) {
     struct backend *backend = backend_current();
     int fds[2];
     int rc = backend->ops->socket_pair(backend, fds);
@@ -88,6 +92,10 @@ close_fds:
     backend->ops->close_fd(backend, fds[0]);
     backend->ops->close_fd(backend, fds[1]);
     return rc;
+}
+
+int jg_stream_pair(jg_stream **out_a, jg_stream **out_b) {
+    return (int)error_bare(open_pair(out_a, out_b));
 }
 
 /* Gives the buffer back once all of it is used up. Only blocks of the loop's size go to the loop. */
@@ -184,11 +192,11 @@ ssize_t jg_read(jg_stream *stream, void *buf, size_t cap) {
     }
     int rc = hold(stream, &stream->reading);
     if (rc < 0) {
-        return rc;
+        return error_bare(rc);
     }
     ssize_t got = read_some(stream, buf, cap);
     release(stream, &stream->reading);
-    return got;
+    return error_bare(got);
 }
 
 /* Makes room for at least one more byte behind what is held, at most `max` in all. */
@@ -256,7 +264,7 @@ static ssize_t fill_more(jg_stream *stream, size_t max) {
 ssize_t jg_stream_fill(jg_stream *stream, size_t max, char **out_data) {
     int rc = hold(stream, &stream->reading);
     if (rc < 0) {
-        return rc;
+        return error_bare(rc);
     }
     ssize_t got = -EPIPE;
     if (likely(!stream->torn)) {
@@ -267,7 +275,7 @@ ssize_t jg_stream_fill(jg_stream *stream, size_t max, char **out_data) {
         got = (ssize_t)held(stream);
     }
     release(stream, &stream->reading);
-    return got;
+    return error_bare(got);
 }
 
 size_t jg_stream_peek(jg_stream *stream, char **out_data) {
@@ -323,11 +331,11 @@ static ssize_t read_all(jg_stream *stream, void *buf, size_t len) {
 ssize_t jg_read_exact(jg_stream *stream, void *buf, size_t len) {
     int rc = hold(stream, &stream->reading);
     if (rc < 0) {
-        return rc;
+        return error_bare(rc);
     }
     ssize_t got = read_all(stream, buf, len);
     release(stream, &stream->reading);
-    return got;
+    return error_bare(got);
 }
 
 static ssize_t read_until(jg_stream *stream, int delimiter, char *buf, size_t cap) {
@@ -356,14 +364,14 @@ ssize_t jg_read_until(jg_stream *stream, char delimiter, char *buf, size_t cap) 
     int rc = suspend_check(sched_current());
     rc = rc < 0 ? rc : hold(stream, &stream->reading);
     if (rc < 0) {
-        return rc;
+        return error_bare(rc);
     }
     ssize_t got = -EPIPE;
     if (likely(!stream->torn)) {
         got = read_until(stream, (unsigned char)delimiter, buf, cap);
     }
     release(stream, &stream->reading);
-    return got;
+    return error_bare(got);
 }
 
 /* Leaves out the first `count` bytes of the pieces. */
@@ -406,15 +414,15 @@ static ssize_t write_all(jg_stream *stream, struct iovec *pieces, int count) {
 
 ssize_t jg_writev(jg_stream *stream, struct iovec *pieces, int count) {
     if (unlikely(count < 0)) {
-        return -EINVAL;
+        return error_bare(-EINVAL);
     }
     int rc = hold(stream, &stream->writing);
     if (rc < 0) {
-        return rc;
+        return error_bare(rc);
     }
     ssize_t put = write_all(stream, pieces, count);
     release(stream, &stream->writing);
-    return put;
+    return error_bare(put);
 }
 
 ssize_t jg_write(jg_stream *stream, const void *buf, size_t len) {
@@ -436,7 +444,7 @@ uint64_t jg_stream_received(const jg_stream *stream) {
 }
 
 int jg_stream_shutdown(jg_stream *stream) {
-    return stream->backend->ops->shutdown_write(stream->backend, stream->fd);
+    return (int)error_bare(stream->backend->ops->shutdown_write(stream->backend, stream->fd));
 }
 
 void jg_stream_close(jg_stream *stream) {

@@ -10,6 +10,7 @@
 
 #include "base/mem.h"
 #include "net/lookup.h"
+#include "task/task.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -62,7 +63,7 @@ int jg_address_make(const char *host, int port, jg_address *out_address) {
     if (rc == 0) {
         *out_address = address_to_value(&address);
     }
-    return rc;
+    return (int)error_bare(rc);
 }
 
 /* A port: digits alone, at most 65535. */
@@ -87,13 +88,13 @@ int jg_address_parse(const char *text, jg_address *out_address) {
     const char *end = bracket ? strchr(start, ']') : strrchr(start, ':');
     const char *colon = bracket && end != NULL ? end + 1 : end;
     if (end == NULL || *colon != ':' || end == start || (size_t)(end - start) > HOST_MOST) {
-        return -EINVAL;
+        return (int)error_bare(-EINVAL);
     }
     memcpy(host, start, (size_t)(end - start));
     host[end - start] = '\0';
     int port = parse_port(colon + 1);
     if (port < 0 || bracket != (strchr(host, ':') != NULL)) {
-        return -EINVAL; // brackets are for IPv6, and IPv6 needs them
+        return (int)error_bare(-EINVAL); // brackets are for IPv6, and IPv6 needs them
     }
     return jg_address_make(host, port, out_address);
 }
@@ -104,7 +105,7 @@ ssize_t jg_address_format(const jg_address *address, char *out_text, size_t cap)
     const view *seen = look_at(address);
     bool ipv6 = seen->any.sa_family == AF_INET6;
     if (length_of(address) == 0) {
-        return -EINVAL;
+        return error_bare(-EINVAL);
     }
     inet_ntop(seen->any.sa_family,
               ipv6 ? (const void *)&seen->ipv6.sin6_addr : (const void *)&seen->ipv4.sin_addr, host,
@@ -112,7 +113,7 @@ ssize_t jg_address_format(const jg_address *address, char *out_text, size_t cap)
     char text[JG_ADDRESS_TEXT];
     int size = snprintf(text, sizeof(text), ipv6 ? "[%s]:%d" : "%s:%d", host, port);
     if ((size_t)size >= cap) {
-        return -ENOSPC;
+        return error_bare(-ENOSPC);
     }
     memcpy(out_text, text, (size_t)size + 1);
     return size;

@@ -236,7 +236,7 @@ int jg_accept(jg_listener *listener, jg_stream **out_stream) {
     listener_hold(listener);
     int rc = accept_held(listener, out_stream);
     listener_release(listener);
-    return rc;
+    return (int)error_bare(rc);
 }
 
 void jg_listener_close(jg_listener *listener) {

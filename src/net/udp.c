@@ -81,17 +81,20 @@ static void check_place(const jg_udp *udp) {
 int jg_udp_connect(jg_udp *udp, const jg_address *peer) {
     const struct op_address address = address_of_value(peer);
     check_place(udp);
-    return address.len == 0 ? -EINVAL
-                            : udp->backend->ops->datagram_connect(udp->backend, udp->fd, &address);
+    int rc = address.len == 0
+                 ? -EINVAL
+                 : udp->backend->ops->datagram_connect(udp->backend, udp->fd, &address);
+    return rc == 0 ? 0 : tell_failure("give a datagram socket its peer", rc);
 }
 
 int jg_udp_address(const jg_udp *udp, jg_address *out_address) {
     struct op_address address;
     int rc = udp->backend->ops->local_address(udp->backend, udp->fd, &address);
-    if (rc == 0) {
-        *out_address = address_to_value(&address);
+    if (rc < 0) {
+        return tell_failure("tell a datagram socket's address", rc);
     }
-    return rc;
+    *out_address = address_to_value(&address);
+    return 0;
 }
 
 static void release(jg_udp *udp) {
@@ -141,10 +144,13 @@ ssize_t jg_udp_recv(jg_udp *udp, void *buf, size_t cap, jg_address *out_from, bo
                     .armed_ns = udp->armed_ns};
     op.peer = out_from != NULL ? &from : NULL;
     ssize_t got = run(udp, &op);
-    if (got >= 0 && out_from != NULL) {
+    if (unlikely(got < 0)) {
+        return tell_failure("receive a datagram", (int)got);
+    }
+    if (out_from != NULL) {
         *out_from = address_to_value(&from);
     }
-    if (got >= 0 && out_truncated != NULL) {
+    if (out_truncated != NULL) {
         *out_truncated = op.truncated;
     }
     return got;

@@ -296,7 +296,8 @@ int jg_trace_start(const char *path, const jg_trace_options *options) {
         generation += rc < 0;
     }
     pthread_mutex_unlock(&lock);
-    return rc;
+    return rc == 0 ? 0
+                   : (int)jg_fail(rc, "cannot write the trace %s: %s", path, strerrordesc_np(-rc));
 }
 
 int jg_trace_stop(void) {

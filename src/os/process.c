@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "exec/child.h"
+#include "task/task.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -75,7 +76,7 @@ int jg_process_spawn(const jg_process_options *options, jg_process **out_process
     }
     jg_process *process = mem_alloc_zero(sizeof(*process));
     if (process == NULL) {
-        return -ENOMEM;
+        return (int)jg_fail(-ENOMEM, "no memory for a process");
     }
     rc = spawn_program(options, &process->pid, fds);
     if (rc < 0) {
@@ -139,18 +140,18 @@ static int wait_held(jg_process *process, jg_process_status *out_status) {
 int jg_process_wait(jg_process *process, jg_process_status *out_status) {
     int rc = suspend_check(sched_current());
     if (rc < 0) {
-        return rc;
+        return (int)error_bare(rc);
     }
     if (process->owner != getpid()) {
-        return -ECHILD;
+        return (int)error_bare(-ECHILD);
     }
     process->holders++;
     rc = wait_held(process, out_status);
     release(process);
-    return rc;
+    return (int)error_bare(rc);
 }
 
-int jg_process_signal(jg_process *process, int signal_number) {
+static int send_signal(jg_process *process, int signal_number) {
     if (process->owner != getpid()) {
         return -ECHILD;
     }
@@ -159,6 +160,10 @@ int jg_process_signal(jg_process *process, int signal_number) {
     }
     pid_t whom = process->own_group ? -process->pid : process->pid;
     return kill(whom, signal_number) != 0 ? -errno : 0;
+}
+
+int jg_process_signal(jg_process *process, int signal_number) {
+    return (int)error_bare(send_signal(process, signal_number));
 }
 
 int jg_process_terminate(jg_process *process) {

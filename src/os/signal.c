@@ -236,7 +236,7 @@ static void end_left_open(struct loop *loop) {
 int jg_signals_open(jg_signals *signals, uint64_t set) {
     struct loop *loop = sched_current()->loop;
     if (!can_be_watched(set)) {
-        return -EINVAL;
+        return (int)error_bare(-EINVAL);
     }
     if (loop != NULL) {
         loop->at_close = end_left_open;
@@ -244,7 +244,7 @@ int jg_signals_open(jg_signals *signals, uint64_t set) {
     pthread_mutex_lock(&lock);
     if (unlikely(is_in(signals))) {
         pthread_mutex_unlock(&lock);
-        return -EALREADY;
+        return (int)error_bare(-EALREADY);
     }
     *signals = (jg_signals){
         .set = set, .loop = loop != NULL ? loop->handle : NULL, .call = {.deliver = arrive}};
@@ -288,7 +288,7 @@ static int next_on_thread(jg_signals *signals) {
     }
 }
 
-int jg_signals_next(jg_signals *signals) {
+static int next(jg_signals *signals) {
     struct coro *self = sched_current();
     int rc = suspend_check(self);
     if (unlikely(rc < 0 || signals->set == 0)) {
@@ -310,6 +310,10 @@ int jg_signals_next(jg_signals *signals) {
     number = (int)waitq_wait(&signals->waiters, WAIT_KIND("signal"));
     loop->external--;
     return number;
+}
+
+int jg_signals_next(jg_signals *signals) {
+    return (int)error_bare(next(signals));
 }
 
 void jg_signals_close(jg_signals *signals) {

@@ -320,7 +320,8 @@ int jg_sim_explore_at(jg_fn *fn, void *arg, const jg_sim_options *options, uint6
     }
     size_t stack_size;
     bool known = (sweep & ~(unsigned)(JG_SIM_SWEEP_CANCEL | JG_SIM_SWEEP_ALLOC)) == 0;
-    if (!known || sim_world_check(&used) < 0 || task_stack_size(used.stack_size, &stack_size) < 0) {
+    if (!known || error_bare(sim_world_check(&used)) < 0 ||
+        task_stack_size(used.stack_size, &stack_size) < 0) {
         return -EINVAL;
     }
     int rc = explore(&all, &report);

@@ -228,7 +228,7 @@ intptr_t sim_world_run(struct sim_world *world, jg_fn *fn, void *arg, const jg_s
                        const struct trace_sink *sink, const char *site) {
     struct sim_fault faults[FAULTS_MOST];
     struct loop_options loop_options = {.sim = true, .on_stuck = on_stuck};
-    int rc = sim_world_check(options);
+    int rc = (int)error_bare(sim_world_check(options));
     rc = rc < 0 ? rc : task_seed(options->seed, &loop_options.seed);
     rc = rc < 0 ? rc : task_stack_size(options->stack_size, &loop_options.stack_size);
     if (rc < 0) {

@@ -138,6 +138,13 @@ struct error_record *error_share(struct jg_task *task, intptr_t code) {
     return error_ref(task->error);
 }
 
+void error_outdate(intptr_t code) {
+    struct jg_task *task = task_current();
+    if (task->error != NULL && task->error->error.code == code) {
+        error_keep(task, NULL);
+    }
+}
+
 static bool shared(struct error_record *record) {
     return atomic_load_explicit(&record->shares, memory_order_acquire) > 1;
 }

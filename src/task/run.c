@@ -41,7 +41,7 @@ static int read_backend(const jg_run_options *options, bool *out_sim) {
         return 0;
     }
     *out_sim = true;
-    return strcmp(name, "sim") == 0 ? 0 : -EINVAL;
+    return strcmp(name, "sim") == 0 ? 0 : (int)jg_fail(-EINVAL, "no backend is named %s", name);
 }
 
 int task_seed(uint64_t wished, uint64_t *out_seed) {
@@ -52,12 +52,13 @@ int task_seed(uint64_t wished, uint64_t *out_seed) {
         return 0;
     }
     if (!isdigit((unsigned char)text[0])) {
-        return -EINVAL; // also a sign, which strtoull would take
+        // also a sign, which strtoull would take
+        return (int)jg_fail(-EINVAL, "the seed %s is no number", text);
     }
     errno = 0;
     uint64_t seed = strtoull(text, &end, 0);
     if (*end != '\0' || errno != 0) {
-        return -EINVAL;
+        return (int)jg_fail(-EINVAL, "the seed %s is no number", text);
     }
     *out_seed = seed;
     return 0;
@@ -65,7 +66,7 @@ int task_seed(uint64_t wished, uint64_t *out_seed) {
 
 int task_stack_size(size_t wished, size_t *out_size) {
     *out_size = stack_round(wished != 0 ? wished : STACK_DEFAULT);
-    return *out_size != 0 ? 0 : -EINVAL;
+    return *out_size != 0 ? 0 : (int)jg_fail(-EINVAL, "no stack has %zu bytes", wished);
 }
 
 int task_loop_options(const jg_run_options *options, struct loop_options *out) {
@@ -137,7 +138,7 @@ intptr_t task_run(jg_fn *fn, void *arg, const struct loop_options *options, bool
     struct task_loop loop;
     int rc = task_loop_open(&loop, options, watch);
     if (rc < 0) {
-        return rc;
+        return error_bare(rc);
     }
     struct error_record *error = NULL;
     intptr_t result = run_main(&loop, fn, arg, site, &error);

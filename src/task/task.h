@@ -250,6 +250,17 @@ void error_free(struct error_record *record);                // one share less
 const jg_error *error_public(const struct error_record *record);
 void error_report(struct error_record *record); // nobody retrieved it; takes it
 
+/* Hands on a result of which nobody has more to say: if it is an error, the text of an older failure with
+ * the same code is not its reason, and is forgotten. For calls that record nothing of their own. */
+void error_outdate(intptr_t code) __attribute__((cold));
+
+static inline intptr_t error_bare(intptr_t result) {
+    if (unlikely(result < 0)) {
+        error_outdate(result);
+    }
+    return result;
+}
+
 /* A failure as text, and a record made of one; NULL without memory. Causes are left out. */
 void error_write(const struct error_record *record, struct error_text *out_text);
 struct error_record *error_read(const struct error_text *text);

@@ -39,6 +39,60 @@ static void expect_reason(intptr_t code, intptr_t rc, const char *reason) {
     jg_error_clear();
 }
 
+static intptr_t bare_body(void *arg) {
+    const jg_address nothing = {0};
+    jg_stream *pair[2];
+    jg_stream *reader;
+    jg_stream *writer;
+    jg_worker *worker;
+    jg_udp *udp;
+    char byte;
+    (void)arg;
+    ck_assert_int_eq(jg_udp_open(NULL, NULL, &udp), 0);
+    jg_fail(-EINVAL, "of before");
+    expect_reason(-EINVAL, jg_udp_connect(udp, &nothing), "cannot give a datagram socket its peer");
+    jg_fail(-EDEADLK, "of before");
+    JG_NO_SUSPEND {
+        expect_reason(-EDEADLK, jg_udp_recv(udp, &byte, 1, NULL, NULL),
+                      "cannot receive a datagram");
+    }
+    jg_udp_close(udp);
+    jg_fail(-EINVAL, "of before");
+    expect_reason(-EINVAL, jg_worker_start((jg_worker_kind)7, bare_body, NULL, NULL, &worker),
+                  "cannot start a worker");
+    jg_fail(-EINVAL, "of before");
+    expect_reason(-EINVAL, jg_wait_fd(0, 0), "EINVAL: ");
+    jg_fail(-EINVAL, "of before");
+    expect_reason(-EINVAL, jg_address_parse("nowhere", &(jg_address){0}), "EINVAL: ");
+    jg_fail(-EBADF, "of before");
+    expect_reason(-EBADF, jg_stream_open_fd(-1, &reader), "EBADF: ");
+    ck_assert_int_eq(jg_pipe(&reader, &writer), 0);
+    jg_fail(-EPIPE, "of before");
+    expect_reason(-EPIPE, jg_write(reader, "x", 1), "EPIPE: ");
+    jg_fail(-EPIPE, "of before");
+    expect_reason(-EPIPE, jg_read(writer, &byte, 1), "EPIPE: ");
+    jg_stream_close(reader);
+    jg_stream_close(writer);
+    open_pair(pair);
+    jg_stream_close(pair[1]);
+    jg_fail(-EPIPE, "of before");
+    expect_reason(-EPIPE, jg_read_exact(pair[0], &byte, 1), "EPIPE: ");
+    jg_fail(-EMSGSIZE, "of before");
+    jg_fail(-EPIPE, "of now");
+    ck_assert_int_eq(jg_read(pair[0], &byte, 1), 0);
+    ck_assert_str_eq(jg_error_detail(-EPIPE), "of now"); // what went well forgets nothing
+    ck_assert_int_eq(jg_wait_fd(0, 0), -EINVAL);
+    ck_assert_str_eq(jg_error_detail(-EPIPE), "of now"); // nor does another failure
+    jg_stream_close(pair[0]);
+    return 0;
+}
+
+// A read that fails would be explained by a connect that failed long ago with the same code.
+START_TEST(a_failure_without_a_reason_has_none_of_before) {
+    run_once(bare_body, NULL);
+}
+END_TEST
+
 static intptr_t reasons_body(void *arg) {
     jg_listener *listener;
     jg_process_pool *pool;
@@ -216,5 +270,6 @@ START_TEST(the_tree_names_who_could_end_each_wait) {
 }
 END_TEST
 
-FIXTURE_MAIN("api/report", a_failing_call_has_its_own_reason, every_code_has_a_name,
+FIXTURE_MAIN("api/report", a_failing_call_has_its_own_reason,
+             a_failure_without_a_reason_has_none_of_before, every_code_has_a_name,
              s50e_unseen_failure_is_told_with_its_cause, the_tree_names_who_could_end_each_wait)

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static const char *directory;
 
@@ -55,6 +56,11 @@ static intptr_t program(void *names) {
 }
 
 int main(int argc, char **argv) {
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+        if (fcntl(fd, F_GETFD) < 0) { // closed: else a file of ours would get what is meant for it
+            open("/dev/null", O_RDONLY);
+        }
+    }
     directory = argc > 2 ? argv[argc - 1] : NULL;
     return directory == NULL || jg_run(program, argv + 1) < 0;
 }

@@ -4,6 +4,7 @@
  * Each becomes a file of this directory, named as the URL ends, which is there as a whole or not at all.
  * Tells of each as it ends. Exits with 0; 1 when one failed; 2 for wrong usage.
  */
+#include <fcntl.h>
 #include <juggle.h>
 #include <juggle/http.h>
 #include <stdio.h>
@@ -104,6 +105,11 @@ int main(int argc, char **argv) {
     if (!good) {
         fprintf(stderr, "usage: %s [-n N] [-t SECONDS] http://HOST/PATH/NAME...\n", argv[0]);
         return 2;
+    }
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+        if (fcntl(fd, F_GETFD) < 0) { // closed: else a file of ours would get what is meant for it
+            open("/dev/null", O_RDONLY);
+        }
     }
     setvbuf(stdout, NULL, _IOLBF, 0); // told as it ends, also through a pipe
     jg_sem_init(&places, at_once);

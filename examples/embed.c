@@ -4,6 +4,8 @@
  * The main loop waits for the terminal by poll(2): each line typed becomes a task that counts it down,
  * while the loop goes on. A thread reports the time of day, and the end of input ends the program.
  */
+#include <err.h>
+#include <fcntl.h>
 #include <juggle.h>
 #include <poll.h>
 #include <pthread.h>
@@ -85,6 +87,11 @@ static void run_main_loop(jg_loop *loop) {
 
 int main(void) {
     jg_loop *loop;
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+        if (fcntl(fd, F_GETFD) < 0) { // closed: else the loop would be taken for it
+            open("/dev/null", O_RDONLY);
+        }
+    }
     int rc = jg_loop_open(NULL, &loop);
     if (rc < 0) {
         fprintf(stderr, "embed: %s\n", jg_error_detail(rc));
@@ -100,5 +107,8 @@ int main(void) {
     }
     jg_loop_close(loop);
     jg_loop_drop(clock.loop);
+    if (fclose(stdout) != 0) {
+        err(1, "standard output"); // closed, or its disk is full
+    }
     return 0;
 }

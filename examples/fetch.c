@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* fetch.c URL... – gets every URL at the same time, none for longer than two seconds. */
+#include <err.h>
+#include <errno.h>
 #include <juggle.h>
 #include <juggle/http.h>
 #include <stdio.h>
@@ -35,5 +37,9 @@ static intptr_t program(void *urls) {
 }
 
 int main(int argc, char **argv) {
-    return argc < 2 || jg_run(program, argv + 1) < 0;
+    int rc = argc < 2 ? -EINVAL : (int)jg_run(program, argv + 1);
+    if (fclose(stdout) != 0) {
+        err(1, "standard output"); // closed, or its disk is full
+    }
+    return rc < 0;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* find_race.c [fixed] – two withdrawals from one account, in a thousand orders.
  * docs/testing-with-sim.md explains it. */
+#include <err.h>
 #include <juggle.h>
 #include <juggle/sim.h>
 
@@ -56,5 +57,8 @@ int main(int argc, char **argv) {
     account.fixed = argc > 1 && argv[1][0] == 'f';
     int rc = jg_sim_explore(two_at_once, &balance, NULL, 1000, 0, &report);
     jg_sim_report_print(&report, stdout);
+    if (fclose(stdout) != 0) {
+        err(1, "standard output"); // closed, or its disk is full
+    }
     return rc;
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* first.c – a task that waits, and one that waits for it: the program that asyncio's manual begins with. */
+#include <err.h>
 #include <juggle.h>
 #include <stdio.h>
 #include <string.h>
@@ -18,5 +19,9 @@ static intptr_t program(void *arg) {
 }
 
 int main(void) {
-    return jg_run(program, NULL) < 0;
+    int rc = (int)jg_run(program, NULL);
+    if (fclose(stdout) != 0) {
+        err(1, "standard output"); // closed, or its disk is full
+    }
+    return rc < 0;
 }

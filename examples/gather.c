@@ -3,6 +3,7 @@
  *
  * Three kitchens cook at the same time, so dinner takes as long as its slowest dish.
  */
+#include <err.h>
 #include <juggle.h>
 #include <stdio.h>
 
@@ -48,5 +49,9 @@ static intptr_t dinner(void *unused) {
 }
 
 int main(void) {
-    return jg_run(dinner, NULL) < 0;
+    int rc = (int)jg_run(dinner, NULL);
+    if (fclose(stdout) != 0) {
+        err(1, "standard output"); // closed, or its disk is full
+    }
+    return rc < 0;
 }

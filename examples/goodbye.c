@@ -4,6 +4,7 @@
  * The time limit cancels what waits inside it. Saying goodbye has to wait, too: it does so behind a shield,
  * within a limit of its own.
  */
+#include <err.h>
 #include <juggle.h>
 #include <stdio.h>
 #include <string.h>
@@ -75,5 +76,9 @@ static intptr_t program(void *unused) {
 }
 
 int main(void) {
-    return jg_run(program, NULL) < 0;
+    int rc = (int)jg_run(program, NULL);
+    if (fclose(stdout) != 0) {
+        err(1, "standard output"); // closed, or its disk is full
+    }
+    return rc < 0;
 }

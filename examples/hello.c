@@ -3,6 +3,7 @@
  *
  * The order of the lines shows where control changed hands.
  */
+#include <err.h>
 #include <juggle.h>
 #include <stdio.h>
 
@@ -25,5 +26,9 @@ static intptr_t program(void *unused) {
 }
 
 int main(void) {
-    return jg_run(program, NULL) < 0;
+    int rc = (int)jg_run(program, NULL);
+    if (fclose(stdout) != 0) {
+        err(1, "standard output"); // closed, or its disk is full
+    }
+    return rc < 0;
 }

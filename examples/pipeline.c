@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // pipeline.c – three workers share a bounded queue of numbers; the squares go through a channel.
+#include <err.h>
 #include <juggle.h>
 #include <stdio.h>
 
@@ -56,5 +57,9 @@ static intptr_t program(void *arg) {
 }
 
 int main(void) {
-    return jg_run(program, NULL) < 0;
+    int rc = (int)jg_run(program, NULL);
+    if (fclose(stdout) != 0) {
+        err(1, "standard output"); // closed, or its disk is full
+    }
+    return rc < 0;
 }

@@ -6,6 +6,7 @@
  * Called by  a person: `pool [inline|threads|processes|coroutines]`.
  * Why        this work computes and never waits: more cores help, coroutines do not.
  */
+#include <err.h>
 #include <juggle.h>
 #include <stdio.h>
 #include <string.h>
@@ -56,5 +57,8 @@ int main(int argc, char **argv) {
     }
     printf("%d primes below %d, by %s in %.1f ms\n", primes, SLICES * SLICE_SIZE, names[mode],
            (double)(jg_now() - start_ns) / 1e6);
+    if (fclose(stdout) != 0) {
+        err(1, "standard output"); // closed, or its disk is full
+    }
     return 0;
 }

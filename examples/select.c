@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // select.c – one task listens to two clocks at once, until one stops or it has had enough.
+#include <err.h>
 #include <juggle.h>
 #include <stdio.h>
 
@@ -55,5 +56,9 @@ static intptr_t program(void *arg) {
 }
 
 int main(void) {
-    return jg_run(program, NULL) < 0;
+    int rc = (int)jg_run(program, NULL);
+    if (fclose(stdout) != 0) {
+        err(1, "standard output"); // closed, or its disk is full
+    }
+    return rc < 0;
 }

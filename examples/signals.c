@@ -3,6 +3,7 @@
  *
  * A second ^C cuts it short; SIGHUP asks how it is going.
  */
+#include <err.h>
 #include <juggle.h>
 #include <stdio.h>
 
@@ -55,5 +56,9 @@ static intptr_t program(void *arg) {
 }
 
 int main(void) {
-    return jg_run(program, NULL) < 0;
+    int rc = (int)jg_run(program, NULL);
+    if (fclose(stdout) != 0) {
+        err(1, "standard output"); // closed, or its disk is full
+    }
+    return rc < 0;
 }

@@ -3,6 +3,7 @@
  *
  * Each is a child process; whatever goes wrong, none is left running.
  */
+#include <err.h>
 #include <juggle.h>
 #include <stdio.h>
 
@@ -48,5 +49,9 @@ static intptr_t program(void *directory) {
 }
 
 int main(int argc, char **argv) {
-    return jg_run(program, argc > 1 ? argv[1] : ".") < 0;
+    int rc = (int)jg_run(program, argc > 1 ? argv[1] : ".");
+    if (fclose(stdout) != 0) {
+        err(1, "standard output"); // closed, or its disk is full
+    }
+    return rc < 0;
 }

@@ -22,12 +22,12 @@ BODY = b"".join(hashlib.sha256(b"%d" % i).digest() for i in range(50_000))  # 1.
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
-    """/body/NAME: the bytes; /slow/NAME: after all others; /cut/NAME: half of them; /never/NAME: nothing."""
+    """/body/NAME: the bytes; /cut/NAME: half of them; /never/NAME: nothing until it is over."""
 
     protocol_version = "HTTP/1.1"
     over = threading.Event()
     guard = threading.Lock()
-    now = most = served = 0
+    now = most = 0
 
     def log_message(self, *args):
         pass
@@ -40,13 +40,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         kind = self.path.split("/")[1]
         if kind == "never":
             cls.over.wait(LIMIT_S)
-        elif kind == "slow":
-            # The others are answered meanwhile, whatever their number.
-            while cls.served < 2 and not cls.over.wait(0.005):
-                pass
         with cls.guard:
             cls.now -= 1
-            cls.served += kind == "body"
         self.send_response(404 if kind == "missing" else 200)
         self.send_header("Content-Length", str(len(BODY)))
         self.end_headers()
@@ -64,7 +59,7 @@ class Server(http.server.ThreadingHTTPServer):
 @contextlib.contextmanager
 def serving():
     Handler.over.clear()
-    Handler.now = Handler.most = Handler.served = 0
+    Handler.now = Handler.most = 0
     server = Server(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
@@ -102,10 +97,14 @@ def files_arrive_whole(directory):
 
 
 def told_as_they_end(directory):
-    """The slow one comes first on the command line, and last in the output."""
-    with serving() as url:
-        done = download(directory, f"{url}/slow/last", f"{url}/body/a", f"{url}/body/b")
-    check(done.returncode == 0 and done.stdout.splitlines()[-1].startswith("last:"), done)
+    """The first on the command line is answered when the others have been told of, and is last in the output."""
+    with serving() as url, subprocess.Popen([DOWNLOADER, f"{url}/never/last", f"{url}/body/a", f"{url}/body/b"],
+                                            cwd=directory, text=True, stdout=subprocess.PIPE) as process:
+        told = [process.stdout.readline(), process.stdout.readline()]
+        Handler.over.set()
+        rest, _ = process.communicate(timeout=LIMIT_S)
+    check(sorted(told) == ["a: 1600000 bytes\n", "b: 1600000 bytes\n"], told)
+    check(process.returncode == 0 and rest == "last: 1600000 bytes\n", rest)
 
 
 def told_at_once_through_a_pipe(directory):
@@ -128,6 +127,20 @@ def output_cannot_be_written(directory):
                               stderr=subprocess.PIPE, timeout=LIMIT_S, check=False)
     check(done.returncode == 1 and done.stderr == "downloader: cannot write to standard output\n", done)
     check(files(directory) == ["a"], files(directory))
+
+
+def nothing_said_gets_into_a_file(directory):
+    """With standard descriptors closed, the next file opened would have their numbers, and what is meant for them."""
+    for i, closed in enumerate((">&-", "2>&-", "<&-", "<&- >&-", "<&- >&- 2>&-")):
+        place = pathlib.Path(directory) / str(i)
+        place.mkdir()
+        with serving() as url:
+            urls = [f"{url}/body/{name}" for name in "abcdefgh"] + [f"{url}/missing/x", f"{url}/cut/y"]
+            done = subprocess.run(["sh", "-c", f'exec "$@" {closed}', "sh", DOWNLOADER, *urls], cwd=place, text=True,
+                                  capture_output=True, timeout=LIMIT_S, check=False)
+        check(done.returncode == 1 and files(place) == list("abcdefgh"), closed, done)
+        check(all((place / name).read_bytes() == BODY for name in "abcdefgh"), "other bytes with", closed)
+        check(("cannot write to standard output" in done.stderr) == (closed in (">&-", "<&- >&-")), closed, done)
 
 
 def no_more_than_n_at_once(directory):
@@ -176,7 +189,7 @@ def wrong_usage(directory):
         check(done.returncode == 2 and done.stderr.count("usage:") == 1, args, done)
 
 
-TESTS = (files_arrive_whole, told_as_they_end, told_at_once_through_a_pipe, output_cannot_be_written,
+TESTS = (files_arrive_whole, told_as_they_end, told_at_once_through_a_pipe, output_cannot_be_written, nothing_said_gets_into_a_file,
          no_more_than_n_at_once, a_failure_is_its_own, the_time_limit_is_kept, what_cannot_be_written, wrong_usage)
 
 

@@ -105,16 +105,17 @@ JG_API JG_SUSPENDS intptr_t jg_executor_run(jg_executor *executor, jg_fn *fn, vo
  * Returns  what jg_executor_run does. */
 JG_API JG_SUSPENDS intptr_t jg_to_thread(jg_fn *fn, void *arg);
 
-/* Refuses jobs from now on, and cancels those that wait in the queue. Those that run go on. */
+/* Refuses jobs from now on, and cancels those that wait in the queue. Those that run go on. Not for NULL:
+ * a named abort. */
 JG_API void jg_executor_shutdown(jg_executor *executor);
 
 /* Refuses jobs from now on, waits until those it has are over and its threads are gone, and frees it.
  * If the caller is cancelled meanwhile, the queue is cancelled too; what runs is waited for.
  *
  * Returns  0. -ECHILD in a forked copy, -EDEADLK where suspending is not possible and in a job of its
- *          own: these two leave it as it is.
- * Owns     takes the executor: to close it while another close waits is a named abort. Jobs whose future
- *          is not done yet still hold their records. */
+ *          own: these two leave it as it is. -EINVAL for NULL, which is never closed.
+ * Owns     takes the executor: after 0 it is gone. To close it while another close waits is a named abort.
+ *          Jobs whose future is not done yet still hold their records. */
 JG_API JG_SUSPENDS int jg_executor_close(jg_executor *executor);
 
 /* What an executor does at the moment; for monitoring. */

@@ -30,9 +30,10 @@ struct stat; /* of <sys/stat.h> */
  * Owns     gives the file: jg_file_close it. */
 JG_API JG_SUSPENDS int jg_file_open(const char *path, int flags, mode_t mode, jg_file **out_file);
 
-/* Closes it, whatever asks the task to stop. Takes it. NULL is allowed.
+/* Closes it, whatever asks the task to stop. NULL is allowed.
  *
- * Returns 0; -EIO, -ENOSPC, -EDQUOT when what was written could not be stored; closed it is anyway. */
+ * Returns  0; -EIO, -ENOSPC, -EDQUOT when what was written could not be stored.
+ * Owns     takes the file: it is gone after the call, whatever that returns. */
 JG_API JG_SUSPENDS int jg_file_close(jg_file *file);
 
 /* Reads at least one byte where the last read or write ended, at most `cap` (>= 1).

@@ -68,6 +68,8 @@ JG_API JG_SUSPENDS intptr_t jg_group_wait(jg_group *group);
 
 /* Waits for all, then closes. `result` is what the body came to: an error other than -ECANCELED
  * counts as a failure and cancels the tasks first. Only for the task that opened it, as jg_group_wait.
+ * The group is closed after it, whatever it returns; where the task must not suspend and tasks still run:
+ * a named abort.
  *
  * Returns  the first failure's code in the order of failing; else -ECANCELED if asked from outside;
  *          else `result`. jg_error_last() has the first failure; look at the others with

@@ -51,7 +51,7 @@ typedef struct jg_http_client_options {
 JG_API int jg_http_client_open(const jg_http_client_options *options, jg_http_client **out_client);
 
 /* Closes the connections that are kept, and frees. No request of it may be under way and no response
- * open. Takes it. NULL is allowed. */
+ * open. Takes it: the client is gone after the call. NULL is allowed. */
 JG_API void jg_http_client_close(jg_http_client *client);
 
 /* Gives the next piece of a request body. Returns bytes put into `buf`, 0 at the end, or a negative
@@ -119,7 +119,8 @@ JG_API JG_SUSPENDS ssize_t jg_http_body(jg_http_response *response, const char *
 JG_API bool jg_http_response_reused(const jg_http_response *response);
 
 /* Ends the response, and closes its connection unless the body has come to its end: then the
- * connection was given back already, for the next request. Takes it. NULL is allowed. Never waits. */
+ * connection was given back already, for the next request. Takes it: the response and its data are
+ * gone after the call. NULL is allowed. Never waits. */
 JG_API void jg_http_response_close(jg_http_response *response);
 
 /* ---- Server ---- */

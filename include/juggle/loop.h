@@ -80,7 +80,8 @@ JG_API jg_loop *jg_loop_current(void);
  * Threads  any that knows it to be valid. */
 JG_API jg_loop *jg_loop_hold(jg_loop *loop);
 
-/* Gives the share up. Any thread; not a signal handler. NULL is allowed. */
+/* Gives the share up: from then on the handle may be gone. Any thread; not a signal handler. NULL is
+ * allowed. */
 JG_API void jg_loop_drop(jg_loop *loop);
 
 /* Queues `fn(arg)` to be made by that loop, waking it if it sleeps. Takes no lock and no memory, keeps
@@ -128,8 +129,8 @@ JG_API int jg_loop_step(jg_loop *loop);
  * of tasks still holds is given up as that of a task that has ended (-EOWNERDEAD); a scope or group it has
  * left open is a named abort.
  *
- * Returns  0; -EDEADLK from a task or a call; else as jg_loop_fd.
- * Owns     takes the loop; handles that are held stay valid. */
+ * Returns  0; -EDEADLK from a task or a call; else as jg_loop_fd. An error leaves the loop as it is.
+ * Owns     takes the loop: after 0 it is gone; handles that are held stay valid. */
 JG_API int jg_loop_close(jg_loop *loop);
 
 JG_END_DECLS

@@ -94,9 +94,10 @@ JG_API int jg_process_signal(jg_process *process, int signal_number);
 JG_API int jg_process_terminate(jg_process *process);
 JG_API int jg_process_kill(jg_process *process);
 
-/* Ends it, if it has not: SIGTERM, and SIGKILL when the grace is over; then closes its streams and
- * takes it. Waits until it has ended, whatever asks the task to stop; where suspending is not possible
- * it is killed at once. Takes the process. NULL is allowed. */
+/* Ends it, if it has not: SIGTERM, and SIGKILL when the grace is over; then closes its streams. Waits
+ * until it has ended, whatever asks the task to stop; where suspending is not possible it is killed at
+ * once, and a forked copy of this process leaves it running. Takes the process: it is gone after the
+ * call, everywhere. NULL is allowed. */
 JG_API JG_SUSPENDS void jg_process_close(jg_process *process);
 
 /* A variable whose process is closed on every way out of the block it is declared in:

@@ -88,7 +88,7 @@ JG_API JG_SUSPENDS intptr_t jg_process_pool_run(jg_process_pool *pool, jg_proces
  *
  * Returns  0; -ECHILD in a forked copy, -EDEADLK where suspending is not possible: these two leave it
  *          as it is.
- * Owns     takes the pool: to close it while another close waits is a named abort. */
+ * Owns     takes the pool: after 0 it is gone. To close it while another close waits is a named abort. */
 JG_API JG_SUSPENDS int jg_process_pool_close(jg_process_pool *pool);
 
 JG_END_DECLS

@@ -61,7 +61,8 @@ JG_API int jg_listener_port(const jg_listener *listener);
  * Owns     gives the stream. */
 JG_API JG_SUSPENDS int jg_accept(jg_listener *listener, jg_stream **out_stream);
 
-/* Closes the listener; a task inside jg_accept gets -EBADF. Takes it. NULL is allowed. */
+/* Closes the listener; a task inside jg_accept gets -EBADF. Takes it: it is gone after the call. NULL is
+ * allowed. */
 JG_API void jg_listener_close(jg_listener *listener);
 
 /* Makes a stream of a descriptor that can be polled: socket, pipe, terminal. Sets it non-blocking in
@@ -147,7 +148,7 @@ JG_API uint64_t jg_stream_received(const jg_stream *stream);
 /* Ends writing: the peer reads the end of the stream. Returns 0 or a negative error. */
 JG_API int jg_stream_shutdown(jg_stream *stream);
 
-/* Closes; tasks parked on it get -EBADF. Takes it. NULL is allowed. */
+/* Closes; tasks parked on it get -EBADF. Takes it: the stream is gone after the call. NULL is allowed. */
 JG_API void jg_stream_close(jg_stream *stream);
 
 /* Returns the descriptor: borrowed, for getsockopt and the like; -1 for a simulated one. */

@@ -58,8 +58,8 @@ JG_API jg_task *jg_spawn_at(jg_fn *fn, void *arg, const jg_spawn_options *option
  * Returns  the task's word; -ECANCELED if it was cancelled (jg_cancelling(jg_self()) tells whether
  *          that came through the caller); the spawn's error for NULL. -EDEADLK for oneself, in a ring,
  *          and where the task must not suspend; -ECHILD in a forked child.
- * Owns     takes the handle; with -EDEADLK and -ECHILD of its own, which the task did not return, it
- *          stays the caller's. */
+ * Owns     takes the handle, which is gone after the call; but with -EDEADLK and -ECHILD of its own, which
+ *          the task did not return, it stays the caller's. */
 JG_API JG_SUSPENDS intptr_t jg_join(jg_task *task);
 
 /* Returns the task's completion, for every call that waits for futures: it settles when the task has
@@ -69,8 +69,8 @@ JG_API JG_SUSPENDS intptr_t jg_join(jg_task *task);
  * For NULL, a future that has failed with the spawn's error. */
 JG_API jg_future *jg_task_future(jg_task *task);
 
-/* Gives up the handle: the task goes on alone. If it fails, the failure is reported once. NULL is
- * allowed. */
+/* Gives up the handle, which is gone after the call: the task goes on alone. If it fails, the failure is
+ * reported once. NULL is allowed. */
 JG_API void jg_detach(jg_task *task);
 
 /* Asks the task to stop: raises its cancelling count; its current suspend and every later one fails

@@ -59,7 +59,7 @@ JG_API JG_SUSPENDS ssize_t jg_udp_send(jg_udp *udp, const jg_address *to, const 
 JG_API JG_SUSPENDS ssize_t jg_udp_recv(jg_udp *udp, void *buf, size_t cap, jg_address *out_from,
                                        bool *out_truncated);
 
-/* Closes; tasks parked on it get -EBADF. Takes it. NULL is allowed. */
+/* Closes; tasks parked on it get -EBADF. Takes it: the socket is gone after the call. NULL is allowed. */
 JG_API void jg_udp_close(jg_udp *udp);
 
 /* Returns the descriptor: borrowed, for setsockopt and the like; -1 for a simulated one. */

@@ -52,7 +52,6 @@ int jg_executor_open(const jg_executor_options *options, jg_executor **out_execu
         idle_ms < 0 ? JG_NEVER : clock_add_ms(0, idle_ms), options->stack_size);
     snprintf(pool->name, sizeof(pool->name), "%s",
              options->name != NULL ? options->name : everyones.name);
-    pool->for_ever = false;
     pool->generation = pool_generation();
     *out_executor = pool;
     return 0;
@@ -237,6 +236,9 @@ intptr_t jg_to_thread(jg_fn *fn, void *arg) {
 // Closing.
 
 void jg_executor_shutdown(jg_executor *executor) {
+    if (executor == NULL) {
+        check_misuse("the executor that every program has is shut down");
+    }
     if (executor->generation != pool_generation()) {
         return;
     }
@@ -279,8 +281,8 @@ static void close_in_thread(const struct coro *self, struct jg_executor *pool) {
 
 int jg_executor_close(jg_executor *executor) {
     struct coro *self = sched_current();
-    if (executor->for_ever || executor->generation != pool_generation()) {
-        return executor->for_ever ? -EINVAL : -ECHILD;
+    if (executor == NULL || executor->generation != pool_generation()) {
+        return (int)error_bare(executor == NULL ? -EINVAL : -ECHILD);
     }
     if (self->attention & ~(uint32_t)ATTENTION_CANCEL) {
         return sched_refuse(self);

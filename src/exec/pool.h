@@ -56,7 +56,6 @@ struct jg_executor {
     struct closer *closer; // who is told when the last thread is gone, or NULL
     unsigned generation;   // the process it belongs to; see pool_generation
     struct jg_executor *next_static;
-    bool for_ever; // static: neither opened nor closed
     char name[16];
 };
 
@@ -65,7 +64,7 @@ struct jg_executor {
     {                                                                                              \
         .lock = PTHREAD_MUTEX_INITIALIZER, .over = PTHREAD_COND_INITIALIZER,                       \
         .threads_most = (threads_most_), .queue_most = (queue_most_), .idle_ns = (idle_ns_),       \
-        .stack_size = (stack_size_), .for_ever = true, .name = (name_),                            \
+        .stack_size = (stack_size_), .name = (name_),                                              \
     }
 
 /* Which process this is: counts the forks that led here. */

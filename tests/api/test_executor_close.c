@@ -466,8 +466,20 @@ START_TEST(r12_loop_ends_before_its_jobs) {
 }
 END_TEST
 
-FIXTURE_MAIN("api/executor_close", close_waits_for_every_job, shutdown_cancels_the_queue,
-             close_cut_short_cancels_the_queue, misuse_is_refused,
+static void shut_everyones_down(void *arg) {
+    jg_executor_shutdown(arg);
+}
+
+// One part of a program would take the threads of all others away, or read from address 0.
+START_TEST(everyones_executor_is_never_closed) {
+    ck_assert_int_eq(jg_executor_close(NULL), -EINVAL);
+    fixture_expect_abort(shut_everyones_down, NULL,
+                         "the executor that every program has is shut down");
+}
+END_TEST
+
+FIXTURE_MAIN("api/executor_close", everyones_executor_is_never_closed, close_waits_for_every_job,
+             shutdown_cancels_the_queue, close_cut_short_cancels_the_queue, misuse_is_refused,
              misuse_on_another_thread_is_named, no_thread_to_be_had_is_an_error,
              thread_that_is_left_is_replaced, abandoned_job_may_leave_its_thread,
              drop_function_may_leave_its_thread, queue_is_told_when_no_other_thread_is_to_be_had,

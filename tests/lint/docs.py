@@ -95,6 +95,21 @@ def talk_is_shown():
             yield f"talk.md: {page} does not show {lesson}"
 
 
+def choices_have_races():
+    """Each row of the table to decide by names a model of the race, and each race on record is on a page."""
+    guide = ROOT / "docs/guide"
+    page = text_of(guide / "when-not-to-use-concurrency.md")
+    table = page[page.index("| the work | choose |"):page.index("Three questions")]
+    for row in table.splitlines()[2:]:
+        look_at = row.rstrip(" |").rpartition("|")[2]
+        if row and not re.search(r"`(sync|threads|processes|coroutines|multicore|offload)`", look_at):
+            yield f"when-not-to-use-concurrency.md: no race is behind {row}"
+    shown = "".join(text_of(other) for other in guide.glob("*.md"))
+    for record in sorted((guide / "measured").glob("race-*.txt")):
+        if f"measured/{record.name}" not in shown:
+            yield f"{record.relative_to(ROOT)}: is on no page"
+
+
 def records_are_true():
     """What was recorded of a lesson on the real clock is what it still prints, but for the figures."""
     for record in sorted((ROOT / "docs/guide/measured").glob("*.txt")):
@@ -123,7 +138,7 @@ def asyncio_is_covered():
 
 
 def main():
-    checks = (names_exist, links_lead_somewhere, guide_is_whole, talk_is_shown, records_are_true, asyncio_is_covered)
+    checks = (names_exist, links_lead_somewhere, guide_is_whole, talk_is_shown, choices_have_races, records_are_true, asyncio_is_covered)
     failed = 0
     for check in checks:
         wrong = list(check())

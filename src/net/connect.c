@@ -46,6 +46,31 @@ struct race {
     struct attempt attempts[ADDRESSES_MOST];
 };
 
+static bool is_met_by_itself(const struct backend *backend, int fd,
+                             const struct op_address *address) {
+    struct op_address own = {.len = sizeof(own.storage)};
+    struct op_address peer = {.len = sizeof(peer.storage)};
+    if (address->any.sa_family == AF_UNIX || backend->ops->foreign_fds) {
+        return false;
+    }
+    // The port lies at the same place for both families.
+    return getsockname(fd, &own.any, &own.len) == 0 && own.in.sin_port == address->in.sin_port &&
+           getpeername(fd, &peer.any, &peer.len) == 0 && own.len == peer.len &&
+           memcmp(&own.storage, &peer.storage, own.len) == 0;
+}
+
+/* Where nobody listens at a port that the kernel gives out, it may give that one to the socket itself, whose
+ * two ends then meet. Closed as usual it would keep the port for a minute from whoever is to listen there.
+ * Returns 0; -ECONNREFUSED. */
+static int refuse_itself(const struct backend *backend, int fd, const struct op_address *address) {
+    const struct linger at_once = {.l_onoff = 1, .l_linger = 0};
+    if (!is_met_by_itself(backend, fd, address)) {
+        return 0;
+    }
+    setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+    return -ECONNREFUSED;
+}
+
 static int connect_one(const struct op_address *address, jg_stream **out_stream) {
     struct backend *backend = backend_current();
     int fd = backend->ops->socket_open(backend, address->any.sa_family);
@@ -61,6 +86,7 @@ static int connect_one(const struct op_address *address, jg_stream **out_stream)
                     .addr = &address->any,
                     .addr_len = address->len};
     int rc = (int)op_run(&op);
+    rc = rc == 0 ? refuse_itself(backend, fd, address) : rc;
     rc = rc < 0 ? rc : stream_make(fd, true, out_stream);
     if (rc < 0) {
         backend->ops->close_fd(backend, fd);

@@ -199,6 +199,37 @@ START_TEST(r24_full_queue_of_a_unix_socket) {
 }
 END_TEST
 
+/* Leaves the kernel no other port to give out. */
+static void set_port_range(int port) {
+    FILE *file = fopen("/proc/sys/net/ipv4/ip_local_port_range", "w");
+    if (file == NULL || fprintf(file, "%d %d\n", port, port) < 0 || fclose(file) != 0) {
+        fixture_skip("the range of ports cannot be set here");
+    }
+}
+
+static intptr_t meet_oneself(void *arg) {
+    static const char *const hosts[] = {"127.0.0.1", "0.0.0.0", OWN};
+    (void)arg;
+    for (int i = 0; i < (int)(sizeof(hosts) / sizeof(hosts[0])); i++) {
+        jg_stream *stream = NULL;
+        jg_listener *listener = NULL;
+        set_port_range(40000 + i);
+        ck_assert_int_eq(jg_tcp_connect(hosts[i], 40000 + i, &stream), -ECONNREFUSED);
+        ck_assert_ptr_null(stream);
+        ck_assert_int_eq(jg_tcp_listen(hosts[i], 40000 + i, &listener), 0); // it is free
+        jg_listener_close(listener);
+    }
+    return 0;
+}
+
+// Waiting for a server to come up, a program would sooner or later talk to itself, and keep the port.
+START_TEST(r24_nobody_connects_to_himself) {
+    enter_network();
+    run_once(meet_oneself, NULL);
+}
+END_TEST
+
 FIXTURE_MAIN("api/connect_routes", r24_each_refusal_has_its_code, r24_a_refusal_takes_no_time,
              r24_limit_ends_a_connect_that_nobody_answers,
-             r24_limit_ends_a_connect_that_finds_a_full_queue, r24_full_queue_of_a_unix_socket)
+             r24_limit_ends_a_connect_that_finds_a_full_queue, r24_full_queue_of_a_unix_socket,
+             r24_nobody_connects_to_himself)

@@ -41,6 +41,8 @@ struct jg_listener {
     unsigned holders;     // besides the owner: tasks that are inside or about to come back
     struct list awaiting; // struct place_waiter: servers that are full
     char path[sizeof(((struct sockaddr_un *)0)->sun_path)]; // to remove; "" when there is none
+    dev_t device;                                           // of the file there, while it is ours
+    ino_t inode;
 };
 
 static void open_spare(jg_listener *listener) {
@@ -118,6 +120,25 @@ static void remove_stale(const char *path) {
     close(fd);
 }
 
+/* Remembers the socket file, so that no other is removed at the close: somebody may have put the socket of
+ * the next server in its place. */
+static void remember_file(jg_listener *listener, const char *path) {
+    struct stat about;
+    if (path[0] != '@' && lstat(path, &about) == 0) {
+        strcpy(listener->path, path); // address_unix has checked that it fits
+        listener->device = about.st_dev;
+        listener->inode = about.st_ino;
+    }
+}
+
+static void remove_file(const jg_listener *listener) {
+    struct stat about;
+    if (listener->path[0] != '\0' && lstat(listener->path, &about) == 0 &&
+        about.st_dev == listener->device && about.st_ino == listener->inode) {
+        unlink(listener->path);
+    }
+}
+
 int jg_unix_listen(const char *path, jg_listener **out_listener) {
     struct op_address address;
     jg_listener *listener;
@@ -130,8 +151,8 @@ int jg_unix_listen(const char *path, jg_listener **out_listener) {
     if (rc < 0) {
         return (int)jg_fail(rc, "cannot listen on %s: %s", path, strerrordesc_np(-rc));
     }
-    if (real && path[0] != '@') {
-        strcpy(listener->path, path); // address_unix has checked that it fits
+    if (real) {
+        remember_file(listener, path);
     }
     *out_listener = listener;
     return 0;
@@ -248,9 +269,7 @@ void jg_listener_close(jg_listener *listener) {
     if (listener->spare_fd >= 0) {
         close(listener->spare_fd);
     }
-    if (listener->path[0] != '\0') {
-        unlink(listener->path);
-    }
+    remove_file(listener);
     listener->fd = -1;
     wake_awaiting(listener);
     if (listener->holders == 0) {

@@ -26,6 +26,7 @@ struct jg_file {
 
 static const size_t LOAD_MOST = (size_t)1 << 30;
 static const int64_t NO_OFFSET = -1;
+static const size_t STEM_MOST = 200; // of the 255 bytes of a name
 
 /* One call: what goes in, and what comes out besides its word. */
 struct call {
@@ -266,13 +267,22 @@ static intptr_t store_open(const struct call *call) {
     return rc < 0 ? rc : word(fsync(call->fd));
 }
 
+/* How much of a path the name of a file beside it begins with: a long name leaves no room for more. */
+static int stem_of(const char *path) {
+    const char *slash = strrchr(path, '/');
+    size_t dir = slash != NULL ? (size_t)(slash + 1 - path) : 0;
+    size_t len = strlen(path + dir);
+    return (int)(dir + (len < STEM_MOST ? len : STEM_MOST));
+}
+
 /* Opens a new file beside the one to be replaced, whose name nobody else uses. */
 static intptr_t open_beside(struct call *call, char *name, size_t size) {
     static atomic_uint serial;
     struct call beside = {.path = name, .flags = O_WRONLY | O_CREAT | O_EXCL, .mode = 0666};
     intptr_t fd;
     do {
-        snprintf(name, size, "%s.%d-%u", call->path, (int)getpid(), atomic_fetch_add(&serial, 1));
+        snprintf(name, size, "%.*s.%d-%u", stem_of(call->path), call->path, (int)getpid(),
+                 atomic_fetch_add(&serial, 1));
         fd = do_open(&beside);
     } while (fd == -EEXIST);
     return fd;

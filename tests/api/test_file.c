@@ -180,6 +180,31 @@ START_TEST(whole_files_are_read_and_replaced) {
 }
 END_TEST
 
+static intptr_t long_name_body(void *arg) {
+    char long_path[sizeof(directory) + 1 + 255];
+    char *data = NULL;
+    size_t size = 0;
+    (void)arg;
+    snprintf(long_path, sizeof(long_path), "%s/", directory);
+    size_t used = strlen(long_path);
+    memset(long_path + used, 'n', sizeof(long_path) - 1 - used);
+    long_path[sizeof(long_path) - 1] = '\0';
+    for (int i = 0; i < 2; i++) {
+        ck_assert_int_eq(jg_file_store(long_path, "text", 4), 0);
+        ck_assert_int_eq(jg_file_load(long_path, 0, &data, &size), 0);
+        ck_assert_str_eq(data, "text");
+        jg_file_data_free(data);
+    }
+    ck_assert_int_eq(jg_path_unlink(long_path), 0); // and nothing is left beside it
+    return 0;
+}
+
+// A name as long as the system allows would have no room for the file beside it.
+START_TEST(long_names_are_replaced_too) {
+    run_in_directory(long_name_body);
+}
+END_TEST
+
 // Cancelling.
 
 struct reading {
@@ -332,5 +357,6 @@ END_TEST
 
 FIXTURE_MAIN("api/file", a_file_is_written_and_read, failures_are_told,
              paths_are_made_moved_and_removed, whole_files_are_read_and_replaced,
-             a_cancelled_read_is_waited_for, a_cancelled_task_does_nothing_but_close,
-             many_tasks_use_one_file, files_need_descriptors, only_files_are_replaced)
+             long_names_are_replaced_too, a_cancelled_read_is_waited_for,
+             a_cancelled_task_does_nothing_but_close, many_tasks_use_one_file,
+             files_need_descriptors, only_files_are_replaced)

@@ -161,8 +161,8 @@ typedef struct jg_http_server_stats {
 
 /* Serves connections of a listener until it is cancelled or the listener is closed. Then idle
  * connections are closed, requests under way have `grace_ms` to finish, and what is left is
- * cancelled; all are awaited. At its limit of connections it notices a closed listener when the
- * next one ends. `options` and `stats` may be NULL; both are kept until it returns, like `arg`.
+ * cancelled; all are awaited. `options` and `stats` may be NULL; both are kept until it returns, like
+ * `arg`.
  *
  * Returns  -ECANCELED; -EBADF when the listener was closed; -EINVAL for options out of range;
  *          -ENXIO without a loop; -ENOMEM; other errors of accepting. */

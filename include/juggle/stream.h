@@ -43,8 +43,9 @@ JG_API JG_SUSPENDS int jg_tcp_connect(const char *host, int port, jg_stream **ou
  * loop it is. */
 JG_API JG_SUSPENDS int jg_unix_connect(const char *path, jg_stream **out_stream);
 
-/* Opens a listening socket. TCP: `host` NULL is the loopback, "0.0.0.0" or "::" every address; port 0
- * picks one. Unix: a stale socket file is replaced, a live one is -EADDRINUSE; closing removes it.
+/* Opens a listening socket. TCP: `host` NULL is the loopback (127.0.0.1), "0.0.0.0" or "::" every address
+ * of its family; port 0 picks one. Unix: a stale socket file is replaced, a live one is -EADDRINUSE;
+ * closing removes it, unless another has taken its place.
  *
  * Returns  0; -EADDRINUSE, -EACCES, -EADDRNOTAVAIL, -EINVAL, -ENOENT, -EMFILE, -ENOMEM. */
 JG_API int jg_tcp_listen(const char *host, int port, jg_listener **out_listener);
@@ -79,7 +80,8 @@ JG_API int jg_stream_open_fd(int fd, jg_stream **out_stream);
 JG_API int jg_pipe(jg_stream **out_reader, jg_stream **out_writer);
 
 /* Makes a stream of standard input (0), output (1) or error (2), whatever it is: terminal, pipe,
- * socket, file. Others that share it do not notice: the descriptor itself stays open and blocking. A
+ * socket, file. The descriptor itself stays open, and others that share it do not notice; a socket, or
+ * what cannot be opened anew through /proc, is as with jg_stream_open_fd. A
  * file on disk is read and written where it stands, as a disk is always ready; to let the loop go on
  * meanwhile, use <juggle/file.h>.
  *

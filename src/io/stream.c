@@ -279,6 +279,7 @@ ssize_t jg_stream_fill(jg_stream *stream, size_t max, char **out_data) {
 }
 
 size_t jg_stream_peek(jg_stream *stream, char **out_data) {
+    check_place(stream);
     *out_data = stream->buffer == NULL ? NULL : stream->buffer + stream->start;
     return held(stream);
 }
@@ -431,6 +432,7 @@ ssize_t jg_write(jg_stream *stream, const void *buf, size_t len) {
 }
 
 bool jg_stream_idle_ok(jg_stream *stream) {
+    check_place(stream);
     return held(stream) == 0 && !stream->ended && !stream->broken && !stream->torn &&
            stream->backend->ops->idle_ok(stream->backend, stream->fd) == 1;
 }
@@ -444,6 +446,7 @@ uint64_t jg_stream_received(const jg_stream *stream) {
 }
 
 int jg_stream_shutdown(jg_stream *stream) {
+    check_place(stream);
     return (int)error_bare(stream->backend->ops->shutdown_write(stream->backend, stream->fd));
 }
 

@@ -46,6 +46,8 @@ static int code_of(int resolver_error) {
     case EAI_NONAME:
     case EAI_NODATA:
         return errno == EMFILE || errno == ENFILE ? -errno : -ENOENT; // it could ask nobody
+    case EAI_ADDRFAMILY:
+        return -ENOENT; // it has addresses, of a family that this machine has not
     case EAI_MEMORY:
         return -ENOMEM;
     case EAI_SYSTEM:

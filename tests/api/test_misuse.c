@@ -205,6 +205,37 @@ START_TEST(a_listener_used_on_another_thread_is_named) {
 }
 END_TEST
 
+static void *use_stream_elsewhere(void *use) {
+    jg_stream *stream = *(jg_stream **)use;
+    char *data;
+    jg_stream_shutdown(stream);
+    jg_stream_peek(stream, &data);
+    return NULL;
+}
+
+static intptr_t lend_stream(void *arg) {
+    jg_stream *ends[2];
+    pthread_t thread;
+    (void)arg;
+    jg_stream_pair(&ends[0], &ends[1]);
+    pthread_create(&thread, NULL, use_stream_elsewhere, &ends[0]);
+    pthread_join(thread, NULL);
+    return 0;
+}
+
+static void run_lend_stream(void *arg) {
+    (void)arg;
+    jg_run(lend_stream, NULL);
+}
+
+// Ending a stream wakes who writes to it: in a loop that is another thread's.
+START_TEST(a_stream_ended_on_another_thread_is_named) {
+    needs_loop();
+    fixture_expect_abort(run_lend_stream, NULL,
+                         "a stream is used outside the loop or thread it was made on");
+}
+END_TEST
+
 static intptr_t keep_listener(void *arg) {
     (void)arg;
     return jg_tcp_listen(NULL, 0, &listener);
@@ -329,6 +360,7 @@ END_TEST
 FIXTURE_MAIN("api/misuse", a_no_suspend_region_refuses_every_wait,
              a_no_suspend_region_is_the_tasks_own, a_no_suspend_region_hands_over_what_is_there,
              a_group_closed_in_a_no_suspend_region_is_named,
-             a_listener_used_on_another_thread_is_named, a_listener_that_outlives_its_loop_is_named,
-             taking_from_under_a_reader_is_named, reading_into_no_room_is_named,
-             a_group_waited_for_by_another_task_is_named, a_group_closed_by_its_own_task_is_named)
+             a_listener_used_on_another_thread_is_named, a_stream_ended_on_another_thread_is_named,
+             a_listener_that_outlives_its_loop_is_named, taking_from_under_a_reader_is_named,
+             reading_into_no_room_is_named, a_group_waited_for_by_another_task_is_named,
+             a_group_closed_by_its_own_task_is_named)

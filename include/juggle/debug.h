@@ -39,6 +39,9 @@ typedef enum jg_debug_kind {
                              Whoever waited when the first task ended is a TASK_LEAK; futures of tasks
                              and jobs have an end of their own */
     JG_DEBUG_SIGNAL_LEAK, /* a watch on signals was open when the loop closed; by whom is not known */
+    JG_DEBUG_RING, /* tasks wait for each other while the loop has other work, and only a cancel could end
+                      it: none has a limit, nor is one of several it waits for enough. Looked for when the
+                      loop sleeps; told once */
 } jg_debug_kind;
 
 /* One report. Strings are never NULL, and valid during the call. */

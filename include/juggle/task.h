@@ -53,7 +53,8 @@ JG_API jg_task *jg_spawn_at(jg_fn *fn, void *arg, const jg_spawn_options *option
  * has been cancelled) for a task that cannot end before the caller has, as it waits in the same way for him,
  * or for one who does; as he is of a group of its, which has to end first; or as it starts him in a group,
  * and he is not ready yet. Who would close the ring is told. Rings through any other wait are not looked
- * for, as a cancel, a limit or another task may yet end them; a deadlock report of debug mode names them.
+ * for, as a cancel, a limit or another task may yet end them; debug mode names those which only a cancel
+ * could end.
  *
  * Returns  the task's word; -ECANCELED if it was cancelled (jg_cancelling(jg_self()) tells whether
  *          that came through the caller); the spawn's error for NULL. -EDEADLK for oneself, in a ring,

@@ -21,7 +21,10 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { SLOW_DEFAULT_MS = 100 };
+enum {
+    SLOW_DEFAULT_MS = 100,
+    TASKS_PER_RESUME = 16, // are looked at: a small part of what an observed resume takes
+};
 
 static _Atomic(jg_debug_report_fn *) report_to;
 static pthread_mutex_t options_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -138,18 +141,46 @@ void debug_deadlock(struct watch *watch) {
         fputs("juggle: deadlock: every task waits, and nothing the loop knows of could wake one\n",
               out);
         tree_print(watch->loop, out);
-        tree_print_cycles(watch, out);
+        (void)tree_print_rings(watch, RINGS_ALL, out);
         fclose(out);
     }
     debug_report(JG_DEBUG_DEADLOCK, "", "", 0, text);
     mem_free_libc(text);
 }
 
+/* In a loop that has other work nobody would hear of a ring. Not at each sleep: a look goes through all
+ * tasks, and is worth so many resumes. */
+static void look_for_rings(struct watch *watch) {
+    struct debug *debug = watch->debug;
+    uint64_t resumes = watch->step - debug->rings_step;
+    char *text = NULL;
+    size_t size = 0;
+    if (resumes == 0 || resumes * TASKS_PER_RESUME < watch->loop->live) {
+        return;
+    }
+    debug->rings_step = watch->step;
+    if (!tree_print_rings(watch, RINGS_NEW, NULL)) {
+        return;
+    }
+    FILE *out = open_memstream(&text, &size);
+    if (out != NULL) {
+        fputs("juggle: tasks wait for each other, and only a cancel could end it\n", out);
+        (void)tree_print_rings(watch, RINGS_NEW, out);
+        fclose(out);
+    }
+    debug_report(JG_DEBUG_RING, "", "", 0, text);
+    mem_free_libc(text);
+}
+
 void debug_sleeps(struct watch *watch, bool quiet) {
     struct debug *debug = watch->debug;
     watchdog_sleeps(&debug->watchdog);
-    if (!quiet || debug->quiet_step == watch->step) {
-        return; // or said already: nothing has run since
+    if (!quiet) {
+        look_for_rings(watch);
+        return;
+    }
+    if (watch->loop->loop.sim || debug->quiet_step == watch->step) {
+        return; // it is about to be said, or was: nothing has run since
     }
     debug->quiet_step = watch->step;
     debug_deadlock(watch);

@@ -24,6 +24,7 @@ struct debug {
     struct futures futures;
     bool abort_on_deadlock;
     uint32_t quiet_step; // the step at which the present silence was reported
+    uint32_t rings_step; // the step at which rings were looked for
 };
 
 /* Whether the environment asks for debug mode. */

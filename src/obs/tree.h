@@ -16,8 +16,14 @@
 /* One line per task, children indented below their parent. */
 void tree_print(struct task_loop *loop, FILE *out);
 
-/* One line per ring of tasks that wait for each other. */
-void tree_print_cycles(struct watch *watch, FILE *out);
+enum rings {
+    RINGS_ALL,
+    RINGS_NEW, // those not told of yet that only a cancel could end; each task with its wait
+};
+
+/* One line per ring of tasks that wait for each other. Returns whether there are any; a NULL `out` only
+ * asks. */
+bool tree_print_rings(struct watch *watch, enum rings which, FILE *out);
 
 /* Writes what a coroutine waits for: "lock held by main", "read (fd 7)". */
 void tree_print_wait(const struct wait *wait, FILE *out);

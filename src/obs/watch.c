@@ -68,6 +68,7 @@ static void on_resumes(struct observer *observer, struct coro *coro) {
     watch->step++;
     if (record != NULL) {
         record->since_ns = watch_now_ns(watch);
+        record->told = false;
     }
     if (watch->debug != NULL) {
         debug_runs(watch->debug, coro);
@@ -142,7 +143,7 @@ static void on_unowed(struct observer *observer, const struct jg_future *future,
 static void on_sleeps(struct observer *observer, bool quiet) {
     struct watch *watch = of(observer);
     if (watch->debug != NULL) {
-        debug_sleeps(watch, quiet && !watch->loop->loop.sim);
+        debug_sleeps(watch, quiet);
     }
 }
 

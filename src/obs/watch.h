@@ -26,6 +26,7 @@ struct watch_task {
     struct watch_task *from;
     const struct coro *cursor;
     int mark;
+    bool told; // it was named in a ring, and has not run since
 };
 
 struct watch {

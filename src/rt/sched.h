@@ -27,6 +27,9 @@ struct wait_kind {
     // Who could end the wait: the coroutine after `before`, the first for NULL; NULL when there are no
     // more. No function: nobody in particular.
     struct coro *(*next_holder)(const struct wait *wait, const struct coro *before);
+    // Whether somebody else than the one holder could end it as well. No function: nobody, or of several
+    // holders each has to do his part.
+    bool (*others_end)(const struct wait *wait);
     // Writes which one it is, "fd 7", at most `size` bytes with the NUL. No function: nothing to add.
     void (*detail)(const struct wait *wait, char *out_text, size_t size);
 };

@@ -186,26 +186,60 @@ static void undo_cancel_all(struct wait *wait) {
     }
 }
 
-/* The tasks among the futures that are pending, in the order of their addresses, as one may be there
- * twice. */
-static struct coro *next_holder(const struct wait *wait, const struct coro *before) {
-    const jg_many *many = ((const struct many_wait *)(const void *)wait)->many;
-    struct coro *next = NULL;
-    for (size_t i = 0; i < many->count; i++) {
-        const jg_many_node *node = &many->nodes[i];
-        if (node->many == NULL || node->settled || !node->watch.future->of_task) {
-            continue;
-        }
-        struct coro *coro = &future_task(node->watch.future)->coro;
-        if ((uintptr_t)coro > (uintptr_t)before &&
-            (next == NULL || (uintptr_t)coro < (uintptr_t)next)) {
-            next = coro;
+/* The first node of this wait that watches the task; most tasks are watched by few. */
+static const jg_many_node *node_of(const jg_many *many, const struct jg_task *task) {
+    for (const jg_watch *watch = task->future.first; watch != NULL; watch = watch->next) {
+        if (watch->fire == fire_many) {
+            const jg_many_node *node = container_of(watch, jg_many_node, watch);
+            if (node->many == many) {
+                return node;
+            }
         }
     }
-    return next;
+    return NULL;
 }
 
-static const struct wait_kind many_kind = {.what = "futures", .next_holder = next_holder};
+/* Whose end this node waits for; NULL: it does for none, or for that of another node's as well. */
+static struct jg_task *task_of(const jg_many_node *node) {
+    if (node->many == NULL || node->settled || !node->watch.future->of_task) {
+        return NULL;
+    }
+    struct jg_task *task = future_task(node->watch.future);
+    return node_of(node->many, task) == node ? task : NULL;
+}
+
+/* The tasks among the futures that are pending, each once. */
+static struct coro *next_holder(const struct wait *wait, const struct coro *before) {
+    const jg_many *many = ((const struct many_wait *)(const void *)wait)->many;
+    const struct jg_task *last = (const struct jg_task *)(const void *)before;
+    size_t i = last == NULL ? 0 : (size_t)(node_of(many, last) - many->nodes) + 1;
+    for (; i < many->count; i++) {
+        struct jg_task *task = task_of(&many->nodes[i]);
+        if (task != NULL) {
+            return &task->coro;
+        }
+    }
+    return NULL;
+}
+
+/* Where one of several is enough. */
+static bool others_end(const struct wait *wait) {
+    const jg_many *many = ((const struct many_wait *)(const void *)wait)->many;
+    bool one_task = many->pending > 0;
+    const jg_future *first = NULL;
+    for (size_t i = 0; i < many->count && many->when != JG_ALL_COMPLETED; i++) {
+        const jg_many_node *node = &many->nodes[i];
+        if (node->many == NULL || node->settled) {
+            continue;
+        }
+        one_task = one_task && (first == NULL || first == node->watch.future);
+        first = node->watch.future;
+    }
+    return !one_task;
+}
+
+static const struct wait_kind many_kind = {
+    .what = "futures", .next_holder = next_holder, .others_end = others_end};
 
 bool many_is_free(const struct wait *wait) {
     return wait->kind == &many_kind &&

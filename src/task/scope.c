@@ -174,8 +174,7 @@ static void arm(jg_scope *scope) {
     }
 }
 
-/* The nearest deadline from here outward, up to a shield. */
-static int64_t nearest_deadline(const jg_scope *scope) {
+int64_t scope_nearest_deadline(const jg_scope *scope) {
     int64_t nearest = JG_NEVER;
     for (; scope != NULL; scope = scope->parent) {
         nearest = scope->deadline_ns < nearest ? scope->deadline_ns : nearest;
@@ -221,7 +220,7 @@ void jg_scope_open(jg_scope *scope, int64_t deadline_ns, bool shield) {
     }
     show(task);
     if (task->coro.loop == NULL) {
-        task->coro.deadline_ns = nearest_deadline(scope);
+        task->coro.deadline_ns = scope_nearest_deadline(scope);
     }
 }
 
@@ -272,7 +271,7 @@ intptr_t jg_scope_close(jg_scope *scope, intptr_t result) {
     task->innermost = scope->parent;
     show(task);
     if (task->coro.loop == NULL) {
-        task->coro.deadline_ns = nearest_deadline(task->innermost);
+        task->coro.deadline_ns = scope_nearest_deadline(task->innermost);
     }
     if (result != -ECANCELED || outside) {
         return result;
@@ -331,13 +330,13 @@ int jg_scope_reschedule(jg_scope *scope, int64_t deadline_ns) {
         spread(scope);
     }
     if (task->coro.loop == NULL) {
-        task->coro.deadline_ns = nearest_deadline(task->innermost);
+        task->coro.deadline_ns = scope_nearest_deadline(task->innermost);
     }
     return 0;
 }
 
 int64_t jg_deadline(void) {
-    return nearest_deadline(task_current()->innermost);
+    return scope_nearest_deadline(task_current()->innermost);
 }
 
 int jg_cancelling(const jg_task *task) {

@@ -149,6 +149,9 @@ static inline void scope_root_close(struct jg_task *task) {
 void scope_request(jg_scope *scope);
 int scope_withdraw(jg_scope *scope);
 
+/* The nearest deadline from here outward, up to a shield; JG_NEVER. scope.c */
+int64_t scope_nearest_deadline(const jg_scope *scope);
+
 /* Whether something outside this scope asks the task to stop. scope.c */
 bool scope_asked_outside(const jg_scope *scope);
 

@@ -225,6 +225,88 @@ START_TEST(a_deadlock_names_a_ring_through_waits_for_several) {
 }
 END_TEST
 
+static int count_rings(void) {
+    int count = 0;
+    for (int i = 0; i < atomic_load(&heard_count); i++) {
+        count += heard[i].kind == JG_DEBUG_RING;
+    }
+    return count;
+}
+
+static void tie_knot(void) {
+    static jg_fn *const fns[] = {gather_next, await_next, start_next};
+    for (int i = 0; i < 3; i++) {
+        knot[i] = jg_spawn_at(fns[i], &knot[(i + 1) % 3], NULL, "knotted\0here");
+    }
+}
+
+static void untie_knot(void) {
+    jg_cancel(knot[1]);
+    for (int i = 0; i < 3; i++) {
+        jg_wait_for(jg_task_future(knot[i]), -1);
+        jg_detach(knot[i]);
+    }
+}
+
+static intptr_t busy_body(void *arg) {
+    (void)arg;
+    for (int round = 1; round <= 2; round++) {
+        tie_knot();
+        for (int i = 0; i < 20; i++) {
+            jg_sleep(1);
+        }
+        ck_assert_int_eq(count_rings(), round);
+        untie_knot();
+    }
+    return 0;
+}
+
+// In a server that goes on with others, tasks that wait for each other would hang and nobody hear of it.
+START_TEST(a_ring_in_a_busy_loop_is_told_once) {
+    ck_assert_int_eq(run_debugged(busy_body, NULL, &patient), 0);
+    const struct heard *report = find(JG_DEBUG_RING);
+    expect_text(report->text,
+                "juggle: tasks wait for each other, and only a cancel could end it\n");
+    expect_text(report->text, "knotted -> knotted -> knotted -> service -> knotted\n");
+    expect_text(report->text, "knotted (spawned at here) waits for future, which is up to service");
+    ck_assert_ptr_null(find(JG_DEBUG_DEADLOCK));
+}
+END_TEST
+
+static intptr_t await_next_a_while(void *place) {
+    jg_future *futures[] = {jg_task_future(*(jg_task **)place)};
+    return jg_wait(futures, 1, JG_ALL_COMPLETED, 20);
+}
+
+static intptr_t first_of_next(void *place) {
+    jg_future settled_by_us = {.done = false};
+    jg_future *futures[] = {jg_task_future(*(jg_task **)place), &settled_by_us};
+    return jg_wait(futures, 2, JG_FIRST_COMPLETED, -1);
+}
+
+static intptr_t patient_body(void *arg) {
+    static jg_fn *const ways[] = {await_next_a_while, first_of_next};
+    (void)arg;
+    for (int way = 0; way < 2; way++) {
+        knot[0] = jg_spawn(ways[way], &knot[1]);
+        knot[1] = jg_spawn(serve_next, &knot[0]);
+        for (int i = 0; i < 10; i++) {
+            jg_sleep(1);
+        }
+        jg_cancel(knot[0]);
+        jg_join(knot[0]);
+        jg_join(knot[1]);
+    }
+    return 0;
+}
+
+// A wait with a limit, or that another may end, is no hang: reports of it would be switched off.
+START_TEST(a_ring_that_ends_by_itself_is_not_told) {
+    ck_assert_int_eq(run_debugged(patient_body, NULL, &patient), 0);
+    ck_assert_int_eq(count_rings(), 0);
+}
+END_TEST
+
 static jg_event rescue;
 static jg_call rescue_call;
 static jg_loop *rescued_loop;
@@ -376,6 +458,7 @@ FIXTURE_MAIN("api/debug", r06_a_stall_is_reported_while_it_lasts,
              a_forked_child_has_stacks_of_its_own, a_stall_in_the_kernel_is_not_disturbed,
              a_stall_of_a_call_has_its_functions_name, short_steps_and_sleeps_are_no_stall,
              a_deadlock_names_the_ring, a_deadlock_names_a_ring_through_waits_for_several,
+             a_ring_in_a_busy_loop_is_told_once, a_ring_that_ends_by_itself_is_not_told,
              on_a_real_loop_a_deadlock_is_reported_and_waited_on, a_spin_is_named_with_its_place,
              the_tree_shows_who_waits_for_whom, a_tree_that_cannot_be_written_is_an_error,
              the_environment_switches_it_on)

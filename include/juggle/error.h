@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /* juggle/error.h – what stands behind a negative number.
  *
- * Holds      for each task the newest failure it met: text, place, task, and the failure below it.
+ * Holds      for each task the newest failure it met: text, place, task, and the failure below it; of a
+ *            group's failures all, as a list.
  * Why        a return value has room for one number. Whoever wants to know more asks the task, never
  *            a global: the record belongs to the task and survives until its next failure.
  */
@@ -20,6 +21,8 @@ typedef struct jg_error {
     const char *task;    /* name of the task, or the call, it happened in */
     const char *spawned; /* "file.c:34" where that was spawned, or queued; "" for the first */
     const struct jg_error *cause; /* the failure that led to this one, or NULL */
+    const struct jg_error
+        *next; /* of a group's failures the next, in the order of failing, or NULL */
 } jg_error;
 
 /* Records why the current task fails and hands the code back: `return jg_fail(-EPROTO, "bad reply
@@ -37,11 +40,13 @@ JG_API intptr_t jg_fail_because_at(const char *where, intptr_t code, const char 
 
 /* Returns the newest failure recorded in the current task, or NULL. A join that returns an error
  * records the child's failure, a wait for a future what stands behind the future's: NULL if nothing
- * does. Valid until the task's next failure or its end. */
+ * does. After a group has closed, the list of its failures: a task that fails in it with such a list adds
+ * all of them to its own group's. Valid until the task's next failure or its end. */
 JG_API const jg_error *jg_error_last(void);
 
 /* Returns the text of the newest failure if it has this code, else the code's own name and meaning
- * ("ECONNREFUSED: connection refused"). Never NULL; valid until the task's next failure.
+ * ("ECONNREFUSED: connection refused"). Of a group's failures the first's text, and briefly the others
+ * ("no bread (and 1 more: EIO: the disk is wet)"). Never NULL; valid until the task's next failure.
  *
  * What opens, starts, resolves or transfers something either records why it failed, or forgets an older
  * failure of the same code: the text is never one of before. Only what waits for other tasks (sync.h,
@@ -54,7 +59,8 @@ JG_API void jg_error_clear(void);
 /* Returns the name of an error code, "ECANCELED"; "E?" for one without. Any thread. */
 JG_API const char *jg_error_name(intptr_t code);
 
-/* Who is told of failures that nobody retrieved: a task that failed and was never joined.
+/* Who is told of failures that nobody retrieved: a task that failed and was never joined. Those that came
+ * with it are its `next`, and are told of by this one call.
  *
  * Called in the middle of what found out, in whatever task or on whatever thread: it must not suspend, and
  * what would is -EDEADLK in it, as in JG_NO_SUSPEND. NULL restores the default: one line on stderr. Any

@@ -4,7 +4,8 @@
  * Holds      a group on the stack of the task that opens it, and the tasks spawned into it.
  * Invariant  no task of a group outlives it; closing waits for all.
  * Why        a child's argument may lie on the parent's stack, and no failure goes unseen: when one
- *            task fails the others are cancelled, and the group returns the errors.
+ *            task fails the others are cancelled, and the group returns the errors: the first as its
+ *            result, all with jg_error_last().
  */
 #ifndef JUGGLE_GROUP_H
 #define JUGGLE_GROUP_H
@@ -18,12 +19,12 @@ JG_BEGIN_DECLS
 
 /* A group, by value in the frame that opens it. All fields are private. */
 struct jg_group {
-    jg_scope scope;       /* cancelled when a task fails; parent of the tasks' own scopes */
-    size_t live;          /* tasks that have not ended */
-    void *waiter;         /* the record of whoever waits for them, while parked */
-    intptr_t first_error; /* of the first task that failed, or 0 */
-    struct jg_group_error *errors; /* all of them, in the order of failing */
-    struct jg_group_error **errors_end;
+    jg_scope scope;              /* cancelled when a task fails; parent of the tasks' own scopes */
+    size_t live;                 /* tasks that have not ended */
+    void *waiter;                /* the record of whoever waits for them, while parked */
+    intptr_t first_error;        /* of the first task that failed, or 0 */
+    struct error_record *errors; /* all of them, in the order of failing */
+    struct error_record *last_error;
     size_t error_count;
     bool aborting; /* a task or the body failed: no more spawns */
     bool closed;
@@ -72,24 +73,27 @@ JG_API JG_SUSPENDS intptr_t jg_group_wait(jg_group *group);
  * a named abort.
  *
  * Returns  the first failure's code in the order of failing; else -ECANCELED if asked from outside;
- *          else `result`. jg_error_last() has the first failure; look at the others with
- *          jg_group_error before closing. */
+ *          else `result`. jg_error_last() has the first failure, the body's or a task's, and its `next` the
+ *          others; jg_error_detail names the first few. */
 JG_API JG_SUSPENDS intptr_t jg_group_close(jg_group *group, intptr_t result);
 
 /* Cancels every task of the group and the body; nobody failed, so closing returns 0. */
 JG_API void jg_group_cancel(jg_group *group);
 
-/* Counts the failures so far. */
+/* Counts the failures so far: those of tasks, and on closing the body's; of one that brings those of a
+ * group of its own, all. */
 JG_API size_t jg_group_error_count(const jg_group *group);
 
-/* Returns the index-th failure in the order of failing, or NULL. Borrowed until the group closes. */
+/* Returns the index-th failure in the order of failing, or NULL; one for which there was no memory is
+ * counted only. Borrowed until the group closes: from then on jg_error_last has them. */
 JG_API const jg_error *jg_group_error(const jg_group *group, size_t index);
 
 /* A block with a group: `JG_GROUP(g, rc) { jg_group_spawn(g, work, &item); }`.
  *
  * `g` is a `jg_group *` inside the block. Reaching the end waits for all tasks, and so does break;
  * leaving by return or goto cancels them and waits. The second argument is optional: an integer
- * variable that gets the group's result, as from jg_group_close(g, rc). */
+ * variable that gets the group's result, as from jg_group_close(g, rc); jg_error_last() then has
+ * the failures. */
 #define JG_GROUP(...) JG_PICK_(__VA_ARGS__, JG_GROUP_INTO_, JG_GROUP_ONLY_, ~)(__VA_ARGS__)
 
 /* Private below. */

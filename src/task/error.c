@@ -2,8 +2,9 @@
 /* error.c – what a task remembers of its newest failure.
  *
  * Holds      one record per task, on the heap; who is told of failures nobody retrieved.
- * Invariant  a record does not change once it is written; who holds a share in it (the task it happened
- *            in, a future, whoever was given the failure, a group) gives it up once.
+ * Invariant  a record does not change once somebody else can have it; who holds a share in it (the task it
+ *            happened in, a future, whoever was given the failure, a group) gives it up once. Of failures
+ *            that came together the first holds the next, and so on; only the first is shared.
  * Called by  user code (jg_fail), task.c and group.c (handing records on).
  * Why        failing is rare, so the record is allocated; without memory the code alone is kept, and
  *            no call fails because its reason could not be written down.
@@ -19,14 +20,17 @@
 #include <string.h>
 
 enum {
-    CAUSES_MOST = 8, // a chain longer than this loses its oldest, unless somebody else holds it
+    CAUSES_MOST = 8,  // a chain longer than this loses its oldest, unless somebody else holds it
+    OTHERS_NAMED = 3, // of the failures that came with one; the rest are counted
 };
 
 struct error_record {
     atomic_uint shares; // a share may end on another thread
     jg_error error;     // its strings point into `own`, or at literals
     struct error_record *cause;
-    char *long_text; // the whole of a text that is cut in `own`, or NULL
+    struct error_record *next; // that came with it
+    char *long_text;           // the whole of a text that is cut in `own`, or NULL
+    char *summary;             // the text, and what came with it; NULL: nothing did, or no memory
     struct error_text own;
     bool of_call; // it happened in a call of the loop's
 };
@@ -40,13 +44,27 @@ struct error_record *error_ref(struct error_record *record) {
     return record;
 }
 
-void error_free(struct error_record *record) {
+/* Gives up a share. What is to be freed by that joins those of `dead`, linked by `next`. */
+static void give_up(struct error_record *record, struct error_record **dead) {
     while (record != NULL &&
            atomic_fetch_sub_explicit(&record->shares, 1, memory_order_acq_rel) == 1) {
-        struct error_record *cause = record->cause;
+        struct error_record *next = record->next;
+        record->next = *dead;
+        *dead = record;
+        record = next;
+    }
+}
+
+void error_free(struct error_record *record) {
+    struct error_record *dead = NULL;
+    give_up(record, &dead);
+    while (dead != NULL) {
+        record = dead;
+        dead = record->next;
+        give_up(record->cause, &dead);
+        mem_free(record->summary);
         mem_free(record->long_text);
         mem_free(record);
-        record = cause;
     }
 }
 
@@ -54,15 +72,26 @@ const jg_error *error_public(const struct error_record *record) {
     return &record->error;
 }
 
+/* A record of which only `error` and `own` have yet to be written. */
+static struct error_record *alloc_record(void) {
+    struct error_record *record = mem_alloc(sizeof(*record));
+    if (record != NULL) {
+        record->cause = NULL;
+        record->next = NULL;
+        record->long_text = NULL;
+        record->summary = NULL;
+        record->of_call = false;
+        atomic_init(&record->shares, 1);
+    }
+    return record;
+}
+
 static struct error_record *make_record(const struct jg_task *task, intptr_t code,
                                         const char *where) {
-    struct error_record *record = mem_alloc(sizeof(*record));
+    struct error_record *record = alloc_record();
     if (record == NULL) {
         return NULL;
     }
-    record->cause = NULL;
-    record->long_text = NULL;
-    atomic_init(&record->shares, 1);
     record->own.text[0] = '\0';
     record->of_call = task->coro.loop != NULL && &task->coro == &task->coro.loop->self.coro;
     snprintf(record->own.task, sizeof(record->own.task), "%s", task->coro.name);
@@ -83,21 +112,20 @@ static void write_place(const char *place, char *out_text, size_t size_bytes) {
 
 void error_write(const struct error_record *record, struct error_text *out_text) {
     *out_text = record->own;
+    if (record->summary != NULL) {
+        snprintf(out_text->text, sizeof(out_text->text), "%s", record->summary);
+    }
     out_text->code = record->error.code;
     write_place(record->error.where, out_text->where, sizeof(out_text->where));
     write_place(record->error.spawned, out_text->spawned, sizeof(out_text->spawned));
 }
 
 struct error_record *error_read(const struct error_text *text) {
-    struct error_record *record = mem_alloc(sizeof(*record));
+    struct error_record *record = alloc_record();
     if (record == NULL) {
         return NULL;
     }
-    record->cause = NULL;
-    record->long_text = NULL;
-    atomic_init(&record->shares, 1);
     record->own = *text;
-    record->of_call = false;
     record->error = (jg_error){.code = text->code,
                                .text = record->own.text,
                                .where = record->own.where,
@@ -147,6 +175,117 @@ void error_outdate(intptr_t code) {
 
 static bool shared(struct error_record *record) {
     return atomic_load_explicit(&record->shares, memory_order_acquire) > 1;
+}
+
+/* A string of `from`, as its copy has it. */
+static const char *copied_string(const char *text, const struct error_record *from,
+                                 struct error_record *copy) {
+    uintptr_t offset = (uintptr_t)text - (uintptr_t)from;
+    return offset < sizeof(*from) ? (const char *)copy + offset : text;
+}
+
+/* What came with it is left out. NULL without memory; where that lacks only for a long text, it is cut. */
+static struct error_record *copy_record(const struct error_record *from) {
+    struct error_record *copy = alloc_record();
+    if (copy == NULL) {
+        return NULL;
+    }
+    copy->own = from->own;
+    copy->of_call = from->of_call;
+    copy->error = from->error;
+    copy->error.next = NULL;
+    copy->error.where = copied_string(from->error.where, from, copy);
+    copy->error.task = copy->own.task;
+    copy->error.spawned = copied_string(from->error.spawned, from, copy);
+    copy->error.text = copy->own.text;
+    if (from->long_text != NULL) {
+        size_t size = strlen(from->long_text) + 1;
+        copy->long_text = mem_alloc(size);
+        if (copy->long_text != NULL) {
+            memcpy(copy->long_text, from->long_text, size);
+            copy->error.text = copy->long_text;
+        }
+    }
+    copy->cause = error_ref(from->cause);
+    return copy;
+}
+
+static void link_next(struct error_record *record, struct error_record *next) {
+    record->next = next;
+    record->error.next = next != NULL ? &next->error : NULL;
+}
+
+/* The same failures in records that nobody else has. Takes a share; without memory some are lost. */
+static struct error_record *make_own(struct error_record *record) {
+    if (record == NULL || !shared(record)) {
+        return record;
+    }
+    struct error_record *first = NULL;
+    struct error_record *last = NULL;
+    for (const struct error_record *from = record; from != NULL; from = from->next) {
+        struct error_record *copy = copy_record(from);
+        if (copy != NULL && last != NULL) {
+            link_next(last, copy);
+        }
+        first = first != NULL ? first : copy;
+        last = copy != NULL ? copy : last;
+    }
+    error_free(record);
+    return first;
+}
+
+size_t error_append(struct error_record **first, struct error_record **last,
+                    struct error_record *record) {
+    size_t count = 1;
+    record = make_own(record);
+    if (record == NULL) {
+        return count;
+    }
+    if (*first == NULL) {
+        *first = record;
+    } else {
+        link_next(*last, record);
+    }
+    for (*last = record; (*last)->next != NULL; *last = (*last)->next) {
+        count++;
+    }
+    return count;
+}
+
+/* The words to a failure, its code's if it came without. */
+static const char *words_of(const jg_error *error) {
+    const char *meaning = strerrordesc_np((int)-error->code);
+    return error->text[0] != '\0' ? error->text : meaning != NULL ? meaning : "no such error";
+}
+
+/* Writes " (and 2 more: EIO: the disk is wet; EPIPE: Broken pipe)". */
+static void name_others(const jg_error *first, char *out_text, size_t size_bytes) {
+    size_t count = 0;
+    for (const jg_error *error = first->next; error != NULL; error = error->next) {
+        count++;
+    }
+    int len = snprintf(out_text, size_bytes, " (and %zu more", count);
+    const jg_error *error = first->next;
+    for (int i = 0; i < OTHERS_NAMED && error != NULL; i++, error = error->next) {
+        len += snprintf(out_text + len, size_bytes - (size_t)len, "%s %s: %.80s",
+                        i == 0 ? ":" : ";", jg_error_name(error->code), words_of(error));
+    }
+    snprintf(out_text + len, size_bytes - (size_t)len, "%s)", error != NULL ? "; ..." : "");
+}
+
+void error_sum_up(struct error_record *record) {
+    char others[OTHERS_NAMED * 128 + 64];
+    if (record == NULL || record->next == NULL) {
+        return;
+    }
+    name_others(&record->error, others, sizeof(others));
+    const char *text = words_of(&record->error);
+    size_t size = strlen(text) + strlen(others) + 1;
+    mem_free(record->summary); // that of a group inside
+    record->summary = mem_alloc(size);
+    if (record->summary != NULL) {
+        snprintf(record->summary, size, "%s%s", text, others);
+    }
 }
 
 /* What others hold a share in stays as it is. */
@@ -222,8 +361,13 @@ const char *jg_error_name(intptr_t code) {
 
 const char *jg_error_detail(intptr_t code) {
     const struct error_record *record = task_current()->error;
-    if (record != NULL && record->error.code == code && record->own.text[0] != '\0') {
-        return record->error.text;
+    if (record != NULL && record->error.code == code) {
+        if (record->summary != NULL) {
+            return record->summary;
+        }
+        if (record->error.text[0] != '\0') {
+            return record->error.text;
+        }
     }
     static __thread char text[96];
     const char *meaning = code < 0 && code >= -4095 ? strerrordesc_np((int)-code) : NULL;
@@ -232,13 +376,22 @@ const char *jg_error_detail(intptr_t code) {
     return text;
 }
 
-static void report_on_stderr(const jg_error *error) {
-    bool of_call = container_of(error, const struct error_record, error)->of_call;
-    fprintf(stderr, "juggle: %s %s (%s at %s) failed and nobody looked: %s",
-            of_call ? "call" : "task", error->task, of_call ? "queued" : "spawned", error->spawned,
-            jg_error_name(error->code));
+static void print_failure(const jg_error *error) {
+    fputs(jg_error_name(error->code), stderr);
     for (; error != NULL && error->text[0] != '\0'; error = error->cause) {
         fprintf(stderr, ": %s (%s)", error->text, error->where);
+    }
+}
+
+static void report_on_stderr(const jg_error *error) {
+    bool of_call = container_of(error, const struct error_record, error)->of_call;
+    fprintf(stderr,
+            "juggle: %s %s (%s at %s) failed and nobody looked: ", of_call ? "call" : "task",
+            error->task, of_call ? "queued" : "spawned", error->spawned);
+    print_failure(error);
+    for (error = error->next; error != NULL; error = error->next) {
+        fprintf(stderr, "; and task %s (spawned at %s): ", error->task, error->spawned);
+        print_failure(error);
     }
     fputc('\n', stderr);
 }

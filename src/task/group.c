@@ -1,23 +1,16 @@
 // SPDX-License-Identifier: MIT
 /* group.c – tasks that live and end together.
  *
- * Holds      per failure one record, in the order of failing.
+ * Holds      the records of its failures, in the order of failing, until it hands them to its task.
  * Invariant  `live` tasks have the group's scope as parent of their root; closing waits for live == 0.
  * Called by  user code; group_task_ended by task.c.
  * Why        aborting is a cancel of the group's scope: it reaches the tasks and the body alike.
  */
 #include "base/check.h"
-#include "base/mem.h"
 #include "task/task.h"
-
-struct jg_group_error {
-    struct jg_group_error *next;
-    struct error_record *record; // NULL when there was no memory for it
-};
 
 void jg_group_open(jg_group *group) {
     *group = (jg_group){.live = 0};
-    group->errors_end = &group->errors;
     jg_scope_open(&group->scope, JG_NEVER, false);
 }
 
@@ -33,15 +26,13 @@ static void add_failure(jg_group *group, intptr_t code, struct error_record *rec
     if (group->first_error == 0) {
         group->first_error = code;
     }
-    group->error_count++;
-    struct jg_group_error *error = mem_alloc(sizeof(*error));
-    if (error == NULL) {
-        error_free(record); // its code still counts
-        return;
-    }
-    *error = (struct jg_group_error){.record = record};
-    *group->errors_end = error;
-    group->errors_end = &error->next;
+    group->error_count += error_append(&group->errors, &group->last_error, record);
+}
+
+/* The task's record, for the list; whoever else waits for the task is to have it as well. */
+static struct error_record *record_of(struct jg_task *task, intptr_t result) {
+    bool wanted = task->held || task->future.first != NULL;
+    return wanted ? error_share(task, result) : error_take_for(task, result);
 }
 
 /* Who waits for the task to be ready gets its failure; the group has not had it yet. */
@@ -62,7 +53,7 @@ void group_task_ended(jg_group *group, struct jg_task *task) {
     if (unlikely(task->ready != NULL)) {
         end_unready(task, result);
     } else if (jg_failed(result) && result != -ECANCELED) {
-        add_failure(group, result, error_take_for(task, result));
+        add_failure(group, result, record_of(task, result));
         abort_group(group);
     }
     if (group->live == 0 && group->waiter != NULL) {
@@ -163,21 +154,13 @@ intptr_t jg_group_wait(jg_group *group) {
     return scope_asked_outside(&group->scope) ? -ECANCELED : 0;
 }
 
-/* Gives the first failure to the task, for jg_error_last, and frees the others. */
-static void settle_errors(jg_group *group, struct jg_task *task) {
-    struct jg_group_error *error = group->errors;
-    while (error != NULL) {
-        struct jg_group_error *next = error->next;
-        if (error == group->errors && error->record != NULL) {
-            error_keep(task, error->record);
-        } else {
-            error_free(error->record);
-        }
-        mem_free(error);
-        error = next;
+/* Gives the failures to the task, for jg_error_last. */
+static void hand_over(jg_group *group, struct jg_task *task) {
+    if (group->first_error != 0) {
+        error_sum_up(group->errors);
+        error_keep(task, group->errors);
+        group->errors = NULL;
     }
-    group->errors = NULL;
-    group->errors_end = &group->errors;
 }
 
 intptr_t jg_group_close(jg_group *group, intptr_t result) {
@@ -195,7 +178,7 @@ intptr_t jg_group_close(jg_group *group, intptr_t result) {
     wait_all(group);
     group->closed = true;
     bool outside = scope_asked_outside(&group->scope);
-    settle_errors(group, task);
+    hand_over(group, task);
     jg_scope_close(&group->scope, 0);
     if (group->first_error != 0) {
         return group->first_error;
@@ -215,9 +198,9 @@ size_t jg_group_error_count(const jg_group *group) {
 }
 
 const jg_error *jg_group_error(const jg_group *group, size_t index) {
-    const struct jg_group_error *error = group->errors;
+    const jg_error *error = group->errors != NULL ? error_public(group->errors) : NULL;
     for (; error != NULL && index > 0; index--) {
         error = error->next;
     }
-    return error == NULL || error->record == NULL ? NULL : error_public(error->record);
+    return error;
 }

@@ -253,6 +253,13 @@ void error_free(struct error_record *record);                // one share less
 const jg_error *error_public(const struct error_record *record);
 void error_report(struct error_record *record); // nobody retrieved it; takes it
 
+/* Failures that come together: puts a record, which it takes, behind the last. Returns how many failures
+ * that were, those that came with it too; NULL is one for which there was no memory. Once all are there,
+ * the first's words are made to tell of the others. */
+size_t error_append(struct error_record **first, struct error_record **last,
+                    struct error_record *record);
+void error_sum_up(struct error_record *first);
+
 /* Hands on a result of which nobody has more to say: if it is an error, the text of an older failure with
  * the same code is not its reason, and is forgotten. For calls that record nothing of their own. */
 void error_outdate(intptr_t code) __attribute__((cold));

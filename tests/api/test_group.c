@@ -81,6 +81,10 @@ static intptr_t s37_body(void *arg) {
     ck_assert_int_eq(jg_group_error(&group, 1)->code, -EIO);
     ck_assert_ptr_null(jg_group_error(&group, 2));
     ck_assert_int_eq(jg_group_close(&group, 0), -EPROTO - 2);
+    const jg_error *first = jg_error_last();
+    ck_assert_int_eq(first->code, -EPROTO - 2);
+    ck_assert_str_eq(first->next->text, "clean-up failed");
+    ck_assert_ptr_null(first->next->next);
     return 0;
 }
 
@@ -185,15 +189,18 @@ static intptr_t s40_body(void *arg) {
     jg_group group;
     jg_group_open(&group);
     jg_group_spawn(&group, sleep_long, &sibling);
+    jg_group_spawn(&group, fail_in_clean_up, (void *)2);
     jg_sleep(1);
     intptr_t rc = jg_group_close(&group, jg_fail(-ENOTTY, "the body failed"));
     ck_assert_int_eq(rc, -ENOTTY);
-    ck_assert_str_eq(jg_error_detail(rc), "the body failed");
+    ck_assert_str_eq(jg_error_last()->text, "the body failed");
+    ck_assert_str_eq(jg_error_last()->next->text, "clean-up failed"); // while it closed
+    ck_assert_uint_eq(jg_group_error_count(&group), 2);
     ck_assert_int_eq(sibling, -ECANCELED);
     return 0;
 }
 
-// A body that fails would wait for tasks whose work is no longer wanted.
+// A body that fails would wait for tasks whose work is no longer wanted, or its error be lost.
 START_TEST(s40_body_fails) {
     run_body(s40_body);
 }

@@ -159,19 +159,56 @@ static intptr_t record_body(void *arg) {
     (void)arg;
     jg_group_open(&group);
     jg_group_spawn(&group, fail_plainly, NULL);
-    mem_fail_nth(1, 0); // the record; the place in the list is there
+    mem_fail_nth(1, 0);
     jg_yield();
     mem_fail_nth(0, 0);
-    ck_assert_uint_eq(jg_group_error_count(&group), 1);
-    ck_assert_ptr_null(jg_group_error(&group, 0));
-    ck_assert_ptr_null(jg_group_error(&group, 1));
-    return jg_group_close(&group, 0) == -EIO ? 0 : 1;
+    ck_assert_int_eq(jg_group_close(&group, jg_fail(-EPIPE, "the body's")), -EIO);
+    ck_assert_uint_eq(jg_group_error_count(&group), 2);
+    ck_assert_int_eq(jg_error_last()->code, -EPIPE); // what there was memory for
+    ck_assert_ptr_null(jg_error_last()->next);
+    ck_assert_str_eq(jg_error_detail(-EIO), "EIO: Input/output error");
+    return 0;
+}
+
+static intptr_t fail_shared(void *future) {
+    return jg_future_wait(future);
+}
+
+/* Two tasks fail for the same reason, a long one: each place in the list needs a copy of the record. */
+static intptr_t copies_body(void *arg) {
+    struct error_text text;
+    long before = mem_live();
+    for (uint64_t nth = 1; nth <= 6; nth++) { // copy, text, copy, text, summary, nothing
+        jg_future future = {0};
+        int rc = 0;
+        (void)arg;
+        JG_GROUP(group, rc) {
+            jg_group_spawn(group, fail_shared, &future);
+            jg_group_spawn(group, fail_shared, &future);
+            jg_yield();
+            jg_future_fail(&future, jg_fail(-EIO, "%0300d", 7));
+            mem_fail_nth(nth, 0);
+        }
+        mem_fail_nth(0, 0);
+        ck_assert_int_eq(rc, -EIO);
+        const jg_error *first = jg_error_last();
+        ck_assert_int_eq(first->code, -EIO);
+        ck_assert_int_eq(first->next == NULL, nth == 1 || nth == 3);
+        ck_assert_uint_eq(strlen(first->text), nth == 2 ? sizeof(text.text) - 1 : 300);
+        ck_assert_int_eq(strstr(jg_error_detail(-EIO), "(and 1 more: EIO: 000") != NULL,
+                         nth % 2 == 0 || nth == 6);
+        jg_future_fini(&future);
+    }
+    jg_error_clear();
+    ck_assert_int_eq(mem_live(), before);
+    return 0;
 }
 
 // A group would end well because there was no memory for the failure.
 START_TEST(a_group_without_memory_still_fails) {
     ck_assert_int_eq(jg_run(group_body, NULL), 0);
     ck_assert_int_eq(jg_run(record_body, NULL), 0);
+    ck_assert_int_eq(jg_run(copies_body, NULL), 0);
 }
 END_TEST
 

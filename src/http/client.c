@@ -115,7 +115,7 @@ int jg_http_client_open(const jg_http_client_options *options, jg_http_client **
 }
 
 static void check_place(const jg_http_client *client, const char *call) {
-    if (unlikely(client->pool.loop != sched_current()->loop)) {
+    if (unlikely(client->pool.place != place_here())) {
         check_misuse("%s: an HTTP client is used outside the loop or thread it was opened on",
                      call);
     }

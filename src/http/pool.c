@@ -26,7 +26,7 @@ enum {
 };
 
 void pool_init(struct pool *pool, const struct pool_limits *limits) {
-    *pool = (struct pool){.loop = sched_current()->loop, .limits = *limits};
+    *pool = (struct pool){.place = place_here(), .loop = sched_current()->loop, .limits = *limits};
     jg_sem_init(&pool->slots, limits->connections);
     list_init(&pool->origins);
     list_init(&pool->idle);

@@ -29,7 +29,8 @@ struct pool_limits {
 };
 
 struct pool {
-    struct loop *loop; // it belongs to; NULL: to a thread without one
+    uint64_t place;    // it belongs to; see place_here
+    struct loop *loop; // of that place; NULL: a thread without one
     struct pool_limits limits;
     jg_sem slots;        // those of `limits.connections` that nobody holds
     size_t open;         // connections, idle ones and those being made included

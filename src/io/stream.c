@@ -28,7 +28,7 @@ int stream_make(int fd, bool socket, jg_stream **out_stream) {
     if (stream == NULL) {
         return -ENOMEM;
     }
-    stream->backend = backend_current();
+    stream->place = place_here();
     stream->fd = fd;
     stream->socket = socket;
     *out_stream = stream;
@@ -101,7 +101,7 @@ int jg_stream_pair(jg_stream **out_a, jg_stream **out_b) {
 /* Gives the buffer back once all of it is used up. Only blocks of the loop's size go to the loop. */
 static void drop_buffer(jg_stream *stream) {
     if (stream->cap == OP_BUFFER_SIZE) {
-        op_buffer_give(stream->backend->loop, stream->buffer);
+        op_buffer_give(sched_current()->loop, stream->buffer);
     } else {
         mem_free(stream->buffer);
     }
@@ -113,19 +113,16 @@ static size_t held(const jg_stream *stream) {
     return stream->end - stream->start;
 }
 
-static void check_place(const jg_stream *stream) {
-    if (unlikely(stream->backend != backend_current())) {
-        check_misuse("a stream is used outside the loop or thread it was made on");
-    }
-}
-
 /* Around every call that may park: the stream may be closed meanwhile, and nobody else may read, or
  * write, between the pieces of one call. */
 static int hold(jg_stream *stream, bool *in_use) {
-    check_place(stream);
+    (void)stream_backend(stream);
+    int rc = suspend_check(sched_current());
+    if (unlikely(rc < 0)) {
+        return rc;
+    }
     if (unlikely(*in_use)) {
-        int rc = suspend_check(sched_current());
-        return rc < 0 ? rc : -EBUSY;
+        return -EBUSY;
     }
     *in_use = true;
     stream->holders++;
@@ -182,8 +179,7 @@ static ssize_t read_some(jg_stream *stream, void *buf, size_t cap) {
         struct iovec piece = {buf, cap};
         return read_once(stream, &piece);
     }
-    int rc = suspend_check(sched_current());
-    return rc < 0 ? rc : (ssize_t)take_held(stream, buf, cap);
+    return (ssize_t)take_held(stream, buf, cap);
 }
 
 ssize_t jg_read(jg_stream *stream, void *buf, size_t cap) {
@@ -231,7 +227,7 @@ static ssize_t fill_empty(jg_stream *stream) {
     struct iovec piece = {NULL, 0};
     ssize_t got = read_once(stream, &piece);
     if (got > 0 && stream->fd < 0) {
-        op_buffer_give(stream->backend->loop, piece.iov_base);
+        op_buffer_give(sched_current()->loop, piece.iov_base);
         return -EBADF; // closed after the bytes had come: nobody is left to hold them
     }
     if (got > 0) {
@@ -279,13 +275,13 @@ ssize_t jg_stream_fill(jg_stream *stream, size_t max, char **out_data) {
 }
 
 size_t jg_stream_peek(jg_stream *stream, char **out_data) {
-    check_place(stream);
+    (void)stream_backend(stream);
     *out_data = stream->buffer == NULL ? NULL : stream->buffer + stream->start;
     return held(stream);
 }
 
 void jg_stream_take(jg_stream *stream, size_t len) {
-    check_place(stream);
+    (void)stream_backend(stream);
     if (unlikely(stream->reading)) {
         check_misuse("bytes are taken from a stream while another task reads it");
     }
@@ -362,8 +358,7 @@ static ssize_t read_until(jg_stream *stream, int delimiter, char *buf, size_t ca
 }
 
 ssize_t jg_read_until(jg_stream *stream, char delimiter, char *buf, size_t cap) {
-    int rc = suspend_check(sched_current());
-    rc = rc < 0 ? rc : hold(stream, &stream->reading);
+    int rc = hold(stream, &stream->reading);
     if (rc < 0) {
         return error_bare(rc);
     }
@@ -432,9 +427,9 @@ ssize_t jg_write(jg_stream *stream, const void *buf, size_t len) {
 }
 
 bool jg_stream_idle_ok(jg_stream *stream) {
-    check_place(stream);
+    struct backend *backend = stream_backend(stream);
     return held(stream) == 0 && !stream->ended && !stream->broken && !stream->torn &&
-           stream->backend->ops->idle_ok(stream->backend, stream->fd) == 1;
+           backend->ops->idle_ok(backend, stream->fd) == 1;
 }
 
 uint64_t jg_stream_sent(const jg_stream *stream) {
@@ -446,19 +441,19 @@ uint64_t jg_stream_received(const jg_stream *stream) {
 }
 
 int jg_stream_shutdown(jg_stream *stream) {
-    check_place(stream);
-    return (int)error_bare(stream->backend->ops->shutdown_write(stream->backend, stream->fd));
+    struct backend *backend = stream_backend(stream);
+    return (int)error_bare(backend->ops->shutdown_write(backend, stream->fd));
 }
 
 void jg_stream_close(jg_stream *stream) {
     if (stream == NULL) {
         return;
     }
-    check_place(stream);
+    struct backend *backend = stream_backend(stream);
     if (stream->lent) {
         make_blocking(stream->fd);
     }
-    stream->backend->ops->close_fd(stream->backend, stream->fd);
+    backend->ops->close_fd(backend, stream->fd);
     if (stream->buffer != NULL) {
         drop_buffer(stream);
     }
@@ -469,5 +464,5 @@ void jg_stream_close(jg_stream *stream) {
 }
 
 int jg_stream_fd(const jg_stream *stream) {
-    return stream->backend->ops->foreign_fds ? -1 : stream->fd;
+    return stream_backend(stream)->ops->foreign_fds ? -1 : stream->fd;
 }

@@ -11,14 +11,14 @@
 #ifndef IO_STREAM_H
 #define IO_STREAM_H
 
-#include "rt/op.h"
+#include "rt/loop.h"
 
 #include <juggle/stream.h>
 
 struct jg_stream {
-    struct backend *backend; // that made the descriptor
-    int fd;                  // -1 once closed
-    unsigned holders;        // tasks inside a call that may park on it
+    uint64_t place;   // it belongs to; see place_here
+    int fd;           // -1 once closed
+    unsigned holders; // tasks inside a call that may park on it
     bool socket;
     bool reading; // a task is inside a call that reads, parked or about to come back
     bool writing;
@@ -38,5 +38,10 @@ struct jg_stream {
 /* Makes a stream of a descriptor of the current backend. Returns 0 or -ENOMEM.
  * Owns: takes `fd` on success. */
 int stream_make(int fd, bool socket, jg_stream **out_stream);
+
+/* The backend a stream belongs to; a named abort where that is not the current one. */
+static inline struct backend *stream_backend(const jg_stream *stream) {
+    return place_backend(stream->place, "a stream");
+}
 
 #endif

@@ -34,8 +34,8 @@ enum {
 };
 
 struct jg_listener {
-    struct backend *backend;
-    int fd; // -1 once closed
+    uint64_t place; // it belongs to; see place_here
+    int fd;         // -1 once closed
     int spare_fd;
     int port;
     unsigned holders;     // besides the owner: tasks that are inside or about to come back
@@ -46,7 +46,7 @@ struct jg_listener {
 };
 
 static void open_spare(jg_listener *listener) {
-    if (listener->spare_fd < 0 && !listener->backend->ops->foreign_fds) {
+    if (listener->spare_fd < 0 && !backend_current()->ops->foreign_fds) {
         listener->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
     }
 }
@@ -58,7 +58,7 @@ static int listen_on(const struct op_address *address, jg_listener **out_listene
         return -ENOMEM;
     }
     list_init(&listener->awaiting);
-    listener->backend = backend;
+    listener->place = place_here();
     listener->fd = backend->ops->listen(backend, address, BACKLOG);
     if (listener->fd < 0) {
         int rc = listener->fd;
@@ -92,7 +92,8 @@ int jg_tcp_listen(const char *host, int port, jg_listener **out_listener) {
                             port, strerrordesc_np(-rc));
     }
     struct op_address bound;
-    rc = listener->backend->ops->local_address(listener->backend, listener->fd, &bound);
+    struct backend *backend = backend_current();
+    rc = backend->ops->local_address(backend, listener->fd, &bound);
     if (rc < 0) {
         jg_listener_close(listener);
         return rc;
@@ -165,7 +166,7 @@ int jg_listener_port(const jg_listener *listener) {
 /* Takes waiting connections with the spare descriptor, and shuts them: better than to leave the peers
  * waiting and ourselves spinning. */
 static int refuse_some(jg_listener *listener) {
-    if (listener->spare_fd >= 0 && listener->backend->loop != NULL) {
+    if (listener->spare_fd >= 0 && backend_current()->loop != NULL) {
         close(listener->spare_fd);
         listener->spare_fd = -1;
         int fd = 0;
@@ -220,7 +221,7 @@ static void wake_awaiting(jg_listener *listener) {
 }
 
 static int accept_held(jg_listener *listener, jg_stream **out_stream) {
-    struct backend *backend = listener->backend;
+    struct backend *backend = backend_current();
     for (;;) {
         if (listener->fd < 0) {
             return -EBADF; // closed while we waited for descriptors, or before we came back
@@ -246,14 +247,12 @@ static int accept_held(jg_listener *listener, jg_stream **out_stream) {
     }
 }
 
-static void check_place(const jg_listener *listener) {
-    if (unlikely(listener->backend != backend_current())) {
-        check_misuse("a listener is used outside the loop or thread it was made on");
-    }
+static struct backend *backend_of(const jg_listener *listener) {
+    return place_backend(listener->place, "a listener");
 }
 
 int jg_accept(jg_listener *listener, jg_stream **out_stream) {
-    check_place(listener);
+    (void)backend_of(listener);
     listener_hold(listener);
     int rc = accept_held(listener, out_stream);
     listener_release(listener);
@@ -264,8 +263,8 @@ void jg_listener_close(jg_listener *listener) {
     if (listener == NULL) {
         return;
     }
-    check_place(listener);
-    listener->backend->ops->close_fd(listener->backend, listener->fd);
+    struct backend *backend = backend_of(listener);
+    backend->ops->close_fd(backend, listener->fd);
     if (listener->spare_fd >= 0) {
         close(listener->spare_fd);
     }

@@ -16,7 +16,7 @@
 #include <string.h>
 
 struct jg_udp {
-    struct backend *backend;
+    uint64_t place;      // it belongs to; see place_here
     int fd;              // -1 once closed
     unsigned holders;    // tasks inside a call that may park on it
     int64_t armed_ns[2]; // see op.armed_ns
@@ -56,7 +56,7 @@ static int open_socket(const jg_address *local, const jg_udp_options *options, j
     if (udp == NULL) {
         return -ENOMEM;
     }
-    udp->backend = backend;
+    udp->place = place_here();
     udp->fd = backend->ops->datagram_open(backend, &address, options->reuse_port);
     int rc = udp->fd < 0 ? udp->fd : set_options(backend, udp->fd, options);
     if (rc < 0) {
@@ -72,24 +72,22 @@ int jg_udp_open(const jg_address *local, const jg_udp_options *options, jg_udp *
     return rc == 0 ? 0 : tell_failure("open a datagram socket", rc);
 }
 
-static void check_place(const jg_udp *udp) {
-    if (unlikely(udp->backend != backend_current())) {
-        check_misuse("a datagram socket is used outside the loop or thread it was opened on");
-    }
+static struct backend *backend_of(const jg_udp *udp) {
+    return place_backend(udp->place, "a datagram socket");
 }
 
 int jg_udp_connect(jg_udp *udp, const jg_address *peer) {
     const struct op_address address = address_of_value(peer);
-    check_place(udp);
-    int rc = address.len == 0
-                 ? -EINVAL
-                 : udp->backend->ops->datagram_connect(udp->backend, udp->fd, &address);
+    struct backend *backend = backend_of(udp);
+    int rc = address.len == 0 ? -EINVAL
+                              : backend->ops->datagram_connect(backend, udp->fd, &address);
     return rc == 0 ? 0 : tell_failure("give a datagram socket its peer", rc);
 }
 
 int jg_udp_address(const jg_udp *udp, jg_address *out_address) {
     struct op_address address;
-    int rc = udp->backend->ops->local_address(udp->backend, udp->fd, &address);
+    struct backend *backend = backend_of(udp);
+    int rc = backend->ops->local_address(backend, udp->fd, &address);
     if (rc < 0) {
         return tell_failure("tell a datagram socket's address", rc);
     }
@@ -106,7 +104,7 @@ static void release(jg_udp *udp) {
 }
 
 static ssize_t run(jg_udp *udp, struct op *op) {
-    check_place(udp);
+    (void)backend_of(udp);
     udp->holders++;
     ssize_t result = op_run(op);
     release(udp);
@@ -160,9 +158,9 @@ void jg_udp_close(jg_udp *udp) {
     if (udp == NULL) {
         return;
     }
-    check_place(udp);
+    struct backend *backend = backend_of(udp);
     if (udp->fd >= 0) {
-        udp->backend->ops->close_fd(udp->backend, udp->fd);
+        backend->ops->close_fd(backend, udp->fd);
     }
     udp->fd = -1;
     udp->holders++;
@@ -170,5 +168,5 @@ void jg_udp_close(jg_udp *udp) {
 }
 
 int jg_udp_fd(const jg_udp *udp) {
-    return udp->backend->ops->foreign_fds ? -1 : udp->fd;
+    return backend_of(udp)->ops->foreign_fds ? -1 : udp->fd;
 }

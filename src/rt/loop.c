@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* loop.c – opening, turning and closing a loop.
  *
- * Holds      nothing beyond struct loop.
+ * Holds      beyond struct loop, how many there were.
  * Invariant  callbacks (timers, deliveries) run as the loop's own coroutine, which must not suspend.
  * Called by  see loop.h.
  * Why        a turn asks the kernel only when something waits there; a loop whose tasks only yield
@@ -19,6 +19,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <string.h>
 
 enum {
@@ -27,6 +28,8 @@ enum {
     TRIM_MOST = 1024,  // the same after sleeps in which nothing happened: about a millisecond
     BUFFERS_KEPT = 64, // free read buffers per loop
 };
+
+static _Atomic(uint64_t) loops; // opened in this program so far
 
 // How long a loop sleeps at a time while there are more stacks to give back.
 static const int64_t TRIM_NAP_NS = 5 * JG_MS;
@@ -87,6 +90,7 @@ int loop_open(struct loop *loop, const struct loop_options *options) {
     if (rc < 0) {
         return rc;
     }
+    loop->number = atomic_fetch_add(&loops, 1) + 1;
     struct coro *self = &loop->self.coro;
     self->loop = loop;
     self->name = "loop";

@@ -23,6 +23,7 @@ enum loop_stage { LOOP_COMPLETIONS, LOOP_CALLS, LOOP_TIMERS };
 
 struct loop {
     struct sched sched;     // first, and hot: every park and wake
+    uint64_t number;        // from 1, and no other loop's in this program
     uint64_t modes;         // of floating-point arithmetic: what every task starts with
     union coro_record self; // the loop as a coroutine, on the thread's own stack
     struct timers timers;
@@ -62,6 +63,22 @@ struct loop_options {
 /* Opens a loop on this thread. Returns 0; -EBUSY when it has one, -ECHILD when that stayed
  * behind in a fork; -ENOMEM, -EMFILE. */
 int loop_open(struct loop *loop, const struct loop_options *options);
+
+/* The place a thing belongs to that is used on one loop, or on threads without one: the loop's number; 0
+ * without. The loop's address would not do: the next loop may lie where a closed one lay. */
+static inline uint64_t place_here(void) {
+    const struct loop *loop = sched_current()->loop;
+    return loop != NULL ? loop->number : 0;
+}
+
+/* The backend of a thing, "a stream", that belongs to `place`. Anywhere else: a named abort. The one way to
+ * a backend by something that may outlive it. */
+static inline struct backend *place_backend(uint64_t place, const char *thing) {
+    if (unlikely(place != place_here())) {
+        check_misuse("%s is used outside the loop or thread it was made on", thing);
+    }
+    return backend_current();
+}
 
 /* Runs turns until `*done` is true. */
 void loop_run(struct loop *loop, const bool *done);

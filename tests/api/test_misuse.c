@@ -39,7 +39,9 @@ static void try_all(void) {
     ck_assert_int_eq(jg_wait_fd(0, JG_READABLE), -EDEADLK);
     ck_assert_int_eq(jg_stream_pair(&a, &b), 0);
     ck_assert_int_eq(jg_write(a, "x", 1), -EDEADLK);
+    ck_assert_int_eq(jg_write(a, "", 0), -EDEADLK);
     ck_assert_int_eq(jg_read(b, &byte, 1), -EDEADLK);
+    ck_assert_int_eq(jg_read_exact(b, &byte, 0), -EDEADLK);
     jg_stream_close(a);
     jg_stream_close(b);
 }

@@ -440,10 +440,32 @@ START_TEST(x02_close_wakes_who_accepts) {
 }
 END_TEST
 
+static intptr_t empty_body(void *arg) {
+    jg_stream *pair[2];
+    char byte;
+    open_pair(pair);
+    ck_assert_int_eq(jg_write(pair[0], "", 0), 0);
+    ck_assert_int_eq(jg_read_exact(pair[1], &byte, 0), 0);
+    JG_TIMEOUT(0) {
+        ck_assert_int_eq(jg_write(pair[0], "", 0), -ECANCELED);
+        ck_assert_int_eq(jg_read_exact(pair[1], &byte, 0), -ECANCELED);
+    }
+    close_pair(pair);
+    return (intptr_t)arg;
+}
+
+// A loop that moves nothing would never hear that it was cancelled.
+START_TEST(moving_no_bytes_sees_a_cancel) {
+    needs_loop();
+    run_body(empty_body);
+}
+END_TEST
+
 FIXTURE_MAIN("api/stream", x02_close_wakes_the_reader, x02_close_wakes_the_writer,
              x02_close_in_the_tick_of_the_bytes, x02_reused_number_is_not_woken,
              a_negative_count_of_pieces_is_refused, x03_second_reader_is_busy,
              x03_second_writer_is_busy, x03_second_reader_of_held_bytes_is_busy,
              r04_cancelled_read_loses_no_byte, r04_long_read_cut_short_ends_reading,
              r04_cancelled_write_breaks_the_stream, s07_bytes_and_cancel_in_one_tick,
-             s07_accept_and_cancel_in_one_tick, x02_close_wakes_who_accepts)
+             s07_accept_and_cancel_in_one_tick, x02_close_wakes_who_accepts,
+             moving_no_bytes_sees_a_cancel)

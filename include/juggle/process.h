@@ -62,7 +62,8 @@ typedef struct jg_process_status {
  * Returns  0; what kept the program from running: -ENOENT (no such program, or directory), -EACCES,
  *          -ENOTDIR, -ENOEXEC, -E2BIG and kin; -EBADF for a bad descriptor; -EINVAL without a program
  *          or with JG_STDIO_OUT for other than `err`; -EMFILE, -ENOMEM, -EAGAIN (limit of processes);
- *          -EOPNOTSUPP for a pipe in a simulated loop. With a detail. Nothing is left behind.
+ *          -EOPNOTSUPP for a pipe in a simulated loop, -ECHILD for one in a forked copy of a loop. With a
+ *          detail. Nothing is left behind.
  * Owns     gives the process: jg_process_close it. */
 JG_API int jg_process_spawn(const jg_process_options *options, jg_process **out_process);
 

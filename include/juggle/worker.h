@@ -60,7 +60,8 @@ JG_API int jg_worker_start(jg_worker_kind kind, jg_fn *fn, void *arg,
  * Threads  any thread of the process that started it; once. */
 JG_API JG_SUSPENDS intptr_t jg_worker_join(jg_worker *worker);
 
-/* Sends a signal to a process worker. Returns 0; -ESRCH when it has ended; -EOPNOTSUPP for a thread. */
+/* Sends a signal to a process worker. Returns 0; -ESRCH when it has ended; -EOPNOTSUPP for a thread;
+ * -ECHILD in a forked copy of the process that started it. */
 JG_API int jg_worker_kill(jg_worker *worker, int signal_number);
 
 /* Returns the process id of a process worker; the thread's id of a thread. */

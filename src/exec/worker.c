@@ -66,6 +66,9 @@ intptr_t jg_worker_join(jg_worker *worker) {
 }
 
 int jg_worker_kill(jg_worker *worker, int signal_number) {
+    if (worker->owner != getpid()) {
+        return (int)error_bare(-ECHILD);
+    }
     return (int)error_bare(worker->kind == JG_WORKER_THREAD
                                ? -EOPNOTSUPP
                                : worker_process_kill(worker, signal_number));

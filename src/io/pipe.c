@@ -28,8 +28,11 @@ static int open_pipe(struct backend *backend, int out_fds[2]) {
     }
     int rc = backend->ops->adopt(backend, out_fds[0]);
     rc = rc < 0 ? rc : backend->ops->adopt(backend, out_fds[1]);
-    must(rc == 0); // they are ours, and open
-    return 0;
+    if (rc < 0) { // in a forked child
+        close(out_fds[0]);
+        close(out_fds[1]);
+    }
+    return rc;
 }
 
 static int make_pipe(jg_stream **out_reader, jg_stream **out_writer) {
@@ -92,6 +95,9 @@ static int open_stdio(int number, jg_stream **out_stream) {
     struct stat about;
     if (number < 0 || number > 2) {
         return -EINVAL;
+    }
+    if (sched_stranded()) {
+        return -ECHILD;
     }
     if (backend_current()->ops->foreign_fds) {
         return -EOPNOTSUPP;

@@ -450,7 +450,7 @@ void jg_stream_close(jg_stream *stream) {
         return;
     }
     struct backend *backend = stream_backend(stream);
-    if (stream->lent) {
+    if (stream->lent && !sched_stranded()) { // the mode is the open file's, there the parent's
         make_blocking(stream->fd);
     }
     backend->ops->close_fd(backend, stream->fd);

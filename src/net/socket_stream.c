@@ -43,6 +43,7 @@ struct jg_listener {
     char path[sizeof(((struct sockaddr_un *)0)->sun_path)]; // to remove; "" when there is none
     dev_t device;                                           // of the file there, while it is ours
     ino_t inode;
+    pid_t owner; // the process that put it there
 };
 
 static void open_spare(jg_listener *listener) {
@@ -129,13 +130,15 @@ static void remember_file(jg_listener *listener, const char *path) {
         strcpy(listener->path, path); // address_unix has checked that it fits
         listener->device = about.st_dev;
         listener->inode = about.st_ino;
+        listener->owner = getpid();
     }
 }
 
 static void remove_file(const jg_listener *listener) {
     struct stat about;
-    if (listener->path[0] != '\0' && lstat(listener->path, &about) == 0 &&
-        about.st_dev == listener->device && about.st_ino == listener->inode) {
+    if (listener->path[0] != '\0' && listener->owner == getpid() &&
+        lstat(listener->path, &about) == 0 && about.st_dev == listener->device &&
+        about.st_ino == listener->inode) {
         unlink(listener->path);
     }
 }
@@ -145,7 +148,7 @@ int jg_unix_listen(const char *path, jg_listener **out_listener) {
     jg_listener *listener;
     int rc = address_unix(path, &address);
     bool real = !backend_current()->ops->foreign_fds;
-    if (rc == 0 && real) {
+    if (rc == 0 && real && !sched_stranded()) {
         remove_stale(path);
     }
     rc = rc < 0 ? rc : listen_on(&address, &listener);

@@ -172,6 +172,7 @@ int jg_process_communicate(jg_process *process, const void *input, size_t input_
     int count = 0;
     jg_process_output output = {0};
     int rc = suspend_check(sched_current());
+    rc = rc == 0 && process->owner != getpid() ? (int)error_bare(-ECHILD) : rc;
     if (rc < 0) {
         return rc;
     }

@@ -58,12 +58,16 @@ static int open_streams(jg_process *process, const int fds[STDIO_COUNT]) {
     return rc;
 }
 
-/* A simulated loop has no place for real pipes: said before anything is started. */
+/* A simulated loop has no place for real pipes, a forked copy none at all: said before anything is
+ * started. */
 static int check_options(const jg_process_options *options) {
     bool pipes = options->in.kind == JG_STDIO_PIPE || options->out.kind == JG_STDIO_PIPE ||
                  options->err.kind == JG_STDIO_PIPE;
     if (pipes && backend_current()->ops->foreign_fds) {
         return (int)jg_fail(-EOPNOTSUPP, "a pipe to a real program from a simulated loop");
+    }
+    if (pipes && sched_stranded()) {
+        return (int)jg_fail(-ECHILD, "a pipe to a program from a forked copy of a task");
     }
     return 0;
 }

@@ -44,6 +44,7 @@ static void poison_forked_child(void) {
     inbox_forked();
     if (sched_here != NULL) {
         sched_here->running->attention |= ATTENTION_FORKED;
+        backend_strand(sched_here->running->loop->backend);
     }
 }
 

@@ -141,6 +141,10 @@ int epoll_open(struct loop *loop, struct backend **out_backend);
 int sim_open(struct loop *loop, uint64_t seed, struct backend **out_backend);
 extern struct backend blocking_backend;
 
+/* In a forked child: the copy of a backend opens nothing from now on, and changes nothing that the parent
+ * has open: that is -ECHILD. What is closed is the child's descriptor alone. */
+void backend_strand(struct backend *backend);
+
 /* Carries the operation out, parking the task as long as it takes. The one way in.
  *
  * Returns  the operation's result; -ECANCELED, also at once while a cancel stands, and then nothing

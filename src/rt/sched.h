@@ -87,6 +87,11 @@ static inline int suspend_check(struct coro *self) {
     return likely(self->attention == 0) ? 0 : sched_refuse(self);
 }
 
+/* Whether this is a forked child's copy of a task, whose loop and open files are the parent's. */
+static inline bool sched_stranded(void) {
+    return (sched_current()->attention & ATTENTION_FORKED) != 0;
+}
+
 /* Around a function of the user's that is called in the middle of something: what would suspend there is
  * -EDEADLK, as in JG_NO_SUSPEND. The word that `enter` returns is for the matching `leave`. */
 static inline bool no_suspend_enter(struct coro *self) {

@@ -249,7 +249,9 @@ def a_beat():
         _, report = race(url, "-n", "60", "-c", "6", "-r", "1", "--beat=1ms")
     models = all_models_made(report, MODELS, 60, 1)
     for name in MODELS[1:]:
-        check(models[name]["late"]["samples"] >= 10, f"{name}: beats", models[name]["late"])
+        check(models[name]["late"]["samples"] > 0, f"{name}: beats", models[name]["late"])
+    # On the loop it is there from the beginning, and beats that were slept through count as well.
+    check(models["coroutines"]["late"]["samples"] >= 40, "beats in 50 ms:", models["coroutines"]["late"])
 
 
 @suite.test

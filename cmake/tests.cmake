@@ -27,8 +27,8 @@ set(JUGGLE_TEST_ONLY "" CACHE STRING "Build only tests whose path under tests/ m
 set(JUGGLE_TEST_TIMEOUT_S 300)
 
 # Those that are also run in debug mode, and traced.
-set(observed_tests api/task api/ring api/call api/group api/cancel api/hazards api/limits api/embed api/future
-                   api/future_callback api/wait api/http_client api/http_server api/process_pool
+set(observed_tests api/task api/ring api/call api/group api/cancel api/hazards api/spin api/limits api/embed
+                   api/future api/future_callback api/wait api/http_client api/http_server api/process_pool
                    api/process_pool_death api/process_pool_loss api/run_many sim/seeds
                    sim/cancel_sweep sim/alloc_sweep sim/fault_sweep sim/weather sim/grants)
 

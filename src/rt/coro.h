@@ -35,9 +35,11 @@ struct coro {
     int64_t deadline_ns;     // nearest deadline that holds; the blocking backend minds it
     uint32_t attention;      // written by scopes; read at every suspend
     uint32_t refused;        // suspends refused so far
-    uint32_t refused_in_row; // without one that was let through in between
-    int spin_budget;         // what the loop's budget and round were at the last refusal
-    uint64_t spin_round;
+    uint32_t refused_in_row; // by the cancel that stands, since a wait was let through; see sched.c
+    uint32_t spin_limit;     // how many of those make a spin
+    int shield_budget;       // what the loop's budget and round were when a shield was entered
+    uint64_t shield_round;
+    bool spin_named;       // by a report, under the cancel that stands
     bool edge;             // a refusal uses the cancel up
     bool delivered;        // the cancel that stands was seen: some suspend returned -ECANCELED
     bool told;             // woken with a cancel, not run since: one that comes now is seen with it

@@ -22,7 +22,8 @@
 #include <stdio.h>
 
 enum {
-    SPIN_REPORT = 1000,    // refusals in a row that make a spin
+    SPIN_REPORT = 1000, // refusals in a row that make a spin, and one for each that is under way
+    SPIN_UNDER_WAY_MOST = 1000 * 1000,
     CHILD_STACK_GAP = 256, // left free below the loop's saved context
 };
 
@@ -240,31 +241,67 @@ void sched_report_spin(const struct coro *coro, int refusals) {
 
 static void report_spin(const struct coro *self) {
     struct observer *observer = self->loop->sched.observer;
+    int refusals = (int)self->refused_in_row;
     if (observer != NULL) {
-        observer->ops->spins(observer, self, SPIN_REPORT);
+        observer->ops->spins(observer, self, refusals);
     } else {
-        sched_report_spin(self, SPIN_REPORT);
+        sched_report_spin(self, refusals);
     }
 }
 
+/* Clean-up may pass the cancel on to all that is under way, one after the other: each answers for itself. */
+static uint32_t spin_limit(const struct loop *loop) {
+    size_t under_way = loop->stacks.mapped_count + loop->external;
+    return under_way < SPIN_UNDER_WAY_MOST ? SPIN_REPORT + (uint32_t)under_way
+                                           : SPIN_REPORT + SPIN_UNDER_WAY_MOST;
+}
+
 /* Level-triggered cancelling turns `while (jg_read(…) != 0)` into a spin. Name it once, and from then
- * on let the others run in between. Any suspend that was let through has used up some budget. */
+ * on let the others run in between. */
 static void mind_spin(struct coro *self) {
     const struct loop *loop = self->loop;
-    if (loop == NULL) {
+    if (loop == NULL || self->edge || (self->attention & ~(uint32_t)ATTENTION_CANCEL)) {
         return;
     }
-    if (self->spin_round != loop->rounds || self->spin_budget != loop->sched.budget) {
-        self->refused_in_row = 0;
-    }
     if (++self->refused_in_row == SPIN_REPORT) {
+        self->spin_limit = spin_limit(loop);
+    }
+    if (self->refused_in_row < SPIN_REPORT || self->refused_in_row < self->spin_limit) {
+        return;
+    }
+    if (!self->spin_named) {
+        self->spin_named = true;
         report_spin(self);
     }
-    if (self->refused_in_row >= SPIN_REPORT) {
-        loop_pause(self, JG_MS); // ours, and no suspend that was let through
+    loop_pause(self, JG_MS);
+}
+
+/* The next refusal is the first of a row. One who was named stays counted, to be minded when this cancel is
+ * over. */
+static void let_through(struct coro *coro) {
+    coro->refused_in_row = coro->spin_named;
+}
+
+void sched_cancel_turns(struct coro *coro, bool stands, bool shielded) {
+    const struct loop *loop = coro->loop;
+    if (!stands && !shielded) { // left, or taken back
+        coro->spin_named = false;
+        let_through(coro);
+    } else if (!stands) {
+        coro->shield_round = loop->rounds;
+        coro->shield_budget = loop->sched.budget;
+    } else if (coro->shield_round != loop->rounds || coro->shield_budget != loop->sched.budget) {
+        let_through(coro); // behind the shield it let others run
     }
-    self->spin_round = loop->rounds;
-    self->spin_budget = loop->sched.budget;
+}
+
+__attribute__((cold, noinline)) intptr_t sched_passed_on(struct coro *self, intptr_t result) {
+    if (result == -ECANCELED) {
+        mind_spin(self);
+    } else {
+        let_through(self);
+    }
+    return result;
 }
 
 __attribute__((cold, noinline)) int sched_refuse(struct coro *self) {

@@ -79,6 +79,14 @@ static inline struct coro *sched_current(void) {
 /* Counts a refusal and returns its code. Slow path of suspend_check. */
 int sched_refuse(struct coro *self);
 
+/* Ends a call that went on while a cancel stood, and passed it on: -ECANCELED counts as a refusal, anything
+ * else as a wait that was let through. Returns the result. May pause: everything else comes before. */
+intptr_t sched_passed_on(struct coro *self, intptr_t result);
+
+/* Where refusals have been counted: from now on a cancel stands, or none does, as it was left or taken back
+ * or is behind a shield now. */
+void sched_cancel_turns(struct coro *coro, bool stands, bool shielded);
+
 /* Opens every suspending call: whether `self` may wait at all.
  *
  * Returns 0; -ECANCELED while a cancel stands; -EDEADLK where suspending is not possible; -ECHILD in

@@ -255,26 +255,34 @@ struct jg_task *future_bound(const jg_watch *watch) {
     return waiting->victim != NULL ? (struct jg_task *)(void *)waiting->wait.coro : NULL;
 }
 
+/* Waits with that undo. */
+static inline intptr_t await_with(void (*undo)(struct wait *wait), jg_future *future,
+                                  jg_future *victim) {
+    struct future_wait waiting; // hot: what is not needed is not written
+    waiting.wait.undo = undo;
+    waiting.wait.kind = kind_of(future);
+    waiting.watch.fire = fire_wait;
+    waiting.victim = victim;
+    future_watch(future, &waiting.watch);
+    return park(&waiting.wait);
+}
+
+__attribute__((cold, noinline)) static intptr_t await_asked(struct coro *self, jg_future *future,
+                                                            jg_future *victim) {
+    intptr_t rc = asked_before(self, future, victim);
+    return rc != 0 ? rc : sched_passed_on(self, await_with(NULL, future, victim));
+}
+
 intptr_t future_await(jg_future *future, jg_future *victim) {
     struct sched *here = sched_here;
     if (unlikely(here == NULL)) {
         return await_without_loop(future, victim);
     }
     struct coro *self = here->running;
-    struct future_wait waiting; // hot: what is not needed is not written
-    waiting.wait.undo = victim != NULL ? undo_pass_on : undo_leave;
-    waiting.wait.kind = kind_of(future);
-    waiting.watch.fire = fire_wait;
-    waiting.victim = victim;
     if (unlikely(self->attention != 0)) {
-        intptr_t rc = asked_before(self, future, victim);
-        if (rc != 0) {
-            return rc;
-        }
-        waiting.wait.undo = NULL; // it has been passed on
+        return await_asked(self, future, victim);
     }
-    future_watch(future, &waiting.watch);
-    return park(&waiting.wait);
+    return await_with(victim != NULL ? undo_pass_on : undo_leave, future, victim);
 }
 
 /* The word of a settled future, and to the caller what stands behind it: nothing, rather than what stood

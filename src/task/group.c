@@ -151,7 +151,7 @@ intptr_t jg_group_wait(jg_group *group) {
     if (group->first_error != 0) {
         return group->first_error;
     }
-    return scope_asked_outside(&group->scope) ? -ECANCELED : 0;
+    return scope_asked_outside(&group->scope) ? sched_passed_on(self, -ECANCELED) : 0;
 }
 
 /* Gives the failures to the task, for jg_error_last. */
@@ -184,7 +184,7 @@ intptr_t jg_group_close(jg_group *group, intptr_t result) {
         return group->first_error;
     }
     if (outside) {
-        return -ECANCELED;
+        return sched_passed_on(&task->coro, -ECANCELED);
     }
     return result == -ECANCELED && by_hand ? 0 : result;
 }

@@ -280,7 +280,8 @@ static intptr_t many_wait(jg_many *many, bool pass_on) {
     if (has_enough(many)) {
         return 0;
     }
-    if (unlikely(self->attention != 0)) {
+    bool asked = unlikely(self->attention != 0);
+    if (asked) {
         if (!pass_on || (self->attention & ~(uint32_t)ATTENTION_CANCEL)) {
             return sched_refuse(self);
         }
@@ -305,7 +306,7 @@ static intptr_t many_wait(jg_many *many, bool pass_on) {
     if (unlikely(self->loop == NULL) && pass_on && rc == -ECANCELED) {
         cancel_all(many); // nobody ran our undo
     }
-    return rc;
+    return asked ? sched_passed_on(self, rc) : rc;
 }
 
 /* The caller has been given this word. */

@@ -55,17 +55,39 @@ static bool should_be_effective(const jg_scope *scope) {
            (!scope->shield && scope->parent != NULL && scope->parent->effective);
 }
 
+/* Whether a shield keeps a cancel from the code the task is in. */
+static bool shield_holds(const struct jg_task *task) {
+    const jg_scope *scope = task->innermost;
+    while (!scope->shield && scope->parent != NULL) {
+        scope = scope->parent;
+    }
+    return scope->shield && scope->parent != NULL && scope->parent->effective;
+}
+
+/* Refusals have been counted. */
+__attribute__((cold, noinline)) static void mind_refusals(struct jg_task *task, uint32_t bit) {
+    if ((task->coro.attention & ATTENTION_CANCEL) != bit) {
+        sched_cancel_turns(&task->coro, bit != 0, shield_holds(task));
+    }
+}
+
+static inline void set_attention(struct jg_task *task, uint32_t bit) {
+    struct coro *coro = &task->coro;
+    if (unlikely(coro->refused_in_row != 0)) {
+        mind_refusals(task, bit);
+    }
+    coro->attention = (coro->attention & ~(uint32_t)ATTENTION_CANCEL) | bit;
+}
+
 /* Makes the coroutine see what its innermost scope says. */
 static void show(struct jg_task *task) {
-    struct coro *coro = &task->coro;
-    bool used_up = coro->edge && coro->delivered;
-    uint32_t bit = task->innermost->effective && !used_up ? ATTENTION_CANCEL : 0;
-    coro->attention = (coro->attention & ~(uint32_t)ATTENTION_CANCEL) | bit;
+    bool used_up = task->coro.edge && task->coro.delivered;
+    set_attention(task, task->innermost->effective && !used_up ? ATTENTION_CANCEL : 0);
 }
 
 /* A cancel has reached the code the task is in. */
 static void hit(struct jg_task *task) {
-    task->coro.attention |= ATTENTION_CANCEL;
+    set_attention(task, ATTENTION_CANCEL);
     task->coro.delivered = false;
     interrupt(&task->coro);
 }

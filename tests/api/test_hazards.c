@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
-/* test_hazards.c – what only C can get wrong: errno, buffers, cancels ignored, loops torn down.
+/* test_hazards.c – what only C can get wrong: errno, buffers, loops torn down.
  *
  * Holds      nothing between tests.
  * Invariant  each case holds on epoll and on any seed.
  * Called by  ctest, on epoll and sim.
- * Why        SEMANTICS X1, X4, X9, X11; RELIABILITY R10, R12.
+ * Why        SEMANTICS X1, X4, X9; RELIABILITY R10, R12. X11, a cancel ignored, is in test_spin.c.
  */
 #define FIXTURE_LIMIT 20
 #include "api/api.h"
@@ -13,7 +13,6 @@
 #include <fcntl.h>
 #include <fenv.h>
 #include <signal.h>
-#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -157,124 +156,6 @@ START_TEST(r10_processor_state_over_a_million_switches) {
 }
 END_TEST
 
-// X11: a spin on a cancel.
-
-struct spinner {
-    bool began;
-    bool stop;
-    int (*wait)(void);
-    int refusals;
-};
-
-static int wait_a_little(void) {
-    return jg_sleep(1);
-}
-
-static intptr_t spin(void *arg) {
-    struct spinner *spinner = arg;
-    spinner->began = true;
-    while (!spinner->stop) {
-        if (spinner->wait() == -ECANCELED) {
-            spinner->refusals++;
-        }
-    }
-    return 4;
-}
-
-/* Lets a task ignore its cancel, with that wait, for as long as it takes to be named. */
-static void let_spin(int (*wait)(void)) {
-    struct spinner spinner = {.wait = wait};
-    jg_task *task = jg_spawn(spin, &spinner);
-    while (!spinner.began) {
-        jg_yield();
-    }
-    jg_cancel(task);
-    for (int i = 0; i < 30; i++) {
-        ck_assert_int_eq(jg_sleep(1), 0); // the loop is alive
-    }
-    while (spinner.refusals <=
-           (on_backend("sim") ? 5000 : 1000)) { // where a millisecond costs none
-        jg_sleep(1);
-    }
-    int before = spinner.refusals;
-    int64_t start_ns = jg_now();
-    jg_sleep(20);
-    ck_assert_int_le(spinner.refusals - before, (jg_now() - start_ns) / JG_MS + 2); // slowed down
-    spinner.stop = true;
-    ck_assert_int_eq(jg_join(task), 4);
-}
-
-static intptr_t x11_body(void *arg) {
-    (void)arg;
-    let_spin(wait_a_little);
-    let_spin(jg_yield);
-    return 0;
-}
-
-static int count_text(const char *text, const char *part) {
-    int count = 0;
-    for (const char *at = strstr(text, part); at != NULL; at = strstr(at + 1, part)) {
-        count++;
-    }
-    return count;
-}
-
-/* What the body writes to stderr. */
-static void run_hearing(jg_fn *body, char *out_text, size_t size_bytes) {
-    int heard = memfd_create("stderr", MFD_CLOEXEC);
-    int saved = dup(STDERR_FILENO);
-    ck_assert_int_ge(heard, 0);
-    dup2(heard, STDERR_FILENO);
-    run_once(body, NULL);
-    dup2(saved, STDERR_FILENO);
-    ssize_t got = pread(heard, out_text, size_bytes - 1, 0);
-    out_text[got < 0 ? 0 : got] = '\0';
-    close(heard);
-    close(saved);
-}
-
-// A task that ignores its cancel would take the loop for itself, and nobody would know which it is.
-START_TEST(x11_spin_on_a_cancel_is_named_once) {
-    char heard[2000];
-    run_hearing(x11_body, heard, sizeof(heard));
-    ck_assert_msg(count_text(heard, "task spin ignores -ECANCELED") == 2, "heard: %s", heard);
-}
-END_TEST
-
-static intptr_t patient(void *arg) {
-    bool *began = arg;
-    *began = true;
-    for (int i = 0; i < 4000; i++) {
-        jg_yield();         // refused each time
-        if (i % 500 == 0) { // and now and then some waiting that is not
-            JG_SHIELD {
-                jg_yield();
-            }
-        }
-    }
-    return 6;
-}
-
-static intptr_t no_spin_body(void *arg) {
-    (void)arg;
-    bool began = false;
-    jg_task *task = jg_spawn(patient, &began);
-    while (!began) {
-        jg_yield();
-    }
-    jg_cancel(task);
-    ck_assert_int_eq(jg_join(task), 6);
-    return 0;
-}
-
-// Clean-up that meets the cancel a few hundred times would be called a spin.
-START_TEST(x11_clean_up_is_no_spin) {
-    char heard[2000];
-    run_hearing(no_spin_body, heard, sizeof(heard));
-    ck_assert_str_eq(heard, "");
-}
-END_TEST
-
 // R12: a loop that ends with everything under way.
 
 enum { UNDER_WAY = 1000, TENTH = UNDER_WAY / 10, GROWTH_MOST = 5 };
@@ -393,5 +274,4 @@ END_TEST
 
 FIXTURE_MAIN("api/hazards", x01_errno_is_per_task, x04_cancelled_read_leaves_the_buffer,
              x09_signal_mask_is_the_threads, r10_processor_state_over_a_million_switches,
-             x11_spin_on_a_cancel_is_named_once, x11_clean_up_is_no_spin,
              r12_loop_ends_with_everything_under_way, r12_the_end_takes_linear_time)

@@ -178,8 +178,8 @@ static intptr_t run_in_some_loop(struct map *map) {
 }
 
 static intptr_t run_processes(struct map *map) {
-    const jg_process_pool_options options = {.processes = map->lanes,
-                                             .output_most = map->item_size + 1};
+    const jg_process_pool_options options = {
+        .processes = map->lanes, .queue = map->lanes, .output_most = map->item_size + 1};
     int rc = jg_process_pool_open(&options, &map->processes);
     if (rc < 0) {
         return rc;

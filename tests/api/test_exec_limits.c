@@ -228,5 +228,23 @@ START_TEST(fork_that_the_server_is_refused) {
 }
 END_TEST
 
+static intptr_t many_lanes_body(void *arg) {
+    enum { MANY_ITEMS = 1100 }; // more than a pool's queue has room for by default
+    static char items[MANY_ITEMS];
+    const jg_map_options all = {.limit = MANY_ITEMS};
+    (void)arg;
+    rlim_t before = leave_descriptors(16);
+    ck_assert_int_eq(jg_map(JG_MAP_PROCESSES, nothing, items, 1, MANY_ITEMS, NULL, &all), 0);
+    set_descriptors(before);
+    return 0;
+}
+
+// With fewer processes than allowed a map's own lanes would be too many for its queue.
+START_TEST(map_with_few_processes_for_many_lanes) {
+    run_once(many_lanes_body, NULL);
+}
+END_TEST
+
 FIXTURE_MAIN("api/exec_limits", x07_where_descriptors_end, x07_where_memory_ends,
-             x07_where_processes_end, fork_that_the_server_is_refused)
+             x07_where_processes_end, fork_that_the_server_is_refused,
+             map_with_few_processes_for_many_lanes)

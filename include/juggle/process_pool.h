@@ -53,7 +53,7 @@ typedef intptr_t jg_process_pool_fn(const void *in, size_t in_size, jg_worker_ou
 
 /* Hands bytes back, after those before; they are on their way at once when they are many.
  *
- * Returns  0; -EPIPE when the program is gone.
+ * Returns  0; -EPIPE when the program is gone; -ECHILD in a child that the function has forked.
  * Threads  the worker's one. */
 JG_API int jg_worker_output_write(jg_worker_output *out, const void *data, size_t size);
 
@@ -72,10 +72,11 @@ JG_API int jg_process_pool_open(const jg_process_pool_options *options, jg_proce
  *          -EOWNERDEAD when the worker died once it had the job, which may have run in part; when two
  *          workers started for the job died before they had it; when the fork server is gone: the detail
  *          says how.
- *          -EMSGSIZE for more output than allowed, and -ENOMEM: then the worker is stopped too. -EBUSY when
- *          too many wait, -ESHUTDOWN while the pool closes, -EAGAIN or -EMFILE when no worker can be
- *          started and there is none to wait for; -ECANCELED; -ECHILD in a forked copy of the process
- *          that opened it.
+ *          -EMSGSIZE for more output than allowed, -EPROTO when the function has written into the socket
+ *          of its worker, -ENOMEM for want of memory here: a worker that has the job is stopped. -ENOMEM
+ *          also for want of memory there. -EBUSY when too many wait, -ESHUTDOWN while the pool closes,
+ *          -EAGAIN or -EMFILE when no worker can be started and there is none to wait for; -ECANCELED;
+ *          -ECHILD in a forked copy of the process that opened it.
  * Owns     borrows `in`. Gives what was handed back in `out_bytes`, also with an error the function
  *          returned; NULL drops it. */
 JG_API JG_SUSPENDS intptr_t jg_process_pool_run(jg_process_pool *pool, jg_process_pool_fn *fn,

@@ -32,7 +32,8 @@ static const size_t OUTPUT_DEFAULT = (size_t)4 * 1024 * 1024;
 struct jg_process_pool {
     jg_worker *server_process;
     struct process_server server;
-    pid_t owner; // the process that opened it
+    int sockets[2]; // as the server finds them: ours, its own
+    pid_t owner;    // the process that opened it
     struct process_worker *free;
     struct process_worker *busy;
     size_t workers; // alive
@@ -65,11 +66,11 @@ void jg_bytes_free(jg_bytes *bytes) {
 // Opening.
 
 static int start_server(struct jg_process_pool *pool) {
-    int fds[2];
+    int *fds = pool->sockets; // not on the stack: a forked child has left that
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) != 0) {
         return -errno;
     }
-    int rc = jg_worker_start(JG_WORKER_PROCESS, process_server_run, (void *)(intptr_t)fds[1], NULL,
+    int rc = jg_worker_start(JG_WORKER_PROCESS, process_server_run, fds, NULL,
                              &pool->server_process);
     close(fds[1]);
     pool->server.fd = fds[0];
@@ -279,18 +280,25 @@ static int receive_error(struct exchange *job) {
     return rc;
 }
 
+static int receive_frame(struct exchange *job, struct wire_frame *frame) {
+    int rc = process_worker_receive(job->worker, frame, sizeof(*frame));
+    if (rc == 0 && frame->kind != WIRE_DATA && frame->kind != WIRE_END) {
+        rc = -EPROTO;
+    }
+    return rc < 0 ? rc : receive_bytes(job, frame->size);
+}
+
 static int receive_reply(struct exchange *job) {
     struct wire_frame frame = {.kind = WIRE_DATA};
     int rc = 0;
     while (rc == 0 && frame.kind == WIRE_DATA) {
-        rc = process_worker_receive(job->worker, &frame, sizeof(frame));
-        rc = rc < 0 ? rc : receive_bytes(job, frame.size);
+        rc = receive_frame(job, &frame);
     }
     if (rc == 0 && frame.has_error) {
         rc = receive_error(job);
     }
     job->word = frame.word;
-    return rc;
+    return rc == 0 && process_worker_has_more(job->worker) ? -EPROTO : rc;
 }
 
 /* Returns 0 and what the function said; -ECONNRESET when the worker was gone before it had heard all of the
@@ -313,6 +321,8 @@ static intptr_t explain(const struct exchange *job, int rc, pid_t pid, int reape
                    : jg_fail(-EOWNERDEAD,
                              "worker process %d ended, and the fork server does not say how",
                              (int)pid);
+    case -EPROTO:
+        return jg_fail(rc, "worker process %d: the job has written into its socket", (int)pid);
     case -EMSGSIZE:
         return jg_fail(rc, "worker process %d handed back more than %zu bytes", (int)pid,
                        job->most);

@@ -8,8 +8,9 @@
  * Why        blocking calls throughout: these processes do one thing at a time.
  * Quirks     a worker's socket is its own: a child that a job forks lets go of it, as does a program it
  *            executes. So the program sees the end of the stream when the worker dies, whoever lives on.
- *            When the program goes away the server sees the end of its socket, gives the workers two
- *            seconds to see theirs, and ends; the kernel then kills those that are left.
+ *            When the program goes away, or hangs up, the server gives the workers two seconds to see the
+ *            end of their sockets, and ends; the kernel then kills those that are left. The end of its own
+ *            socket does not tell: a child that the program has forked may hold a copy.
  */
 #include "base/clock.h"
 #include "base/mem.h"
@@ -18,10 +19,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -54,6 +57,17 @@ static void let_go_of_socket(void) {
 /* As early as the library: a fork that has begun runs no handler that comes later. */
 __attribute__((constructor)) static void watch_forks(void) {
     pthread_atfork(NULL, NULL, let_go_of_socket);
+}
+
+/* Makes it the one descriptor beside 0 to 2, of which it may be one. */
+static void keep(int fd) {
+    if (fd != KEPT_FD) {
+        dup2(fd, KEPT_FD);
+    }
+    if (fd < KEPT_FD) {
+        close(fd);
+    }
+    close_range(KEPT_FD + 1, ~0U, 0);
 }
 
 static void advance(struct iovec *piece, size_t by) {
@@ -103,6 +117,9 @@ static int flush_output(jg_worker_output *out) {
 
 int jg_worker_output_write(jg_worker_output *out, const void *data, size_t size) {
     const char *at = data;
+    if (out->fd < 0) {
+        return -ECHILD;
+    }
     while (size > 0) {
         size_t room = WIRE_BUFFER - out->used;
         size_t now = size < room ? size : room;
@@ -173,9 +190,8 @@ static int serve_one(jg_worker_output *out) {
 }
 
 _Noreturn static void run_worker(int fd, pid_t server) {
-    dup2(fd, KEPT_FD);
+    keep(fd);
     fcntl(KEPT_FD, F_SETFD, FD_CLOEXEC);
-    close_range(KEPT_FD + 1, ~0U, 0);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != server) {
         _exit(0); // it went before we asked
@@ -271,14 +287,31 @@ static void await_workers(void) {
     }
 }
 
+/* Returns a descriptor that tells when the program is gone, or -1. */
+static int watch_program(void) {
+    int any = pidfd_open(getppid(), 0);
+    int fd = fcntl(any, F_DUPFD_CLOEXEC, KEPT_FD + 1); // not one of 0 to 2, which the workers have
+    close(any);
+    return fd;
+}
+
+/* Waits for an order. Returns false when the program is gone. */
+static bool await_command(int program) {
+    struct pollfd either[] = {{.fd = KEPT_FD, .events = POLLIN}, {.fd = program, .events = POLLIN}};
+    while (poll(either, 2, -1) < 0 && errno == EINTR) {}
+    return either[1].revents == 0;
+}
+
 intptr_t process_server_run(void *arg) {
-    int fd = (int)(intptr_t)arg;
+    const int *fds = arg;
     signal(SIGINT, SIG_IGN);
-    dup2(fd, KEPT_FD);
-    close_range(KEPT_FD + 1, ~0U, 0);
+    signal(SIGCHLD, SIG_DFL); // ignored, it would take the workers' ends from us
+    close(fds[0]);
+    keep(fds[1]);
+    int program = watch_program();
     struct wire_command command;
     int came = -1;
-    while (receive_command(KEPT_FD, &command, &came) == 0) {
+    while (await_command(program) && receive_command(KEPT_FD, &command, &came) == 0) {
         obey(&command, came);
     }
     await_workers();

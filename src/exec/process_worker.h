@@ -53,6 +53,11 @@ JG_SUSPENDS int process_worker_send(struct process_worker *worker, struct iovec 
                                     size_t count, bool *out_sent);
 JG_SUSPENDS int process_worker_receive(struct process_worker *worker, void *data, size_t size);
 
+/* Whether more has been read from it than was received. */
+static inline bool process_worker_has_more(const struct process_worker *worker) {
+    return worker->used != worker->have;
+}
+
 /* Sees to it that the process ends: SIGTERM, and SIGKILL after two seconds; waits for that, whatever
  * asks the caller to stop, and frees the record. Returns 0 and what waitpid says; -ECHILD without a
  * server; -ETIMEDOUT when the server was silent for two seconds: the process has got SIGKILL. */

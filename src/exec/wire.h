@@ -59,7 +59,7 @@ struct wire_answer {
     int status;      // what waitpid would say
 };
 
-/* The fork server's whole life; `arg` is its socket. process_server.c */
+/* The fork server's whole life; `arg` is a pair of sockets, the second its own. process_server.c */
 intptr_t process_server_run(void *arg);
 
 #endif

@@ -3,8 +3,7 @@
  *
  * Holds      a page shared with the workers, through which they report.
  * Invariant  what runs in a worker leaves only by its word, its bytes, that page, or its death.
- * Called by  test_process_pool.c, test_process_pool_death.c, test_process_pool_loss.c,
- *            test_process_pool_server.c, test_exec_limits.c.
+ * Called by  test_process_pool*.c, test_exec_limits.c.
  * Why        one copy.
  */
 #ifndef TESTS_API_PROCESS_POOL_STEPS_H

@@ -30,6 +30,7 @@ static void check_echo(jg_process_pool *pool, size_t size) {
     }
     ck_assert_int_eq(jg_process_pool_run(pool, echo, data, size, &bytes), (intptr_t)size);
     ck_assert_uint_eq(bytes.size, size);
+    ck_assert((bytes.data == NULL) == (size == 0));
     ck_assert_int_eq(size > 0 ? memcmp(bytes.data, data, size) : 0, 0);
     jg_bytes_free(&bytes);
     free(data);

@@ -52,7 +52,7 @@ static intptr_t named_body(void *arg) {
 }
 
 // Whoever prints what went wrong would tell of one failure, and hide the others.
-START_TEST(all_failures_are_named) {
+START_TEST(s37_all_failures_are_named) {
     run_body(named_body);
 }
 END_TEST
@@ -188,6 +188,6 @@ START_TEST(unseen_failures_are_reported_together) {
 }
 END_TEST
 
-FIXTURE_MAIN("api/group_errors", all_failures_are_named, failures_travel_together,
+FIXTURE_MAIN("api/group_errors", s37_all_failures_are_named, failures_travel_together,
              one_reason_fails_several_tasks, the_group_and_who_waits_get_the_reason,
              unseen_failures_are_reported_together)

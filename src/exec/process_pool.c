@@ -234,7 +234,8 @@ static int acquire(struct jg_process_pool *pool, struct exchange *job) {
            pool->workers > 0) {
         rc = find_worker(pool, false, job);
     }
-    return rc != -EOWNERDEAD ? rc : (int)jg_fail(rc, "the fork server of the process pool is gone");
+    return (int)(rc != -EOWNERDEAD ? error_bare(rc)
+                                   : jg_fail(rc, "the fork server of the process pool is gone"));
 }
 
 // A job.
@@ -327,7 +328,7 @@ static intptr_t explain(const struct exchange *job, int rc, pid_t pid, int reape
         return jg_fail(rc, "worker process %d handed back more than %zu bytes", (int)pid,
                        job->most);
     default:
-        return rc;
+        return error_bare(rc);
     }
 }
 
@@ -359,7 +360,7 @@ static bool settle(struct jg_process_pool *pool, struct exchange *job, int rc) {
         return bury(pool, job, rc);
     }
     release(pool, job->worker); // it has heard nothing of the job
-    job->word = rc;
+    job->word = error_bare(rc);
     return true;
 }
 

@@ -96,7 +96,9 @@ static intptr_t queue_body(void *arg) {
     }
     const jg_spawn_options eager = {.eager = true};
     jg_task *waiting = jg_spawn_with(hang_in_task, pool, &eager);
+    jg_fail(-EBUSY, "of something else");
     ck_assert_int_eq(run_int(pool, square_int, 1), -EBUSY);
+    ck_assert_ptr_null(strstr(jg_error_detail(-EBUSY), "of something else"));
     jg_cancel(waiting);
     ck_assert_int_eq(jg_join(waiting), -ECANCELED);
     waiting = jg_spawn_with(hang_in_task, pool, &eager);

@@ -4,8 +4,8 @@
  * Holds      by value in its owner: zero bytes are a pending future. Nothing is allocated to wait.
  *            Every task has one as well, its completion: jg_task_future.
  * Invariant  settled once; whoever waits then, or asks later, gets the same word.
- * Threads    tasks of one loop only: settling it from another thread is a named abort, and so is waiting
- *            there for a task's, at the call.
+ * Threads    tasks of one loop only: settling it from another thread while somebody waits, or is to be
+ *            called, is a named abort, and so is waiting there for a task's, at the call.
  */
 #ifndef JUGGLE_FUTURE_H
 #define JUGGLE_FUTURE_H
@@ -107,13 +107,16 @@ typedef struct jg_done_callback {
     void *arg;
     intptr_t result;
     const char *site;
+    void *loop; /* which makes the call */
 } jg_done_callback;
 
 /* Has `fn(arg, word)` called once the future has settled: in the loop's next round, never inside what
  * settles it, also if it has settled before. Calls are made in the order they were asked for. The future
- * itself may be gone by then. Does not count as looking at a failure.
+ * itself may be gone by then. Does not count as looking at a failure. What was settled before the loop has
+ * closed is called for, in its last calls at the latest; a future that is still pending then is not.
  *
- * Returns  0; -EALREADY while the record is in use; -ENXIO without a loop, -ECHILD in a forked copy of one.
+ * Returns  0; -EALREADY while the record is in use; -ENXIO without a loop, -ECHILD in a forked copy of one;
+ *          -ESHUTDOWN in the last calls of one that closes.
  * Owns     keeps `callback` until the call begins or is removed. */
 #define jg_future_add_done_callback(future, callback, fn, arg)                                     \
     jg_future_add_done_callback_at((future), (callback), (fn), (arg), #fn "\0" JG_HERE)

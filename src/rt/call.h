@@ -40,8 +40,8 @@ bool call_take_back(struct loop *loop, jg_call *call);
 /* Makes the calls that are due: those queued before and those posted. */
 void calls_round(struct loop *loop);
 
-/* The loop closes: closes its inbox, makes the calls that were accepted, and gives up those whose time
- * has not come. */
+/* The loop closes: closes its inbox, makes the calls that were accepted, those that they queue as well, and
+ * gives up those whose time has not come. */
 void calls_close(struct loop *loop);
 
 /* A record is claimed by whoever queues it, from any thread, and released before its function runs. Who

@@ -66,6 +66,11 @@ static int find_loop(struct loop **out_loop) {
     return unlikely(mpsc_closed(&self->loop->handle->queue)) ? -ESHUTDOWN : 0;
 }
 
+void call_queue(struct loop *loop, jg_call *call, jg_fn *fn, void *arg, const char *site) {
+    must(claim(call, fn, arg, site));
+    call_make_ready(loop, call);
+}
+
 int jg_call_soon_at(jg_call *call, jg_fn *fn, void *arg, const char *site) {
     struct loop *loop;
     int rc = find_loop(&loop);

@@ -5,7 +5,8 @@
  * Invariant  a record in use is in its future's list, or in the loop's queue of calls; never in both.
  * Called by  user code.
  * Why        a watch that queues a call: settling runs nothing, and the loop's own queue keeps the order.
- * Quirks     a future that settles when its loop is gone has nobody left to make the call.
+ * Quirks     what one of the loop's last calls settles is called for as well, so those end with what they
+ *            ask for; a future that settles later has nobody left to make the call.
  */
 #include "task/task.h"
 
@@ -17,8 +18,12 @@ static intptr_t call_back(void *record) {
 
 static void fire_callback(jg_watch *watch, jg_future *future) {
     jg_done_callback *callback = container_of(watch, jg_done_callback, watch);
+    if (unlikely(callback->loop != task_loop_here())) {
+        check_misuse("a future is settled where the loop does not run that is to call %s",
+                     callback->site);
+    }
     callback->result = future->result;
-    (void)jg_call_soon_at(&callback->call, call_back, callback, callback->site);
+    call_queue(callback->loop, &callback->call, call_back, callback, callback->site);
 }
 
 int jg_future_add_done_callback_at(jg_future *future, jg_done_callback *callback, jg_done_fn *fn,
@@ -37,10 +42,14 @@ int jg_future_add_done_callback_at(jg_future *future, jg_done_callback *callback
     callback->fn = fn;
     callback->arg = arg;
     callback->site = site;
+    callback->loop = self->loop;
     callback->watch.fire = fire_callback;
+    if (unlikely(mpsc_closed(&self->loop->handle->queue))) {
+        return -ESHUTDOWN; // it makes its last calls: none may ask for more without end
+    }
     if (future->done) {
-        callback->result = future->result;
-        return jg_call_soon_at(&callback->call, call_back, callback, site);
+        fire_callback(&callback->watch, future);
+        return 0;
     }
     future_watch(future, &callback->watch);
     if (unlikely(self->loop->sched.observer != NULL)) {

@@ -239,6 +239,9 @@ struct error_text {
     char spawned[64];
 };
 
+/* Queues a call whose record is not in use for the loop's next round, also while it makes its last. call.c */
+void call_queue(struct loop *loop, jg_call *call, jg_fn *fn, void *arg, const char *site);
+
 /* Settles tasks whose handles nobody gave up before the loop's end: what they hold is dropped, their
  * failures are reported. */
 void task_settle_ended(struct task_loop *loop);

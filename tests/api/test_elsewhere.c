@@ -120,6 +120,40 @@ START_TEST(waits_from_another_thread_are_named) {
 }
 END_TEST
 
+static intptr_t settle_it(void *future) {
+    return jg_future_set(future, 7);
+}
+
+static intptr_t settle_in_loop(void *future) {
+    return jg_run(settle_it, future);
+}
+
+static void never_called(void *arg, intptr_t result) {
+    (void)arg;
+    ck_abort_msg("called with %ld", (long)result);
+}
+
+static intptr_t called_body(void *fn) {
+    jg_future future = {0};
+    jg_done_callback callback = {0};
+    jg_future_add_done_callback(&future, &callback, never_called, NULL);
+    return jg_worker_join(start(JG_WORKER_THREAD, *(jg_fn **)fn, &future));
+}
+
+static void run_called(void *fn) {
+    jg_run(called_body, fn);
+}
+
+// A callback would be called on a thread that is not its loop's, or never.
+START_TEST(settling_with_callbacks_from_another_thread_is_named) {
+    static jg_fn *without = settle_it;
+    static jg_fn *within = settle_in_loop;
+    const char *text = "the loop does not run that is to call never_called";
+    fixture_expect_abort(run_called, &without, text);
+    fixture_expect_abort(run_called, &within, text);
+}
+END_TEST
+
 static jg_scope limited;
 
 static intptr_t sleep_in_scope(void *arg) {
@@ -277,6 +311,7 @@ END_TEST
 
 FIXTURE_MAIN("api/elsewhere", cancel_from_another_thread_is_named,
              join_and_detach_from_another_thread_are_named, waits_from_another_thread_are_named,
+             settling_with_callbacks_from_another_thread_is_named,
              reschedule_from_another_thread_is_named, spawn_into_a_group_of_another_loop_is_named,
              second_close_of_an_executor_is_named, second_close_of_a_process_pool_is_named,
              fill_of_nothing_does_not_wait, lookup_without_descriptors_is_emfile)

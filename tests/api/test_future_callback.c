@@ -134,5 +134,59 @@ START_TEST(callback_on_a_task) {
 }
 END_TEST
 
+struct last {
+    jg_call call;
+    jg_future futures[2];
+    jg_done_callback callbacks[2];
+    jg_done_callback refused;
+    int called;
+};
+
+static void settle_next(void *arg, intptr_t result) {
+    struct last *last = arg;
+    last->called++;
+    ck_assert_int_eq(result, last->called);
+    if (last->called == 1) {
+        ck_assert_int_eq(jg_future_set(&last->futures[1], 2), 0);
+    }
+}
+
+static void never_called(void *arg, intptr_t result) {
+    (void)arg;
+    ck_abort_msg("called with %ld", (long)result);
+}
+
+static intptr_t last_call(void *arg) {
+    struct last *last = arg;
+    ck_assert_int_eq(jg_future_set(&last->futures[0], 1), 0);
+    for (int i = 0; i < 2; i++) { // settled, and pending
+        int rc = jg_future_add_done_callback(&last->futures[i], &last->refused, never_called, NULL);
+        ck_assert_int_eq(rc, -ESHUTDOWN);
+    }
+    ck_assert(!jg_future_remove_done_callback(&last->refused));
+    return 0;
+}
+
+static intptr_t last_body(void *arg) {
+    struct last *last = arg;
+    *last = (struct last){0};
+    for (int i = 0; i < 2; i++) {
+        ck_assert_int_eq(
+            jg_future_add_done_callback(&last->futures[i], &last->callbacks[i], settle_next, last),
+            0);
+    }
+    return jg_post(jg_loop_current(), &last->call, last_call, last); // made as the loop closes
+}
+
+// What one of a loop's last calls settles would never be told to whoever asked for it.
+START_TEST(callbacks_of_the_last_calls_are_made) {
+    struct last last;
+    run_body_with(last_body, &last, "last\0here");
+    ck_assert_int_eq(last.called, 2);
+    ck_assert(!jg_call_queued(&last.callbacks[1].call));
+}
+END_TEST
+
 FIXTURE_MAIN("api/future_callback", s50d_callbacks_run_in_the_next_round,
-             callback_may_be_added_from_inside, callback_on_a_task)
+             callback_may_be_added_from_inside, callback_on_a_task,
+             callbacks_of_the_last_calls_are_made)

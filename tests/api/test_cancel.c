@@ -17,8 +17,11 @@ static intptr_t count_calls(void *arg) {
 }
 
 static intptr_t sleep_long(void *arg) {
-    (void)arg;
-    return jg_sleep(10000);
+    int rc = jg_sleep(10000);
+    if (arg != NULL) {
+        *(int *)arg = rc;
+    }
+    return rc;
 }
 
 static void count_drop(void *word) {
@@ -349,13 +352,16 @@ static intptr_t join_it(void *task) {
 
 static intptr_t s08_body(void *arg) {
     (void)arg;
-    jg_task *inner = jg_spawn(sleep_long, NULL);
+    int seen = 0;
+    jg_task *inner = jg_spawn(sleep_long, &seen);
     jg_task *outer = jg_spawn(join_it, inner);
     jg_sleep(1);
     jg_cancel(outer);
+    ck_assert_int_eq(jg_cancelling(inner), 1);
     while (!jg_done(outer)) {
         jg_yield();
     }
+    ck_assert_int_eq(seen, -ECANCELED);
     ck_assert(jg_cancelled(outer));
     ck_assert_int_eq(jg_cancelling(outer), 1);
     ck_assert_int_eq(jg_join(outer), -ECANCELED);

@@ -55,7 +55,8 @@ JG_API int jg_future_set(jg_future *future, intptr_t result);
 JG_API int jg_future_fail(jg_future *future, intptr_t code);
 
 /* Ends a future that jg_future_fail made fail; others need no end, but may have one. A failure that
- * nobody was given is reported, see jg_error_on_unretrieved. A pending one that somebody waited for is
+ * nobody was given is reported, see jg_error_on_unretrieved: one of jg_future_set too, which the caller of
+ * this is named for. A pending one that somebody waited for is
  * reported by debug mode unless it is settled or ended. While somebody waits: a named abort. */
 JG_API void jg_future_fini(jg_future *future);
 

@@ -103,6 +103,14 @@ static struct error_record *make_record(const struct jg_task *task, intptr_t cod
     return record;
 }
 
+struct error_record *error_of_word(intptr_t code) {
+    struct error_record *record = make_record(task_current(), code, "");
+    if (record != NULL) {
+        snprintf(record->own.text, sizeof(record->own.text), "the word of a future");
+    }
+    return record;
+}
+
 /* Copies a place, "src/a.c:12". What is too long loses its beginning. */
 static void write_place(const char *place, char *out_text, size_t size_bytes) {
     size_t len = strlen(place);
@@ -379,7 +387,8 @@ const char *jg_error_detail(intptr_t code) {
 static void print_failure(const jg_error *error) {
     fputs(jg_error_name(error->code), stderr);
     for (; error != NULL && error->text[0] != '\0'; error = error->cause) {
-        fprintf(stderr, ": %s (%s)", error->text, error->where);
+        bool known = error->where[0] != '\0';
+        fprintf(stderr, known ? ": %s (%s)" : ": %s", error->text, error->where);
     }
 }
 

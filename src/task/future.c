@@ -119,10 +119,12 @@ void jg_future_fini(jg_future *future) {
     future_forget(future);
     struct error_record *error = future->error;
     future->error = NULL;
-    if (future->seen || future->result == -ECANCELED) {
-        error_free(error);
+    bool failed = jg_failed(future->result) && future->result != -ECANCELED;
+    if (failed && !future->seen && !future->of_task) {
+        future->seen = true;
+        error_report(error != NULL ? error : error_of_word(future->result));
     } else {
-        error_report(error);
+        error_free(error);
     }
 }
 

@@ -307,11 +307,23 @@ static intptr_t unseen_body(void *arg) {
     ck_assert_int_eq(reports, 1);
     ck_assert_int_eq(reported_code, -EIO);
     ck_assert_str_eq(reported_text, "unseen");
+    jg_future bare = {0};
+    jg_future_set(&bare, -EPIPE);
+    jg_future_fini(&bare);
+    jg_future_fini(&bare); // once
+    ck_assert_int_eq(reports, 2);
+    ck_assert_int_eq(reported_code, -EPIPE);
+    ck_assert_str_eq(reported_text, "the word of a future");
+    reports = 1;
 
     jg_future seen = {0};
     jg_future_fail(&seen, jg_fail(-EIO, "seen"));
     ck_assert_int_eq(jg_future_result(&seen), -EIO);
     jg_future_fini(&seen);
+    jg_future bare_seen = {0};
+    jg_future_set(&bare_seen, -EPIPE);
+    ck_assert_int_eq(jg_future_wait(&bare_seen), -EPIPE);
+    jg_future_fini(&bare_seen);
     jg_future cancelled = {0};
     jg_future_cancel(&cancelled);
     jg_future_fini(&cancelled);

@@ -34,8 +34,8 @@ typedef struct jg_spawn_options {
  * modes (rounding and the like) that the loop was started with; errno and modes are its own from then on.
  *
  * Returns  a handle the caller ends with exactly one jg_join or jg_detach; NULL when it could not
- *          be started (-ENOMEM, -EAGAIN at the mapping limit; -ENXIO without a loop, -ECHILD in a
- *          forked child): jg_join(NULL) then returns that code.
+ *          be started (-ENOMEM, also at the mapping limit, see jg_error_detail; -ENXIO without a loop;
+ *          -ECHILD in a forked child): jg_join(NULL) then returns that code.
  * Owns     keeps `arg` until the task ends: often it may lie on the parent's stack. */
 #define jg_spawn(fn, arg) jg_spawn_at((fn), (arg), NULL, #fn "\0" JG_HERE)
 

@@ -92,7 +92,8 @@ static inline struct stack stack_pop(struct stack_free **list, size_t size_bytes
     return (struct stack){(char *)(node + 1) - size_bytes, size_bytes};
 }
 
-/* Hands out a stack of a rounded size. Returns 0; -ENOMEM; -EAGAIN at the mapping limit. */
+/* Hands out a stack of a rounded size. Returns 0; -ENOMEM; -EAGAIN at the mapping limit, which task.c tells
+ * apart from the other by its text alone. */
 static inline int stack_take(struct stack_pool *pool, size_t size_bytes, struct stack *out_stack) {
     struct stack_free **hot = &pool->hot[stack_class(size_bytes)];
     int rc = likely(*hot != NULL) ? mem_refuse() : stack_refill(pool, size_bytes);

@@ -157,12 +157,20 @@ static void run_task(void *record) {
     coro_switch_last(self, next);
 }
 
+/* For the caller it is memory that lacks; which limit to raise is in the text. */
+__attribute__((cold)) static intptr_t tell_mapping_limit(void) {
+    return jg_fail(-ENOMEM,
+                   "no guard for the stack of another task: its two mappings are more than "
+                   "vm.max_map_count allows");
+}
+
 static struct jg_task *refuse(struct jg_task *spawner, const jg_spawn_options *options, void *arg,
                               int code) {
     if (options != NULL) {
         call_drop(options->drop_arg, arg);
     }
-    spawner->spawn_error = code; // last: dropping may spawn
+    // last: dropping may spawn, or fail
+    spawner->spawn_error = code == -EAGAIN ? tell_mapping_limit() : error_bare(code);
     return NULL;
 }
 

@@ -54,8 +54,9 @@ JG_API int jg_worker_start(jg_worker_kind kind, jg_fn *fn, void *arg,
  *          -EOWNERDEAD when it ended without handing a word back: the detail says how ("worker process
  *          123 was killed by signal 9 (Killed)", "... exited with status 3"); but a thread left by
  *          pthread_exit with a loop open is a named abort. -ECHILD in a forked copy of the process that
- *          started it, -EDEADLK where suspending is not possible: these two, unless they are the function's
- *          word, leave the worker as it is.
+ *          started it; -EDEADLK where suspending is not possible, for a thread also from itself and from a
+ *          worker whose end it waits for: these two, unless they are the function's word, leave the worker
+ *          as it is.
  * Owns     takes the worker: but for those two it is gone after the call, whatever that returns.
  * Threads  any thread of the process that started it; once. */
 JG_API JG_SUSPENDS intptr_t jg_worker_join(jg_worker *worker);

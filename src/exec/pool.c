@@ -72,6 +72,7 @@ static void after_fork_in_child(void) {
         pool->over = (pthread_cond_t)PTHREAD_COND_INITIALIZER;
         pool->first = pool->last = NULL;
         pool->idle = NULL;
+        pool->waiters = NULL;
         pool->queued = pool->idle_count = pool->threads = pool->blocked = pool->starting = 0;
         pool->generation = pool_generation();
     }
@@ -308,9 +309,7 @@ static void serve(struct pool_thread *thread, bool more) {
     } while (!leave(thread));
 }
 
-/* Under the lock, of which it lets go: the first job of the queue is over without having begun. */
-static void refuse_first(struct jg_executor *pool, intptr_t word) {
-    struct jg_job *job = pool->first;
+void pool_refuse(struct jg_executor *pool, struct jg_job *job, intptr_t word) {
     const struct jg_job was = *job;
     dequeue(pool, job);
     end_job(pool, job, (struct outcome){.word = word});
@@ -337,7 +336,7 @@ static void abort_thread(void *arg) {
     pthread_mutex_lock(&pool->lock);
     int rc = pool->first != NULL ? start_thread(pool) : 0;
     while (rc < 0 && pool->threads == 1 && pool->first != NULL) {
-        refuse_first(pool, rc);
+        pool_refuse(pool, pool->first, rc);
         pthread_mutex_lock(&pool->lock);
     }
     count_out(pool);
@@ -431,11 +430,11 @@ bool pool_cancel_first(struct jg_executor *pool) {
         pthread_mutex_unlock(&pool->lock);
         return false;
     }
-    refuse_first(pool, -ECANCELED);
+    pool_refuse(pool, pool->first, -ECANCELED);
     return true;
 }
 
-// Waiting and closing.
+// Closing.
 
 struct jg_executor *pool_of_thread(void) {
     return works_for;
@@ -451,46 +450,4 @@ void pool_shut(struct jg_executor *pool) {
         }
     }
     pthread_mutex_unlock(&pool->lock);
-}
-
-/* Under the lock: waits for something to be over. Returns 0 or -ETIMEDOUT. */
-static int await_over(struct jg_executor *pool, int64_t deadline_ns) {
-    const struct timespec until = {deadline_ns / JG_S, deadline_ns % JG_S};
-    pool->blocked++;
-    int rc = deadline_ns == JG_NEVER
-                 ? pthread_cond_wait(&pool->over, &pool->lock)
-                 : pthread_cond_clockwait(&pool->over, &pool->lock, CLOCK_MONOTONIC, &until);
-    pool->blocked--;
-    return -rc;
-}
-
-int pool_await_job(struct jg_executor *pool, const struct jg_job *job, int64_t deadline_ns) {
-    int rc = 0;
-    pthread_mutex_lock(&pool->lock);
-    while (job->state != JOB_ENDED && rc == 0) {
-        rc = await_over(pool, deadline_ns);
-    }
-    rc = job->state == JOB_ENDED ? 0 : rc;
-    pthread_mutex_unlock(&pool->lock);
-    return rc;
-}
-
-int pool_await_last(struct jg_executor *pool, int64_t deadline_ns) {
-    int rc = 0;
-    pthread_mutex_lock(&pool->lock);
-    while (pool->threads > 0 && rc == 0) {
-        rc = await_over(pool, deadline_ns);
-    }
-    rc = pool->threads == 0 ? 0 : rc;
-    pthread_mutex_unlock(&pool->lock);
-    return rc;
-}
-
-bool pool_tell_last(struct jg_executor *pool, struct closer *closer) {
-    pthread_mutex_lock(&pool->lock);
-    must(pool->shut && pool->closer == NULL);
-    bool some_left = pool->threads > 0;
-    pool->closer = some_left ? closer : NULL;
-    pthread_mutex_unlock(&pool->lock);
-    return some_left;
 }

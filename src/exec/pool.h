@@ -20,6 +20,7 @@
 #include <pthread.h>
 
 struct pool_thread;
+struct pool_waiter;
 
 /* Who waits in a task for the last thread to be gone. */
 struct closer {
@@ -50,11 +51,12 @@ struct jg_executor {
     size_t threads_most; // 0: by default, seen when the first one starts
     int64_t idle_ns;     // how long a thread waits for work; JG_NEVER: until the end
     size_t stack_size;
-    size_t blocked;        // callers that wait for `over`
-    bool shut;             // no more jobs
-    bool closing;          // somebody is in jg_executor_close
-    struct closer *closer; // who is told when the last thread is gone, or NULL
-    unsigned generation;   // the process it belongs to; see pool_generation
+    struct pool_waiter *waiters; // of its own threads, those that wait for a job of it, without end
+    size_t blocked;              // callers that wait for `over`
+    bool shut;                   // no more jobs
+    bool closing;                // somebody is in jg_executor_close
+    struct closer *closer;       // who is told when the last thread is gone, or NULL
+    unsigned generation;         // the process it belongs to; see pool_generation
     struct jg_executor *next_static;
     char name[16];
 };
@@ -88,12 +90,16 @@ enum job_state pool_take_back(struct jg_executor *pool, struct jg_job *job);
 /* Refuses new jobs; threads end when the queue is empty. Any thread, again too. */
 void pool_shut(struct jg_executor *pool);
 
+/* Under the lock, of which it lets go: the queued job is over without having begun, and came to `word`. */
+void pool_refuse(struct jg_executor *pool, struct jg_job *job, intptr_t word);
+
 /* Cancels the first job of the queue, if there is one; returns whether there was. */
 bool pool_cancel_first(struct jg_executor *pool);
 
 /* Wait without a loop: for a job, which its submitter has; until a shut pool's last thread is gone.
- * Return 0, or -ETIMEDOUT when the deadline struck before. */
-int pool_await_job(struct jg_executor *pool, const struct jg_job *job, int64_t deadline_ns);
+ * Return 0, or -ETIMEDOUT when the deadline struck before. A queued job that no thread could ever begin, as
+ * they all wait for jobs, comes to -EDEADLK. */
+int pool_await_job(struct jg_executor *pool, struct jg_job *job, int64_t deadline_ns);
 int pool_await_last(struct jg_executor *pool, int64_t deadline_ns);
 
 /* Has the last thread of a shut pool tell `closer`. Returns false when it is gone already. */

@@ -59,6 +59,10 @@ intptr_t jg_worker_join(jg_worker *worker) {
     if (atomic_exchange(&worker->joined, true)) {
         check_misuse("join of a worker that is being joined already");
     }
+    if (worker->kind == JG_WORKER_THREAD && worker_thread_join_begin(worker) < 0) {
+        atomic_store(&worker->joined, false);
+        return error_bare(-EDEADLK);
+    }
     intptr_t word = worker->kind == JG_WORKER_THREAD ? worker_thread_join(worker)
                                                      : worker_process_join(worker);
     mem_free(worker);

@@ -29,6 +29,7 @@ struct jg_worker {
     _Atomic(void *) ending;     // NULL, who to tell of the end, or that it has ended
     intptr_t word;              // written by the thread, read once it has ended
     struct error_record *error; // likewise
+    struct jg_worker *joiner;   // whose thread waits for this one; NULL: nobody's
     char name[16];
 
     // A process.
@@ -39,6 +40,10 @@ struct jg_worker {
 /* Starts it. Returns 0, or a negative errno with nothing left behind. */
 int worker_thread_start(struct jg_worker *worker, const jg_worker_options *options);
 int worker_process_start(struct jg_worker *worker);
+
+/* Comes before worker_thread_join: -EDEADLK if the worker waits, through others it may be, for the one whose
+ * thread this is, or is that one. Then nothing has begun. */
+int worker_thread_join_begin(struct jg_worker *worker);
 
 /* Wait for the end, whatever asks the caller to stop. The failure's detail goes to the caller. */
 intptr_t worker_thread_join(struct jg_worker *worker);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* worker_thread.c – a function on a thread of its own.
  *
- * Holds      nothing beyond the worker's record.
+ * Holds      beyond the worker's record, which one's thread this is; the lock over who joins whom.
  * Invariant  `ending` goes from NULL to "ended" exactly once; a joiner that put its own record there
  *            before is told through its loop's inbox. Joiner and thread both swap, so neither can
  *            miss the other.
@@ -19,6 +19,9 @@
 
 #include <stdio.h>
 #include <unistd.h>
+
+static __thread struct jg_worker *runs_here;
+static pthread_mutex_t joins = PTHREAD_MUTEX_INITIALIZER; // over every `joiner`
 
 static char ended; // its address, in `ending`: the thread has handed back all it will
 
@@ -54,6 +57,7 @@ static void *run_thread(void *arg) {
     pthread_setname_np(pthread_self(), worker->name);
     struct jg_task *self = task_current();
     self->coro.name = worker->name;
+    runs_here = worker;
     worker->word = -EOWNERDEAD;
     pthread_cleanup_push(tell_end, worker);
     intptr_t word = worker->fn(worker->arg);
@@ -69,6 +73,31 @@ int worker_thread_start(struct jg_worker *worker, const jg_worker_options *optio
     snprintf(worker->name, sizeof(worker->name), "%s",
              options->name != NULL ? options->name : "jg-worker");
     return thread_start(options->stack_size, false, run_thread, worker, &worker->thread);
+}
+
+/* The lock's copy in a child may be one that another thread held. */
+static void after_fork_in_child(void) {
+    joins = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
+}
+
+/* As early as the library: a fork that has begun runs no handler that comes later. */
+__attribute__((constructor)) static void watch_forks(void) {
+    pthread_atfork(NULL, NULL, after_fork_in_child);
+}
+
+/* A worker is joined once, so those who wait for this one are a chain; and a join is not cut short: who is
+ * in the chain can end no sooner than this one. */
+int worker_thread_join_begin(struct jg_worker *worker) {
+    bool ring = false;
+    pthread_mutex_lock(&joins);
+    for (const struct jg_worker *each = runs_here; each != NULL; each = each->joiner) {
+        ring = ring || each == worker;
+    }
+    if (!ring) {
+        worker->joiner = runs_here;
+    }
+    pthread_mutex_unlock(&joins);
+    return ring ? -EDEADLK : 0;
 }
 
 /* Lets the loop go on until the thread has told its end. */

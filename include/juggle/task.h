@@ -59,8 +59,9 @@ JG_API jg_task *jg_spawn_at(jg_fn *fn, void *arg, const jg_spawn_options *option
  * Returns  the task's word; -ECANCELED if it was cancelled (jg_cancelling(jg_self()) tells whether
  *          that came through the caller); the spawn's error for NULL. -EDEADLK for oneself, in a ring,
  *          and where the task must not suspend; -ECHILD in a forked child.
- * Owns     takes the handle, which is gone after the call; but with -EDEADLK and -ECHILD of its own, which
- *          the task did not return, it stays the caller's. */
+ * Owns     takes the handle, which is gone then as a pointer is after free(): the next task may have the
+ *          same one. A second join or detach is named as long as none has, in debug mode for longer. But
+ *          with -EDEADLK and -ECHILD of its own, which the task did not return, it stays the caller's. */
 JG_API JG_SUSPENDS intptr_t jg_join(jg_task *task);
 
 /* Returns the task's completion, for every call that waits for futures: it settles when the task has

@@ -113,6 +113,7 @@ int debug_begin(struct loop *loop) {
     const jg_debug_options options = read_options();
     debug->abort_on_deadlock = options.abort_on_deadlock;
     debug->quiet_step = UINT32_MAX;
+    stack_let_rest(&loop->stacks);
     watchdog_start(&debug->watchdog, options.slow_ms * JG_MS);
     descriptors_begin(&debug->descriptors, loop->backend);
     futures_begin(&debug->futures);

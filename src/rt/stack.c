@@ -32,6 +32,7 @@ enum {
     FIRST_CUT = 16,       // stacks in a class's first region; each next has twice as many
     LARGEST_CUT = 65536,  // stacks in a region at most
     MAPPINGS_LEFT = 4096, // of vm.max_map_count, for everybody else
+    RESTING = 64,         // of a loop's freed stacks, where they are to rest
 };
 
 // The largest region, so that one loop's reserve stays far from the 47-bit address space.
@@ -142,7 +143,12 @@ size_t stack_round(size_t wished_bytes) {
 }
 
 void stack_pool_init(struct stack_pool *pool) {
-    *pool = (struct stack_pool){0};
+    *pool = (struct stack_pool){.hot_most = STACK_HOT_MOST};
+}
+
+void stack_let_rest(struct stack_pool *pool) {
+    pool->hot_most = 0;
+    pool->resting = RESTING;
 }
 
 static void forget_ids(struct stack_region *region) {
@@ -232,31 +238,51 @@ static int cut_stack(struct stack_pool *pool, size_t size_bytes, struct stack *o
     return 0;
 }
 
-int stack_refill(struct stack_pool *pool, size_t size_bytes) {
+static struct stack take_surplus(struct stack_pool *pool, size_t size_bytes) {
+    pool->surplus_count--;
+    return stack_pop(&pool->surplus[stack_class(size_bytes)].first, size_bytes);
+}
+
+static int find_stack(struct stack_pool *pool, size_t size_bytes, struct stack *out_stack) {
     size_t class = stack_class(size_bytes);
     struct stack_cold *cold = &pool->cold[class];
+    bool any = pool->surplus[class].first != NULL;
+    if (any && pool->surplus_count > pool->resting) {
+        *out_stack = take_surplus(pool, size_bytes);
+        return 0;
+    }
+    if (cold->count > 0) {
+        *out_stack = (struct stack){cold->bases[--cold->count], size_bytes};
+        return 0;
+    }
+    int rc = cut_stack(pool, size_bytes, out_stack);
+    if (rc < 0 && any) {
+        *out_stack = take_surplus(pool, size_bytes);
+        return 0;
+    }
+    return rc;
+}
+
+int stack_refill(struct stack_pool *pool, size_t size_bytes) {
     struct stack stack;
     if (mem_refuse() != 0) {
         return -ENOMEM;
     }
-    if (pool->surplus[class] != NULL) {
-        stack = stack_pop(&pool->surplus[class], size_bytes);
-        pool->surplus_count--;
-    } else if (cold->count > 0) {
-        stack = (struct stack){cold->bases[--cold->count], size_bytes};
-    } else {
-        int rc = cut_stack(pool, size_bytes, &stack);
-        if (rc < 0) {
-            return rc;
-        }
+    int rc = find_stack(pool, size_bytes, &stack);
+    if (rc < 0) {
+        return rc;
     }
-    stack_push(&pool->hot[class], stack);
+    stack_push(&pool->hot[stack_class(size_bytes)], stack);
     pool->hot_count++;
     return 0;
 }
 
 void stack_give_surplus(struct stack_pool *pool, struct stack stack) {
-    stack_push(&pool->surplus[stack_class(stack.size)], stack);
+    struct stack_queue *queue = &pool->surplus[stack_class(stack.size)];
+    struct stack_free *node = stack_node(stack);
+    node->next = NULL;
+    *(queue->first != NULL ? &queue->last->next : &queue->first) = node;
+    queue->last = node;
     pool->surplus_count++;
 }
 
@@ -272,22 +298,24 @@ static bool cool(struct stack_pool *pool, size_t class) {
         cold->bases = bases;
         cold->cap = cap;
     }
-    struct stack stack = stack_pop(&pool->surplus[class], STACK_MIN << class);
-    pool->surplus_count--;
+    struct stack stack = take_surplus(pool, STACK_MIN << class);
     madvise(stack.base, stack.size, MADV_DONTNEED);
     cold->bases[cold->count++] = stack.base;
     return true;
 }
 
 bool stack_trim(struct stack_pool *pool, unsigned most) {
-    for (size_t class = 0; class < STACK_CLASSES && pool->surplus_count > 0; class ++) {
-        for (; pool->surplus[class] != NULL && most > 0; most--) {
+    for (size_t class = 0; class < STACK_CLASSES; class ++) {
+        for (; pool->surplus[class].first != NULL && most > 0; most--) {
+            if (pool->surplus_count <= pool->resting) {
+                return false;
+            }
             if (!cool(pool, class)) {
                 return false;
             }
         }
     }
-    return pool->surplus_count > 0;
+    return pool->surplus_count > pool->resting;
 }
 
 bool stack_pool_holds(const struct stack_pool *pool, const void *address) {

@@ -362,8 +362,29 @@ static void expect_abort(jg_fn *body, const char *text) {
     fixture_expect_abort(run_misuse, &body, text);
 }
 
+static intptr_t join_after_others(void *arg) {
+    (void)arg;
+    jg_task *gone = jg_spawn(give_word, (void *)1);
+    ck_assert_int_eq(jg_join(gone), 1);
+    for (int i = 0; i < 30; i++) {
+        jg_task *other = jg_spawn(give_word, (void *)2);
+        ck_assert_ptr_ne(other, gone);
+        ck_assert_int_eq(jg_join(other), 2);
+    }
+    jg_detach(jg_spawn(give_word, (void *)3));
+    return jg_join(gone);
+}
+
+static void run_debugged(void *body) {
+    const jg_run_options debug = {.debug = true};
+    jg_run_at(*(jg_fn **)body, NULL, &debug, "misuse\0here");
+}
+
 // A program that gives up a handle twice would corrupt whoever got its memory next.
 START_TEST(handles_used_twice_are_named) {
+    jg_fn *after_others = join_after_others;
+    const char *text = "join of a task that was joined or detached before";
+    fixture_expect_abort(run_debugged, &after_others, text);
     expect_abort(join_twice, "join of a task that was joined or detached before");
     expect_abort(join_from_two, "join of a task that was joined or detached before");
     expect_abort(detach_and_join, "join of a task that was joined or detached before");

@@ -16,8 +16,9 @@
 #include <stdio.h>
 #include <string.h>
 
-static const double about_equal = 1.15; /* quick enough to win on cost */
-static const double noticeable = 1.20;  /* a cost difference worth a word */
+static const double about_equal = 1.15;  /* quick enough to win on cost */
+static const double noticeable = 1.20;   /* a cost difference worth a word */
+static const double next_to_none = 0.01; /* too small a part to be told as one */
 
 /* A text that grows. */
 struct sentence {
@@ -124,6 +125,22 @@ static void add_clause(struct clauses *clauses, double factor, const char *befor
     clauses->favourable += factor < 1;
 }
 
+/* A model may switch a few times where another does so thousands of times, or never. */
+static void add_switches(struct clauses *clauses, uint64_t switches, uint64_t of_winner) {
+    double factor = ratio(switches, of_winner);
+    char *text = clauses->texts[clauses->count];
+    if (of_winner == 0 && switches > 1) {
+        snprintf(text, sizeof(clauses->texts[0]), "switched %s times", units_count(switches).text);
+        clauses->count++;
+    } else if (factor < next_to_none) {
+        snprintf(text, sizeof(clauses->texts[0]), "hardly switched at all");
+        clauses->count++;
+        clauses->favourable++;
+    } else if (factor >= noticeable || factor < 1 / noticeable) {
+        add_clause(clauses, factor, "switched", factor < 1 ? "as often" : "more often");
+    }
+}
+
 /* Says "A, B and C", the first of them after `joint`. */
 static void say_clauses(struct sentence *s, const char *joint, const struct clauses *clauses) {
     for (unsigned i = 0; i < clauses->count; i++) {
@@ -137,7 +154,6 @@ static void compare(struct sentence *s, const struct race_row *row, const struct
     struct clauses clauses = {.count = 0};
     double slower = ratio(row->wall_ns, winner->wall_ns);
     double cpu = ratio(race_cpu_ns(&row->run), race_cpu_ns(&winner->run));
-    double switches = ratio(race_switches(&row->run), race_switches(&winner->run));
     double memory = row->memory_known && winner->memory_known
                         ? ratio(cost_memory_total(&row->memory), cost_memory_total(&winner->memory))
                         : 1;
@@ -148,9 +164,7 @@ static void compare(struct sentence *s, const struct race_row *row, const struct
     if (cpu >= noticeable || cpu < 1 / noticeable) {
         add_clause(&clauses, cpu, "used", "the CPU");
     }
-    if (switches >= noticeable || switches < 1 / noticeable) {
-        add_clause(&clauses, switches, "switched", switches < 1 ? "as often" : "more often");
-    }
+    add_switches(&clauses, race_switches(&row->run), race_switches(&winner->run));
     if (memory >= noticeable || memory < 1 / noticeable) {
         add_clause(&clauses, memory, "held", "the memory");
     }

@@ -104,6 +104,18 @@ START_TEST(the_best_need_not_be_the_cheapest) {
 }
 END_TEST
 
+// "0.00x as often", or a thousand million times as often as never, tells nobody anything.
+START_TEST(few_switches_are_told_in_words) {
+    race.settings.concurrency = 8;
+    struct race_row rows[] = {row(MODEL_THREADS, 1000, 1000, 1229, 884),
+                              row(MODEL_COROUTINES, 1950, 1000, 3, 603)};
+    ck_assert_str_eq(verdict_of(rows, 2), "Here threads cost least. Coroutines took 1.95x as long, "
+                                          "hardly switched at all and held 0.68x the memory.");
+    rows[0].run.switches_voluntary = 0;
+    ck_assert_ptr_nonnull(strstr(verdict_of(rows, 2), "as long, switched 3 times and held "));
+}
+END_TEST
+
 // "Of the quickest" is said of several; of one alone it would praise the dearest for its cost.
 START_TEST(one_alone_is_just_quickest) {
     race.settings.concurrency = 4;
@@ -274,7 +286,8 @@ START_TEST(long_verdicts_are_cut) {
 END_TEST
 
 FIXTURE_MAIN("cli/verdict", waiting_is_won_by_the_cheapest, but_stands_only_before_a_contrast,
-             another_winner_is_named, the_best_need_not_be_the_cheapest, one_alone_is_just_quickest,
+             another_winner_is_named, the_best_need_not_be_the_cheapest,
+             few_switches_are_told_in_words, one_alone_is_just_quickest,
              nobody_wins_before_everybody_ran, one_after_another_overlaps_nothing,
              working_is_won_by_cores, computing_says_when_not_to_use_concurrency,
              mixed_work_names_what_decided, blocking_is_won_by_threads, doubtful_rows_do_not_win,

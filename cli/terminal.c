@@ -28,6 +28,11 @@ static bool is_set(const char *variable) {
     return value != NULL && *value != '\0';
 }
 
+/* Whether cursor tricks and colours mean something there. */
+static bool is_able(void) {
+    return is_set("TERM") && strcmp(getenv("TERM"), "dumb") != 0;
+}
+
 static bool wants_color(bool is_terminal, enum terminal_color when) {
     if (when != TERMINAL_COLOR_AUTO) {
         return when == TERMINAL_COLOR_ALWAYS;
@@ -38,7 +43,7 @@ static bool wants_color(bool is_terminal, enum terminal_color when) {
     if (is_set("CLICOLOR_FORCE") && strcmp(getenv("CLICOLOR_FORCE"), "0") != 0) {
         return true;
     }
-    return is_terminal && is_set("TERM") && strcmp(getenv("TERM"), "dumb") != 0;
+    return is_terminal;
 }
 
 unsigned terminal_width(FILE *out) {
@@ -57,7 +62,7 @@ unsigned terminal_width(FILE *out) {
 }
 
 void terminal_init(struct terminal *terminal, FILE *out, enum terminal_color when) {
-    bool is_terminal = isatty(fileno(out)) == 1;
+    bool is_terminal = isatty(fileno(out)) == 1 && is_able();
     *terminal = (struct terminal){
         .out = out,
         .is_terminal = is_terminal,

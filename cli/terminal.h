@@ -30,7 +30,7 @@ enum terminal_style {
 
 struct terminal {
     FILE *out;        /* borrowed */
-    bool is_terminal; /* cursor tricks are allowed */
+    bool is_terminal; /* a terminal that can do cursor tricks: not TERM=dumb */
     bool color;
     bool utf8;
     unsigned width; /* columns; 0 when unlimited */

@@ -5,7 +5,6 @@
 #include "cli/terminal.h"
 
 #include <locale.h>
-#include <stdlib.h>
 #include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
@@ -33,6 +32,7 @@ enum { SIGNS = sizeof(signs) / sizeof(signs[0]) };
 
 struct picture {
     struct terminal terminal;
+    int columns; // it was made for
     int minutes_per_column;
 };
 
@@ -90,37 +90,46 @@ static void draw_all(struct picture *picture, const struct board *boards, size_t
     fflush(stdout);
 }
 
-static void play(struct picture *picture, const struct board *boards, size_t count, int lines) {
+/* Makes it as wide as the terminal is now. */
+static void fit(struct picture *picture) {
+    unsigned width = terminal_width(stdout);
+    picture->columns = width > 0 ? (int)width : COLUMNS_USUAL;
+    int room = picture->columns - LABEL > 10 ? picture->columns - LABEL : 10;
+    picture->minutes_per_column = (BOARD_EVENING + room - 1) / room;
+}
+
+/* Whether `lines` can be drawn over themselves: in a smaller window they wrap, or scroll away. */
+static bool has_room(const struct picture *picture, int lines) {
+    struct winsize size;
+    return picture->terminal.is_terminal && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 &&
+           size.ws_row > lines && size.ws_col >= COLUMNS_USUAL && size.ws_col >= picture->columns;
+}
+
+/* Returns whether it came to its end; it is cut short where the window becomes too small for it. */
+static bool play(struct picture *picture, const struct board *boards, size_t count) {
     const struct timespec frame = {.tv_nsec = FRAME_MS * JG_MS};
+    int lines = 2 + (int)count * (BOARD_TABLES + 1);
     for (int minute = 1; minute <= BOARD_EVENING; minute++) {
+        if (!has_room(picture, lines)) {
+            return false;
+        }
         if (minute > 1) {
             printf("\033[%dA", lines); // back to the first line
         }
         draw_all(picture, boards, count, minute);
         nanosleep(&frame, NULL);
     }
-}
-
-static int rows_of_terminal(void) {
-    struct winsize size;
-    return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_row : 0;
+    return true;
 }
 
 void picture_show(const struct board *boards, size_t count) {
     struct picture picture;
     setlocale(LC_CTYPE, "");
     terminal_init(&picture.terminal, stdout, TERMINAL_COLOR_AUTO);
-    const char *kind = getenv("TERM");
-    int columns = picture.terminal.width > 0 ? (int)picture.terminal.width : COLUMNS_USUAL;
-    int room = columns - LABEL > 10 ? columns - LABEL : 10;
-    picture.minutes_per_column = (BOARD_EVENING + room - 1) / room;
-    int lines = 2 + (int)count * (BOARD_TABLES + 1);
-    bool moves = kind != NULL && *kind != '\0' && picture.terminal.is_terminal;
-    bool plays = moves && rows_of_terminal() > lines && columns >= COLUMNS_USUAL;
-    picture.terminal.is_terminal = plays;
-    if (plays) {
-        play(&picture, boards, count, lines);
-    } else {
+    fit(&picture);
+    if (!play(&picture, boards, count)) {
+        fit(&picture);
+        picture.terminal.is_terminal = false; // nothing to draw over
         draw_all(&picture, boards, count, BOARD_EVENING);
     }
 }

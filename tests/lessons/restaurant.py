@@ -23,9 +23,14 @@ UP = re.compile(rb"\x1b\[(\d+)A")
 COLOUR = re.compile(rb"\x1b\[[0-9;]*m")
 
 
-def on_terminal(columns, rows, **changes):
+def resize(terminal, columns, rows):
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("4H", rows, columns, 0, 0))
+
+
+def on_terminal(columns, rows, then=None, **changes):
+    """Shown in a window of that size, which changes to `then` when the film has begun."""
     reader, writer = pty.openpty()
-    fcntl.ioctl(writer, termios.TIOCSWINSZ, struct.pack("4H", rows, columns, 0, 0))
+    resize(writer, columns, rows)
     process = subprocess.Popen([PROGRAMS / NAME], stdin=subprocess.DEVNULL, stdout=writer, stderr=writer,
                                env=environment(**{"TERM": "xterm"} | changes))
     os.close(writer)
@@ -33,6 +38,8 @@ def on_terminal(columns, rows, **changes):
     try:
         while piece := os.read(reader, 65536):
             text += piece
+            if then and UP.search(text):
+                resize(reader, *then)
     except OSError:  # EIO: the last writer has closed it
         pass
     os.close(reader)
@@ -51,9 +58,20 @@ def film(results):
     results.check(max(map(len, last.splitlines())) <= 80, "wider than the terminal")
 
 
+def smaller_window(results):
+    """Where the film no longer fits it ends, and the whole evening is drawn once more, as wide as the window is now."""
+    code, text = on_terminal(80, 24, then=(60, 24), NO_COLOR="1")
+    frames = UP.split(text)[0::2]
+    last = frames[-1].rpartition(b"\x1b[K")[2].partition(b"4:00 h")[2].decode()
+    tables = [line for line in last.splitlines() if line.startswith("table ")]
+    results.check(code == 0 and len(frames) < 240 and len(tables) == 15 and max(map(len, tables)) <= 60,
+                  f"a film in a window that has become smaller: {len(frames)} frames", last)
+
+
 def no_film(results):
     for what, columns, rows, changes in (("low", 100, 20, {}), ("narrow", 79, 40, {}),
-                                         ("TERM unset", 100, 40, {"TERM": ""})):
+                                         ("TERM unset", 100, 40, {"TERM": ""}), ("TERM=dumb", 100, 40, {"TERM": "dumb"}),
+                                         ("COLUMNS too large", 80, 24, {"COLUMNS": "120"})):
         code, text = on_terminal(columns, rows, **changes)
         results.check(code == 0 and not UP.search(text) and b"\x1b[K" not in text, f"a film although {what}")
     _, text = on_terminal(100, 20)
@@ -85,6 +103,7 @@ def claims(results):
 def main():
     results = Results("lessons/restaurant")
     film(results)
+    smaller_window(results)
     no_film(results)
     plain(results)
     claims(results)

@@ -194,7 +194,7 @@ static FILE *open_pty(int *out_master) {
     return fdopen(slave, "w");
 }
 
-// A real terminal gets colour unless TERM=dumb, and its own width unless COLUMNS says otherwise.
+// A real terminal gets colour and cursor tricks unless TERM=dumb, and its own width unless COLUMNS says otherwise.
 START_TEST(real_terminal_is_recognised) {
     int master = -1;
     FILE *out = open_pty(&master);
@@ -211,6 +211,7 @@ START_TEST(real_terminal_is_recognised) {
     setenv("COLUMNS", "66", 1);
     terminal_init(&terminal, out, TERMINAL_COLOR_AUTO);
     ck_assert(!terminal.color);
+    ck_assert(!terminal.is_terminal);
     ck_assert_uint_eq(terminal.width, 66);
     setenv("COLUMNS", "wide", 1);
     ck_assert_uint_eq(terminal_width(out), 40);

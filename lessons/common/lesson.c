@@ -268,6 +268,16 @@ bool lesson_sim(void) {
     return lesson.sim;
 }
 
+/* Whether a value is there as a whole, and is text: control bytes would be played with by the terminal. */
+static bool is_text(const char *value, size_t length) {
+    for (size_t i = 0; i < length; i++) {
+        if ((unsigned char)value[i] < ' ' || value[i] == 0x7f) {
+            return false;
+        }
+    }
+    return length > 0 && value[length] != '\0';
+}
+
 int lesson_field(const char *json, const char *name, char *out, size_t cap) {
     char key[64];
     snprintf(key, sizeof(key), "\"%s\":", name);
@@ -280,6 +290,9 @@ int lesson_field(const char *json, const char *name, char *out, size_t cap) {
     bool quoted = *at == '"';
     at += quoted;
     size_t length = strcspn(at, quoted ? "\"" : ",} \r\n");
+    if (!is_text(at, length)) {
+        return (int)jg_fail(-EPROTO, "the answer's \"%s\" is no text", name);
+    }
     snprintf(out, cap, "%.*s", (int)(length < cap ? length : cap), at);
     return 0;
 }

@@ -115,6 +115,16 @@ expect "no apt" 0 "" "no apt here; going on as if these were installed: gcc" ins
 machine
 expect "unknown verb" 2 "" "unknown verb: dmeo" dmeo
 
+# What a verb does not look at is refused, not passed over; a time that is none would be no limit.
+for verb in docs pictures measure lint format install-deps; do
+    machine
+    two_missing
+    expect "$verb --nonsense" 2 "" "what is '--nonsense'?" $verb --nonsense
+done
+machine
+two_missing
+expect "fuzz soon" 2 "" "a number of seconds, not 'soon'" fuzz soon
+
 machine
 expect "help" 0 "" "usage: ./run VERB" help
 

@@ -194,7 +194,8 @@ static FILE *open_pty(int *out_master) {
     return fdopen(slave, "w");
 }
 
-// A real terminal gets colour and cursor tricks unless TERM=dumb, and its own width unless COLUMNS says otherwise.
+// A real terminal gets colour and cursor tricks unless TERM=dumb, and its own width unless COLUMNS
+// says otherwise.
 START_TEST(real_terminal_is_recognised) {
     int master = -1;
     FILE *out = open_pty(&master);

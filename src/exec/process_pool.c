@@ -14,6 +14,7 @@
 #include "exec/pool.h"
 #include "exec/process_worker.h"
 #include "exec/worker.h"
+#include "rt/observe.h"
 #include "sync/waitq.h"
 
 #include <errno.h>
@@ -97,6 +98,7 @@ int jg_process_pool_open(const jg_process_pool_options *options, jg_process_pool
         return (int)jg_fail(rc, "cannot start the fork server of a process pool: %s",
                             strerrordesc_np(-rc));
     }
+    observe_opened(pool, "descriptor", pool->server.fd, "process pool");
     *out_pool = pool;
     return 0;
 }
@@ -462,6 +464,7 @@ int jg_process_pool_close(jg_process_pool *pool) {
         pool->free = worker->next;
         process_worker_dismiss(worker);
     }
+    observe_closed(pool);
     shutdown(pool->server.fd, SHUT_RDWR);
     close(pool->server.fd);
     jg_worker_kill(pool->server_process, SIGCONT); // if it is stopped, it could not end

@@ -8,6 +8,7 @@
  * Why        each do_ function is what a blocking program would write; only `run` knows of threads.
  */
 #include "base/mem.h"
+#include "rt/observe.h"
 #include "task/task.h"
 
 #include <errno.h>
@@ -81,6 +82,7 @@ int jg_file_open(const char *path, int flags, mode_t mode, jg_file **out_file) {
         return explain("open", path, fd);
     }
     file->fd = (int)fd;
+    observe_opened(file, "descriptor", file->fd, "file");
     *out_file = file;
     return 0;
 }
@@ -98,6 +100,7 @@ int jg_file_close(jg_file *file) {
     }
     struct call call = {.fd = file->fd};
     jg_scope shield;
+    observe_closed(file);
     mem_free(file);
     jg_scope_open(&shield, JG_NEVER, true);
     intptr_t rc = jg_scope_close(&shield, run(do_close, &call));

@@ -43,13 +43,13 @@ static int make_pipe(jg_stream **out_reader, jg_stream **out_writer) {
         return rc;
     }
     jg_stream *reader;
-    rc = stream_make(fds[0], false, &reader);
+    rc = stream_make(fds[0], false, "pipe", &reader);
     if (rc < 0) {
         backend->ops->close_fd(backend, fds[0]);
         backend->ops->close_fd(backend, fds[1]);
         return rc;
     }
-    rc = stream_make(fds[1], false, out_writer);
+    rc = stream_make(fds[1], false, "pipe", out_writer);
     if (rc < 0) {
         jg_stream_close(reader);
         backend->ops->close_fd(backend, fds[1]);
@@ -84,7 +84,7 @@ static int open_plain(int number, jg_stream **out_stream) {
     if (fd < 0) {
         return -errno;
     }
-    int rc = stream_make(fd, false, out_stream);
+    int rc = stream_make(fd, false, "standard file", out_stream);
     if (rc < 0) {
         close(fd);
     }

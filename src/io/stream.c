@@ -12,6 +12,7 @@
 #include "base/check.h"
 #include "base/mem.h"
 #include "rt/loop.h"
+#include "rt/observe.h"
 #include "task/task.h"
 
 #include <errno.h>
@@ -23,7 +24,7 @@
 
 enum { KEPT_MOST = 64 * 1024 }; // what a read cut short may leave in the buffer
 
-int stream_make(int fd, bool socket, jg_stream **out_stream) {
+int stream_make(int fd, bool socket, const char *how, jg_stream **out_stream) {
     jg_stream *stream = mem_alloc_zero(sizeof(*stream));
     if (stream == NULL) {
         return -ENOMEM;
@@ -31,6 +32,7 @@ int stream_make(int fd, bool socket, jg_stream **out_stream) {
     stream->place = place_here();
     stream->fd = fd;
     stream->socket = socket;
+    observe_opened(stream, "descriptor", fd, how);
     *out_stream = stream;
     return 0;
 }
@@ -54,7 +56,7 @@ static int open_fd(int fd, jg_stream **out_stream) {
     }
     bool blocking = (fcntl(fd, F_GETFL) & O_NONBLOCK) == 0;
     int rc = backend->ops->adopt(backend, fd);
-    rc = rc < 0 ? rc : stream_make(fd, S_ISSOCK(about.st_mode), out_stream);
+    rc = rc < 0 ? rc : stream_make(fd, S_ISSOCK(about.st_mode), "adopted", out_stream);
     if (rc == 0) {
         (*out_stream)->lent = blocking && backend->loop != NULL;
     } else if (blocking) {
@@ -75,11 +77,11 @@ static int open_pair(jg_stream **out_a, jg_stream **out_b) {
         return rc;
     }
     jg_stream *a;
-    rc = stream_make(fds[0], true, &a);
+    rc = stream_make(fds[0], true, "socket pair", &a);
     if (rc < 0) {
         goto close_fds;
     }
-    rc = stream_make(fds[1], true, out_b);
+    rc = stream_make(fds[1], true, "socket pair", out_b);
     if (rc < 0) {
         goto free_a;
     }
@@ -87,6 +89,7 @@ static int open_pair(jg_stream **out_a, jg_stream **out_b) {
     return 0;
 
 free_a:
+    observe_closed(a);
     mem_free(a);
 close_fds:
     backend->ops->close_fd(backend, fds[0]);
@@ -453,6 +456,7 @@ void jg_stream_close(jg_stream *stream) {
     if (stream->lent && !sched_stranded()) { // the mode is the open file's, there the parent's
         make_blocking(stream->fd);
     }
+    observe_closed(stream);
     backend->ops->close_fd(backend, stream->fd);
     if (stream->buffer != NULL) {
         drop_buffer(stream);

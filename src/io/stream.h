@@ -35,9 +35,9 @@ struct jg_stream {
     int64_t armed_ns[2]; // see op.armed_ns
 };
 
-/* Makes a stream of a descriptor of the current backend. Returns 0 or -ENOMEM.
- * Owns: takes `fd` on success. */
-int stream_make(int fd, bool socket, jg_stream **out_stream);
+/* Makes a stream of a descriptor of the current backend; `how` it came about is for reports, and static.
+ * Returns 0 or -ENOMEM. Owns: takes `fd` on success. */
+int stream_make(int fd, bool socket, const char *how, jg_stream **out_stream);
 
 /* The backend a stream belongs to; a named abort where that is not the current one. */
 static inline struct backend *stream_backend(const jg_stream *stream) {

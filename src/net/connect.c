@@ -87,7 +87,7 @@ static int connect_one(const struct op_address *address, jg_stream **out_stream)
                     .addr_len = address->len};
     int rc = (int)op_run(&op);
     rc = rc == 0 ? refuse_itself(backend, fd, address) : rc;
-    rc = rc < 0 ? rc : stream_make(fd, true, out_stream);
+    rc = rc < 0 ? rc : stream_make(fd, true, "connected", out_stream);
     if (rc < 0) {
         backend->ops->close_fd(backend, fd);
     }

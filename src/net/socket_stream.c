@@ -15,6 +15,7 @@
 #include "net/address.h"
 #include "net/listener.h"
 #include "net/no_delay.h"
+#include "rt/observe.h"
 #include "task/task.h"
 
 #include <juggle/sync.h>
@@ -68,6 +69,7 @@ static int listen_on(const struct op_address *address, jg_listener **out_listene
     }
     listener->spare_fd = -1;
     open_spare(listener);
+    observe_opened(listener, "descriptor", listener->fd, "listener");
     *out_listener = listener;
     return 0;
 }
@@ -234,7 +236,7 @@ static int accept_held(jg_listener *listener, jg_stream **out_stream) {
         if (fd >= 0) {
             open_spare(listener);  // if it was lost
             no_delay(backend, fd); // harmless for a Unix socket
-            int rc = stream_make(fd, true, out_stream);
+            int rc = stream_make(fd, true, "accepted", out_stream);
             if (rc < 0) {
                 backend->ops->close_fd(backend, fd);
             }
@@ -267,6 +269,7 @@ void jg_listener_close(jg_listener *listener) {
         return;
     }
     struct backend *backend = backend_of(listener);
+    observe_closed(listener);
     backend->ops->close_fd(backend, listener->fd);
     if (listener->spare_fd >= 0) {
         close(listener->spare_fd);

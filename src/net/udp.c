@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "net/address.h"
 #include "net/address_value.h"
+#include "rt/observe.h"
 #include "task/task.h"
 
 #include <errno.h>
@@ -63,6 +64,7 @@ static int open_socket(const jg_address *local, const jg_udp_options *options, j
         jg_udp_close(udp);
         return rc;
     }
+    observe_opened(udp, "descriptor", udp->fd, "datagram socket");
     *out_udp = udp;
     return 0;
 }
@@ -162,6 +164,7 @@ void jg_udp_close(jg_udp *udp) {
     if (udp->fd >= 0) {
         backend->ops->close_fd(backend, udp->fd);
     }
+    observe_closed(udp);
     udp->fd = -1;
     udp->holders++;
     release(udp);

@@ -11,6 +11,7 @@
 
 #include "base/mem.h"
 #include "obs/backtrace.h"
+#include "obs/opened.h"
 #include "obs/tree.h"
 #include "obs/watch.h"
 
@@ -115,7 +116,6 @@ int debug_begin(struct loop *loop) {
     debug->quiet_step = UINT32_MAX;
     stack_let_rest(&loop->stacks);
     watchdog_start(&debug->watchdog, options.slow_ms * JG_MS);
-    descriptors_begin(&debug->descriptors, loop->backend);
     futures_begin(&debug->futures);
     watch->debug = debug;
     debug_runs(debug, &loop->self.coro);
@@ -124,12 +124,6 @@ int debug_begin(struct loop *loop) {
 
 void debug_runs(struct debug *debug, const struct coro *coro) {
     watchdog_runs(&debug->watchdog, coro);
-}
-
-void debug_woken(struct debug *debug, const struct wait *wait) {
-    if (wait->kind == &op_wait_kinds[OP_ACCEPT] && wait->result >= 0) {
-        descriptors_add(&debug->descriptors, (int)wait->result, wait->coro, "accepted");
-    }
 }
 
 // Deadlock.
@@ -252,7 +246,7 @@ void debug_loop_closes(struct watch *watch) {
         report_handle(container_of(node, struct jg_task, siblings));
     }
     futures_end(&debug->futures);
-    descriptors_end(&debug->descriptors, watch->loop->loop.backend);
+    opened_report(watch);
     mem_free(debug);
     watch->debug = NULL;
 }

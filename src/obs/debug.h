@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /* debug.h – debug mode of one loop.
  *
- * Holds      struct debug: what the watchdog looks at, the descriptors that are open, the futures that
- *            are owed to somebody, the settings.
+ * Holds      struct debug: what the watchdog looks at, the futures that are owed to somebody, the
+ *            settings.
  * Invariant  exists from the loop's opening to its close, where debug mode is on.
  * Called by  watch.c.
  * Why        see juggle/debug.h.
@@ -10,7 +10,6 @@
 #ifndef OBS_DEBUG_H
 #define OBS_DEBUG_H
 
-#include "obs/descriptors.h"
 #include "obs/futures.h"
 #include "obs/watchdog.h"
 
@@ -20,7 +19,6 @@ struct watch;
 
 struct debug {
     struct watchdog watchdog;
-    struct descriptors descriptors;
     struct futures futures;
     bool abort_on_deadlock;
     uint32_t quiet_step; // the step at which the present silence was reported
@@ -41,7 +39,6 @@ void debug_forked(void); // in the child, before it is over
 /* What the watch tells; see struct observer_ops. */
 void debug_runs(struct debug *debug, const struct coro *coro);
 void debug_sleeps(struct watch *watch, bool quiet);
-void debug_woken(struct debug *debug, const struct wait *wait);
 void debug_spins(const struct coro *coro, int refusals);
 void debug_deadlock(struct watch *watch);
 void debug_closing(struct watch *watch);

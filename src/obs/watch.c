@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "obs/backtrace.h"
 #include "obs/debug.h"
+#include "obs/opened.h"
 #include "obs/trace.h"
 
 #include <pthread.h>
@@ -96,9 +97,6 @@ static void on_stops(struct observer *observer) {
 static void on_woken(struct observer *observer, const struct wait *wait) {
     struct watch *watch = of(observer);
     struct watch_task *record = watch_record(wait->coro);
-    if (watch->debug != NULL) {
-        debug_woken(watch->debug, wait);
-    }
     if (record == NULL) {
         return;
     }
@@ -180,6 +178,14 @@ static void on_closing(struct observer *observer) {
     }
 }
 
+static void on_opened(struct observer *observer, const void *thing, const char *what, int number,
+                      const char *how) {
+    const struct watch *watch = of(observer);
+    if (watch->debug != NULL) {
+        opened_add(watch, thing, what, number, how);
+    }
+}
+
 static void on_left_open(struct observer *observer, const char *what) {
     if (of(observer)->debug != NULL) {
         debug_left_open(what);
@@ -210,6 +216,7 @@ static const struct observer_ops watch_ops = {
     .spins = on_spins,
     .stuck = on_stuck,
     .closing = on_closing,
+    .opened = on_opened,
     .left_open = on_left_open,
     .closes = on_closes,
 };
@@ -250,11 +257,13 @@ void watch_end_if_idle(struct watch *watch) {
 static void before_fork(void) {
     trace_fork_begins();
     debug_fork_begins();
+    opened_fork_begins();
     backtrace_fork_begins();
 }
 
 static void after_fork_in_parent(void) {
     backtrace_fork_is_over();
+    opened_fork_is_over();
     debug_fork_is_over();
     trace_fork_is_over();
 }

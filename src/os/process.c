@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "exec/child.h"
+#include "rt/observe.h"
 #include "task/task.h"
 
 #include <errno.h>
@@ -87,6 +88,7 @@ int jg_process_spawn(const jg_process_options *options, jg_process **out_process
         mem_free(process);
         return rc;
     }
+    observe_opened(process, "process", (int)process->pid, "a program");
     process->owner = getpid();
     process->own_group = options->own_group;
     process->grace_ms = options->grace_ms != 0 ? options->grace_ms : GRACE_MS;
@@ -209,6 +211,7 @@ void jg_process_close(jg_process *process) {
     if (!process->reaped && process->owner == getpid()) {
         end(process);
     }
+    observe_closed(process);
     process->closed = true;
     process->holders++;
     release(process);

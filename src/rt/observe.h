@@ -9,13 +9,15 @@
  * Why        without an observer nothing is recorded, and yielding and waking have not one instruction
  *            more: the hooks are where the code has left the usual way for another reason already. A
  *            spawn and an end have a branch that is never taken. tests/e2e/instructions.py counts.
- * Quirks     observe_open is the one function a room above defines for this one.
+ * Quirks     observe_open and observe_forget are what a room above defines for this one.
  */
 #ifndef RT_OBSERVE_H
 #define RT_OBSERVE_H
 
 #include "rt/loop.h"
 #include "rt/sched.h"
+
+#include <stdatomic.h>
 
 struct jg_done_callback;
 struct jg_future;
@@ -45,6 +47,9 @@ struct observer_ops {
     void (*stuck)(struct observer *observer);
     // The first task has ended: those alive are about to be cancelled.
     void (*closing)(struct observer *observer);
+    // See observe_opened.
+    void (*opened)(struct observer *observer, const void *thing, const char *what, int number,
+                   const char *how);
     // All tasks have ended, and this, "a watch on signals", was left open; it has just been closed.
     void (*left_open)(struct observer *observer, const char *what);
     // All tasks have ended. Takes the observer away.
@@ -59,6 +64,10 @@ struct observer {
  * Returns 0 or -ENOMEM. Defined in obs. */
 int observe_open(struct loop *loop, bool debug);
 
+/* How many handles are followed from their opening to their close, and the end of one. Defined in obs. */
+extern atomic_size_t observe_followed;
+void observe_forget(const void *thing);
+
 /* Attaches an observer to an open loop, takes it away again. Loop thread. */
 void observe_attach(struct loop *loop, struct observer *observer);
 void observe_detach(struct loop *loop);
@@ -71,5 +80,22 @@ void observe_detach(struct loop *loop);
             observer_->ops->what(observer_, ##__VA_ARGS__);                                        \
         }                                                                                          \
     })
+
+/* A handle was opened that somebody has to close: "descriptor" 7, "accepted". On whatever loop this is; the
+ * texts are static. */
+static inline void observe_opened(const void *thing, const char *what, int number,
+                                  const char *how) {
+    struct sched *here = sched_here;
+    if (here != NULL) {
+        observe(here, opened, thing, what, number, how);
+    }
+}
+
+/* It was closed, on whatever thread. */
+static inline void observe_closed(const void *thing) {
+    if (unlikely(atomic_load_explicit(&observe_followed, memory_order_relaxed) > 0)) {
+        observe_forget(thing);
+    }
+}
 
 #endif

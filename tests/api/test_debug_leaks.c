@@ -8,6 +8,7 @@
  */
 #include "api/debug_steps.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 
@@ -58,6 +59,110 @@ START_TEST(leaks_are_named_at_the_end) {
     ck_assert_str_eq(find(JG_DEBUG_HANDLE_LEAK)->spawned, "orphan.c:2");
     ck_assert_str_eq(find(JG_DEBUG_FD_LEAK)->task, "first");
     expect_text(find(JG_DEBUG_FD_LEAK)->text, "(socket pair, by task first spawned at first.c:1)");
+}
+END_TEST
+
+/* What is opened on a loop, and may be closed anywhere. */
+struct kept {
+    jg_file *file;
+    jg_process *process;
+    jg_process_pool *pool;
+};
+
+static intptr_t open_kept(void *arg) {
+    struct kept *kept = arg;
+    const char *argv[] = {"sleep", "60", NULL};
+    const jg_process_options options = {.argv = argv, .grace_ms = -1};
+    ck_assert_int_eq(jg_file_open("/dev/null", O_RDONLY, 0, &kept->file), 0);
+    ck_assert_int_eq(jg_process_spawn(&options, &kept->process), 0);
+    ck_assert_int_eq(jg_process_pool_open(NULL, &kept->pool), 0);
+    return 0;
+}
+
+static intptr_t close_kept(void *arg) {
+    struct kept *kept = arg;
+    ck_assert_int_eq(jg_process_pool_close(kept->pool), 0);
+    jg_process_close(kept->process);
+    return jg_file_close(kept->file);
+}
+
+// A descriptor or a program of its own, which is no socket of the loop's, was left behind unseen.
+START_TEST(files_programs_and_pools_left_open_are_named) {
+    struct kept kept;
+    char texts[3][64];
+    ck_assert_int_eq(run_debugged(open_kept, &kept, &patient), 0);
+    ck_assert_int_eq(atomic_load(&heard_count), 3);
+    snprintf(texts[0], sizeof(texts[0]), "descriptor %d (file, by", jg_file_fd(kept.file));
+    snprintf(texts[1], sizeof(texts[1]), "process %d (a program, by",
+             (int)jg_process_id(kept.process));
+    snprintf(texts[2], sizeof(texts[2]), "(process pool, by");
+    for (int i = 0; i < 3; i++) {
+        ck_assert_int_eq(heard[i].kind, JG_DEBUG_FD_LEAK);
+        ck_assert_str_eq(heard[i].task, "first");
+        expect_text(heard[i].text, texts[i]);
+    }
+    ck_assert_int_eq(close_kept(&kept), 0);
+}
+END_TEST
+
+static void *close_elsewhere(void *kept) {
+    return (void *)close_kept(kept);
+}
+
+static intptr_t hand_over_body(void *arg) {
+    struct kept kept;
+    pthread_t thread;
+    void *rc;
+    ck_assert_int_eq(open_kept(&kept), 0);
+    ck_assert_int_eq(pthread_create(&thread, NULL, close_elsewhere, &kept), 0);
+    ck_assert_int_eq(pthread_join(thread, &rc), 0);
+    ck_assert_ptr_null(rc);
+    ck_assert_int_eq(open_kept(&kept), 0);
+    return close_kept(&kept) + (intptr_t)arg;
+}
+
+// What another thread has closed would be blamed on the loop.
+START_TEST(what_is_closed_anywhere_is_no_leak) {
+    ck_assert_int_eq(run_debugged(hand_over_body, NULL, &patient), 0);
+    ck_assert_int_eq(atomic_load(&heard_count), 0);
+}
+END_TEST
+
+static int listen_at(const char *name) {
+    jg_listener *listener;
+    return jg_unix_listen(name, &listener);
+}
+
+static intptr_t sockets_body(void *arg) {
+    jg_stream *streams[2];
+    jg_udp *udp;
+    (void)arg;
+    ck_assert_int_eq(jg_pipe(&streams[0], &streams[1]), 0);
+    ck_assert_int_eq(listen_at("@juggle-debug-leaks"), 0);
+    ck_assert_int_eq(jg_unix_connect("@juggle-debug-leaks", &streams[0]), 0);
+    ck_assert_int_eq(jg_udp_open(NULL, NULL, &udp), 0);
+    return 0;
+}
+
+static void sockets_victim(void *arg) {
+    (void)arg;
+    run_debugged(sockets_body, NULL, &patient);
+    const char *const texts[] = {"(pipe, by task first", "(pipe, by task first",
+                                 "(listener, by task first", "(connected, by task first",
+                                 "(datagram socket, by task"};
+    int count = atomic_load(&heard_count);
+    int right = 0;
+    for (int i = 0; i < count; i++) {
+        right += i < 5 && strstr(heard[i].text, texts[i]) != NULL;
+    }
+    fprintf(stderr, "%d told, %d as they should be", count, right);
+    abort();
+}
+
+// Each kind of descriptor is told of once, in the order they were opened.
+START_TEST(every_kind_of_descriptor_is_named) {
+    fixture_expect_abort(sockets_victim, NULL,
+                         "5 told, 5 as they"); // in a child: it leaks, after all
 }
 END_TEST
 
@@ -281,7 +386,9 @@ START_TEST(what_is_given_back_is_no_leak) {
 }
 END_TEST
 
-FIXTURE_MAIN("api/debug_leaks", leaks_are_named_at_the_end, a_watch_on_signals_is_told_of,
+FIXTURE_MAIN("api/debug_leaks", leaks_are_named_at_the_end,
+             files_programs_and_pools_left_open_are_named, what_is_closed_anywhere_is_no_leak,
+             every_kind_of_descriptor_is_named, a_watch_on_signals_is_told_of,
              a_future_that_was_waited_for_and_never_set_is_named, a_leaked_future_may_be_gone,
              a_callback_that_is_never_called_is_named, a_callback_that_was_removed_is_not_named,
              what_a_wait_for_many_left_is_named,

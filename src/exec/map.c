@@ -47,7 +47,7 @@ static intptr_t run_parcel(const void *in, size_t in_size, jg_worker_output *out
     char *item = (char *)(uintptr_t)in + sizeof(*parcel); // our own copy
     intptr_t word = parcel->fn(item);
     int rc = jg_worker_output_write(out, item, in_size - sizeof(*parcel));
-    return rc < 0 ? rc : word;
+    return rc < 0 && rc != -ECHILD ? rc : word; // in a forked child: its end, not its word
 }
 
 static intptr_t call_in_process(struct map *map, char *item, struct parcel *parcel) {

@@ -76,7 +76,7 @@ void stack_pool_init(struct stack_pool *pool);
 void stack_pool_fini(struct stack_pool *pool);
 
 /* From now on a freed stack is used again as late as can be: who still has the handle of a task that ended
- * finds the record of one that ended, not another task's. For debug mode. */
+ * finds the record of one that ended, not another task's. For debug mode, and AddressSanitizer's. */
 void stack_let_rest(struct stack_pool *pool);
 
 /* A wished size rounded up to a class; 0 when it is above STACK_MAX. */

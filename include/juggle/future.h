@@ -81,8 +81,8 @@ JG_API JG_SUSPENDS intptr_t jg_shield(jg_future *future);
  * is cancelled, and then waits until it has really ended: a task's clean-up is over on return.
  *
  * Returns  the word, also one that answers the cancel; -ETIMEDOUT when the limit ended it; -ECANCELED;
- *          -EDEADLK as jg_future_wait, and in a ring as jg_join. With 0 a task that has not begun never
- *          runs. */
+ *          -ENOMEM when there was none to mind the limit, and the future was cancelled at once; -EDEADLK as
+ *          jg_future_wait, and in a ring as jg_join. With 0 a task that has not begun never runs. */
 JG_API JG_SUSPENDS intptr_t jg_wait_for(jg_future *future, int64_t timeout_ms);
 
 /* Returns the word at once; -EAGAIN while it is pending. */

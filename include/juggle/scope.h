@@ -6,7 +6,9 @@
  * Why        limits live here and not in signatures: no call has a `_timeout` twin.
  *
  * Inside, whatever struck, a suspend fails with −ECANCELED. The scope whose own deadline it was
- * turns that into −ETIMEDOUT as it closes; every scope further in just passes it on.
+ * turns that into −ETIMEDOUT as it closes; every scope further in just passes it on. Where a loop finds no
+ * memory to mind a deadline that is set, suspends inside fail at once, as if it had struck, and the close
+ * turns that into −ENOMEM: so no wait becomes endless.
  *
  * To cancel or reschedule a scope from another thread than its task's is a named abort; so is to close one
  * in another task than opened it. Code outside of tasks counts as another one while a loop of jg_loop_open's
@@ -43,6 +45,7 @@ typedef struct jg_scope {
     bool shield;             /* cancels and deadlines from outside stop here */
     bool expired;            /* the deadline struck */
     bool due;                /* the deadline had passed when it was opened */
+    bool timeless;           /* due for want of memory for the timer */
     bool effective;          /* a cancel stands here: its own, or from outside */
     bool queued;             /* in the worklist */
 } jg_scope;
@@ -57,18 +60,20 @@ JG_API void jg_scope_open(jg_scope *scope, int64_t deadline_ns, bool shield);
  * scope.
  *
  * Returns  -ETIMEDOUT for -ECANCELED when this scope's own deadline struck and nothing outside it
- *          asks to stop; 0 for -ECANCELED when it was cancelled by jg_scope_cancel alone; else
- *          `result`. */
+ *          asks to stop, -ENOMEM when there was no memory to mind it; 0 for -ECANCELED when it was
+ *          cancelled by jg_scope_cancel alone; else `result`. */
 JG_API intptr_t jg_scope_close(jg_scope *scope, intptr_t result);
 
 /* Cancels all that runs inside, in this task and in groups opened in it. Loop thread, any task. */
 JG_API void jg_scope_cancel(jg_scope *scope);
 
-/* Moves the deadline; JG_NEVER takes it away. Returns 0; -EINVAL once it has struck. Loop thread, any
- * task. */
+/* Moves the deadline; JG_NEVER takes it away. Loop thread, any task.
+ *
+ * Returns 0; -EINVAL once it has struck; -ENOMEM: it cannot be minded, and the code inside is stopped. */
 JG_API int jg_scope_reschedule(jg_scope *scope, int64_t deadline_ns);
 
-/* Whether the deadline struck while the code inside waited, or was refused a wait. */
+/* Whether the deadline struck while the code inside waited, or was refused a wait; also for want of memory
+ * to mind it. */
 JG_API bool jg_scope_expired(const jg_scope *scope);
 
 /* Returns the nearest deadline that holds for the current task, JG_NEVER if none. */
@@ -76,8 +81,9 @@ JG_API int64_t jg_deadline(void);
 
 /* A block with a time limit, in milliseconds: `JG_TIMEOUT(100, rc) { rc = jg_join(task); }`.
  *
- * The second argument is optional: any integer variable, whose -ECANCELED becomes -ETIMEDOUT if it
- * was this limit that struck. Every way out of the block closes the scope. */
+ * The second argument is optional: an int or long variable, whose -ECANCELED becomes -ETIMEDOUT if it
+ * was this limit that struck, as in jg_scope_close. 0 or less lets the code run until its first suspend; for
+ * no limit at all, jg_scope_open takes JG_NEVER. Every way out of the block closes the scope. */
 #define JG_TIMEOUT(...) JG_PICK_(__VA_ARGS__, JG_TIMEOUT_INTO_, JG_TIMEOUT_ONLY_, ~)(__VA_ARGS__)
 
 /* A block that cancels and deadlines from outside do not reach: for clean-up that has to wait. Give

@@ -112,10 +112,11 @@ JG_API size_t jg_all_tasks(jg_task **out_tasks, size_t room);
 /* Lets every other ready task run once. Returns 0 or -ECANCELED. */
 JG_API JG_SUSPENDS int jg_yield(void);
 
-/* Sleeps `duration_ms` milliseconds; 0 or less yields. Returns 0 or -ECANCELED. */
+/* Sleeps `duration_ms` milliseconds; 0 or less yields. Returns 0; -ECANCELED; -ENOMEM at once when there is
+ * none for a timer. */
 JG_API JG_SUSPENDS int jg_sleep(int64_t duration_ms);
 
-/* Sleeps until jg_now() reaches `when_ns`; JG_NEVER: until cancelled. Returns 0 or -ECANCELED. */
+/* Sleeps until jg_now() reaches `when_ns`; JG_NEVER: until cancelled. Returns as jg_sleep. */
 JG_API JG_SUSPENDS int jg_sleep_until(int64_t when_ns);
 
 JG_END_DECLS

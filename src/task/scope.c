@@ -184,7 +184,8 @@ static void deadline_strikes(jg_timer *timer) {
     spread_reason(scope, scope->effective);
 }
 
-/* Without memory for the timer the limit counts as reached: a wait must not become endless. */
+/* Without memory for the timer the code inside is stopped at once, and the close says why: a wait must not
+ * become endless. */
 static void arm(jg_scope *scope) {
     struct loop *loop = scope->task->coro.loop;
     if (loop == NULL || scope->deadline_ns == JG_NEVER) {
@@ -192,6 +193,7 @@ static void arm(jg_scope *scope) {
     }
     if (timer_arm(&loop->timers, &scope->timer, scope->deadline_ns, deadline_strikes) < 0) {
         scope->due = true;
+        scope->timeless = true;
         scope->deadline_ns = loop_now_ns();
     }
 }
@@ -299,7 +301,7 @@ intptr_t jg_scope_close(jg_scope *scope, intptr_t result) {
         return result;
     }
     if (expired) {
-        return -ETIMEDOUT;
+        return scope->timeless ? jg_fail(-ENOMEM, "no memory for a timer") : -ETIMEDOUT;
     }
     return scope->requests > 0 ? 0 : result;
 }
@@ -342,6 +344,7 @@ int jg_scope_reschedule(jg_scope *scope, int64_t deadline_ns) {
         timer_disarm(&task->coro.loop->timers, &scope->timer);
     }
     scope->deadline_ns = deadline_ns;
+    scope->timeless = false;
     scope->due = deadline_ns <= loop_now_ns();
     if (!scope->due) {
         arm(scope);
@@ -354,7 +357,7 @@ int jg_scope_reschedule(jg_scope *scope, int64_t deadline_ns) {
     if (task->coro.loop == NULL) {
         task->coro.deadline_ns = scope_nearest_deadline(task->innermost);
     }
-    return 0;
+    return scope->timeless ? (int)jg_fail(-ENOMEM, "no memory for a timer") : 0;
 }
 
 int64_t jg_deadline(void) {

@@ -240,7 +240,7 @@ static intptr_t patience_wait(void *arg) {
         patience->wrong += !jg_done(task) ||
                            child.began != child.ended; // else it outlived its limit
         bool known = word == (intptr_t)patience || word == -ETIMEDOUT || word == -ECANCELED;
-        patience->wrong += !known;
+        patience->wrong += !known && !(scenario_disturbed && word == -ENOMEM);
         patience->taken += jg_join(task) == (intptr_t)patience;
     }
     return 0;

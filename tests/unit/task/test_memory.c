@@ -246,9 +246,15 @@ static intptr_t timers_body(void *arg) {
     mem_fail_nth(1, 1); // no timer of this loop has been armed yet
     ck_assert_int_eq(jg_sleep(60000), -ENOMEM);
     JG_TIMEOUT(60000, rc) {
-        rc = jg_yield(); // the limit counts as reached
+        rc = jg_yield(); // stopped at once
     }
-    ck_assert_int_eq(rc, -ETIMEDOUT);
+    ck_assert_int_eq(rc, -ENOMEM);
+    jg_scope scope;
+    jg_scope_open(&scope, JG_NEVER, false);
+    ck_assert_int_eq(jg_scope_reschedule(&scope, jg_now() + JG_S), -ENOMEM);
+    ck_assert_int_eq(jg_yield(), -ECANCELED);
+    ck_assert(jg_scope_expired(&scope));
+    ck_assert_int_eq(jg_scope_close(&scope, -ECANCELED), -ENOMEM);
     mem_fail_nth(0, 0);
     return jg_sleep(1);
 }
@@ -259,8 +265,38 @@ START_TEST(a_limit_without_memory_strikes_at_once) {
 }
 END_TEST
 
+static intptr_t yield_once(void *arg) {
+    (void)arg;
+    return jg_yield();
+}
+
+static intptr_t limits_body(void *arg) {
+    (void)arg;
+    jg_task *task = jg_spawn(yield_once, NULL);
+    jg_future *future = jg_task_future(task);
+    intptr_t rc = 0;
+    mem_fail_nth(1, 1); // no timer of this loop has been armed yet
+    ck_assert_int_eq(jg_wait(&future, 1, JG_ALL_COMPLETED, 60000), -ENOMEM);
+    JG_AS_COMPLETED(it, &future, 1, 60000, rc) {
+        ck_abort_msg("nothing is there");
+    }
+    ck_assert_int_eq(rc, -ENOMEM);
+    ck_assert_int_eq(jg_cancelling(task), 0); // these two cancel nothing
+    ck_assert_int_eq(jg_wait_for(future, 60000), -ENOMEM);
+    ck_assert(jg_cancelled(task)); // and this one leaves nothing running
+    mem_fail_nth(0, 0);
+    jg_detach(task);
+    return 0;
+}
+
+// A wait would seem to have timed out though no time has passed, or leave a task that uses its caller's stack.
+START_TEST(a_wait_without_memory_for_its_limit_says_so) {
+    ck_assert_int_eq(jg_run(limits_body, NULL), 0);
+}
+END_TEST
+
 FIXTURE_MAIN("task/memory", a_value_without_memory_stays_with_the_caller,
              a_loop_that_does_not_open_gives_the_values_back, a_failure_from_afar_fits_or_is_left,
              a_long_text_fits_or_is_cut, a_failure_without_memory_keeps_its_code,
              a_group_without_memory_still_fails, waiting_for_many_without_memory_is_an_error,
-             a_limit_without_memory_strikes_at_once)
+             a_limit_without_memory_strikes_at_once, a_wait_without_memory_for_its_limit_says_so)

@@ -147,13 +147,19 @@ JG_API bool jg_stream_idle_ok(jg_stream *stream);
 JG_API uint64_t jg_stream_sent(const jg_stream *stream);
 JG_API uint64_t jg_stream_received(const jg_stream *stream);
 
-/* Ends writing: the peer reads the end of the stream. Returns 0 or a negative error. */
+/* Ends writing: the peer reads the end of the stream, and further writes are -EPIPE, also one that waits.
+ * Reading goes on. The end of a pipe that is written to is closed by it: its descriptor is gone (the stream
+ * is not), and the end is read once no copy of it is open anywhere.
+ *
+ * Returns  0; -ENOTCONN on a socket whose connection is gone; -ENOTSOCK for what cannot be shut down one way:
+ *          the reading end of a pipe, a terminal, a file. */
 JG_API int jg_stream_shutdown(jg_stream *stream);
 
 /* Closes; tasks parked on it get -EBADF. Takes it: the stream is gone after the call. NULL is allowed. */
 JG_API void jg_stream_close(jg_stream *stream);
 
-/* Returns the descriptor: borrowed, for getsockopt and the like; -1 for a simulated one. */
+/* Returns the descriptor: borrowed, for getsockopt and the like; -1 for a simulated one, and for a pipe that
+ * was shut down. */
 JG_API int jg_stream_fd(const jg_stream *stream);
 
 JG_END_DECLS

@@ -57,6 +57,7 @@ static int make_pipe(jg_stream **out_reader, jg_stream **out_writer) {
     }
     reader->broken = true;
     (*out_writer)->torn = true;
+    (*out_writer)->one_way = true;
     *out_reader = reader;
     return 0;
 }

@@ -54,11 +54,13 @@ static int open_fd(int fd, jg_stream **out_stream) {
     if (S_ISREG(about.st_mode) || S_ISDIR(about.st_mode)) {
         return -EPERM;
     }
-    bool blocking = (fcntl(fd, F_GETFL) & O_NONBLOCK) == 0;
+    int flags = fcntl(fd, F_GETFL);
+    bool blocking = (flags & O_NONBLOCK) == 0;
     int rc = backend->ops->adopt(backend, fd);
     rc = rc < 0 ? rc : stream_make(fd, S_ISSOCK(about.st_mode), "adopted", out_stream);
     if (rc == 0) {
         (*out_stream)->lent = blocking && backend->loop != NULL;
+        (*out_stream)->one_way = S_ISFIFO(about.st_mode) && (flags & O_ACCMODE) == O_WRONLY;
     } else if (blocking) {
         make_blocking(fd);
     }
@@ -136,7 +138,7 @@ static void release(jg_stream *stream, bool *in_use) {
     must(stream->holders > 0);
     *in_use = false;
     stream->holders--;
-    if (unlikely(stream->fd < 0) && stream->holders == 0) {
+    if (unlikely(stream->closed) && stream->holders == 0) {
         mem_free(stream);
     }
 }
@@ -401,8 +403,9 @@ static ssize_t write_all(jg_stream *stream, struct iovec *pieces, int count) {
                         .armed_ns = stream->armed_ns};
         ssize_t put = op_run(&op);
         if (put < 0) {
-            stream->broken = done > 0 && put != -EBUSY;
-            return put;
+            bool shut = stream->broken; // meanwhile
+            stream->broken = shut || (done > 0 && put != -EBUSY);
+            return shut ? -EPIPE : put;
         }
         stream->sent += (uint64_t)put;
         done += (size_t)put;
@@ -443,25 +446,45 @@ uint64_t jg_stream_received(const jg_stream *stream) {
     return stream->received;
 }
 
-int jg_stream_shutdown(jg_stream *stream) {
+static void close_descriptor(jg_stream *stream) {
     struct backend *backend = stream_backend(stream);
-    return (int)error_bare(backend->ops->shutdown_write(backend, stream->fd));
+    if (stream->fd < 0) {
+        return; // one way, and shut down
+    }
+    if (stream->lent && !sched_stranded()) { // the mode is the open file's, there the parent's
+        make_blocking(stream->fd);
+    }
+    backend->ops->close_fd(backend, stream->fd);
+    stream->fd = -1;
+}
+
+static int end_writing(jg_stream *stream) {
+    struct backend *backend = stream_backend(stream);
+    if (!stream->one_way) {
+        return stream->socket ? backend->ops->shutdown_write(backend, stream->fd) : -ENOTSOCK;
+    }
+    if (sched_stranded()) {
+        return -ECHILD;
+    }
+    stream->broken = stream->torn = true;
+    close_descriptor(stream);
+    return 0;
+}
+
+int jg_stream_shutdown(jg_stream *stream) {
+    return (int)error_bare(end_writing(stream));
 }
 
 void jg_stream_close(jg_stream *stream) {
     if (stream == NULL) {
         return;
     }
-    struct backend *backend = stream_backend(stream);
-    if (stream->lent && !sched_stranded()) { // the mode is the open file's, there the parent's
-        make_blocking(stream->fd);
-    }
+    close_descriptor(stream);
     observe_closed(stream);
-    backend->ops->close_fd(backend, stream->fd);
     if (stream->buffer != NULL) {
         drop_buffer(stream);
     }
-    stream->fd = -1;
+    stream->closed = true;
     if (stream->holders == 0) {
         mem_free(stream);
     }

@@ -17,9 +17,11 @@
 
 struct jg_stream {
     uint64_t place;   // it belongs to; see place_here
-    int fd;           // -1 once closed
+    int fd;           // -1 once closed, or one way and shut down
     unsigned holders; // tasks inside a call that may park on it
     bool socket;
+    bool one_way; // the end of a pipe that is written to: ending that is closing it
+    bool closed;  // and nobody but `holders` knows it any more
     bool reading; // a task is inside a call that reads, parked or about to come back
     bool writing;
     bool broken; // part of a write was sent and the rest was not: nothing may follow

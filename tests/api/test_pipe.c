@@ -92,6 +92,64 @@ START_TEST(a_pipe_goes_one_way) {
 }
 END_TEST
 
+static intptr_t write_until_shut(void *arg) {
+    static char piece[4096];
+    ssize_t put = 0;
+    while (put >= 0) {
+        put = jg_write(arg, piece, sizeof(piece));
+    }
+    return put;
+}
+
+static intptr_t shutdown_body(void *arg) {
+    jg_stream *reader;
+    jg_stream *writer;
+    char text[8];
+    (void)arg;
+    ck_assert_int_eq(jg_pipe(&reader, &writer), 0);
+    ck_assert_int_eq(jg_stream_shutdown(reader), -ENOTSOCK);
+    ck_assert_int_eq(jg_write(writer, "last", 4), 4);
+    ck_assert_int_eq(jg_stream_shutdown(writer), 0);
+    ck_assert_int_eq(jg_read_exact(reader, text, 4), 4);
+    ck_assert_int_eq(jg_read(reader, text, 1), 0);
+    ck_assert_int_eq(jg_stream_shutdown(writer), 0); // again, as on a socket
+    ck_assert_int_eq(jg_write(writer, "x", 1), -EPIPE);
+    ck_assert_int_eq(jg_read(writer, text, 1), -EPIPE);
+    ck_assert(!jg_stream_idle_ok(writer));
+    ck_assert_int_eq(jg_stream_fd(writer), -1);
+    ck_assert(jg_stream_sent(writer) == 4);
+    jg_stream_close(writer);
+    jg_stream_close(reader);
+    return 0;
+}
+
+// Who reads a pipe would wait for ever for its end, or the close would close a descriptor twice.
+START_TEST(shutting_a_pipe_down_ends_it) {
+    run_body(shutdown_body);
+}
+END_TEST
+
+static intptr_t shutdown_meanwhile_body(void *arg) {
+    jg_stream *reader;
+    jg_stream *writer;
+    (void)arg;
+    ck_assert_int_eq(jg_pipe(&reader, &writer), 0);
+    jg_task *task = jg_spawn(write_until_shut, writer);
+    jg_sleep(5); // it waits for room
+    ck_assert_int_eq(jg_stream_shutdown(writer), 0);
+    ck_assert_int_eq(jg_join(task), -EPIPE);
+    jg_stream_close(writer);
+    jg_stream_close(reader);
+    return 0;
+}
+
+// A task that waits for room in the pipe would wait on, or write into somebody else's descriptor.
+START_TEST(shutting_a_pipe_down_ends_a_write) {
+    needs_loop();
+    run_body(shutdown_meanwhile_body);
+}
+END_TEST
+
 static intptr_t unread_body(void *arg) {
     jg_stream *reader;
     jg_stream *writer;
@@ -306,6 +364,7 @@ START_TEST(closing_a_stream_gives_the_mode_back) {
 END_TEST
 
 FIXTURE_MAIN("api/pipe", a_pipe_carries_more_than_it_holds, a_pipe_goes_one_way,
+             shutting_a_pipe_down_ends_it, shutting_a_pipe_down_ends_a_write,
              a_reader_that_leaves_is_a_broken_pipe, a_pipe_needs_two_descriptors,
              a_terminal_stays_blocking, pipes_and_sockets_stay_blocking,
              a_file_is_written_where_it_stands, what_is_no_stream_is_refused,

@@ -53,6 +53,7 @@ typedef struct jg_job {
     jg_loop *loop; /* that it goes back to; NULL: none */
     intptr_t result;
     void *error;
+    void *locals; /* the submitter's task-local values, until it begins */
 } jg_job;
 
 /* Makes an executor; threads start with the jobs. Options may be NULL.
@@ -65,7 +66,8 @@ JG_API int jg_executor_open(const jg_executor_options *options, jg_executor **ou
 /* Hands `fn(arg)` to a thread, or puts it in the queue. NULL is the executor every program has: the
  * default options, never closed.
  *
- * The function runs as on any thread without a loop: what suspends blocks. All signals but those it
+ * The function runs as on any thread without a loop: what suspends blocks. It begins with the task-local
+ * values that the caller sees now (juggle/local.h); what it sets ends with it. All signals but those it
  * raises itself are blocked there. If it leaves the thread by pthread_exit instead of returning, that is
  * -EOWNERDEAD for the job, and the executor starts another thread; but with a loop open there, as in a
  * task, it is a named abort. Wait with jg_job_wait; or for `job->future` in any other way,
@@ -103,7 +105,8 @@ JG_API bool jg_job_cancel(jg_job *job);
 /* Submits and waits. Returns what either returns. */
 JG_API JG_SUSPENDS intptr_t jg_executor_run(jg_executor *executor, jg_fn *fn, void *arg);
 
-/* Runs a function on a thread of the executor every program has; without a loop, where it stands.
+/* Runs a function on a thread of the executor every program has; without a loop, where it stands. It sees
+ * the caller's task-local values.
  *
  * Returns  what jg_executor_run does. */
 JG_API JG_SUSPENDS intptr_t jg_to_thread(jg_fn *fn, void *arg);

@@ -3,7 +3,8 @@
  *
  * Holds      nothing between calls.
  * Invariant  the function is the same in every mode, and so is what it leaves in its item: only who
- *            waits, and on how many cores, differs.
+ *            waits, and on how many cores, differs. It sees the caller's task-local values (juggle/local.h),
+ *            but in a process, which gets the item alone.
  * Why        which model suits the work is a question to measure, not to rewrite the program for.
  *
  *     struct page pages[1000] = …;

@@ -139,7 +139,12 @@ static int give(struct jg_job *job) {
     }
     jg_loop *home = self->loop != NULL ? home_leave(self->loop) : NULL;
     job->loop = home;
+    struct locals *locals = locals_ref(task_current()->locals);
+    job->locals = locals;
     int rc = pool_give(job->executor, job);
+    if (rc < 0) {
+        locals_drop(locals);
+    }
     if (rc < 0 && home != NULL) {
         home_give_up(home);
     }
@@ -183,6 +188,7 @@ bool jg_job_cancel(jg_job *job) {
         home_give_up(job->loop);
     }
     if (was == JOB_QUEUED) {
+        locals_drop(job->locals);
         call_drop(job->drop_arg, job->call.arg);
     }
     settle(job, -ECANCELED);

@@ -35,7 +35,8 @@ struct pool_thread {
     jg_fn *fn;          // what was handed over; NULL: end
     void *arg;
     jg_drop_fn *drop_result;
-    unsigned generation; // the process it works in
+    struct locals *locals; // what the submitter saw
+    unsigned generation;   // the process it works in
 };
 
 enum {
@@ -127,6 +128,7 @@ static void begin(struct pool_thread *thread, struct jg_job *job) {
     thread->fn = job->call.fn;
     thread->arg = job->call.arg;
     thread->drop_result = job->drop_result;
+    thread->locals = job->locals;
     job->thread = thread;
     set_state(job, JOB_RUNNING);
 }
@@ -203,8 +205,12 @@ static void mind_fork_of_thread(const struct pool_thread *thread, intptr_t word)
 
 static struct outcome run(struct pool_thread *thread) {
     struct jg_task *self = task_current();
+    self->locals = thread->locals;
     struct outcome outcome = {.word = thread->fn(thread->arg)};
     mind_fork_of_thread(thread, outcome.word);
+    if (unlikely(self->locals != NULL)) {
+        locals_end(self);
+    }
     if (unlikely(jg_failed(outcome.word))) {
         outcome.error = error_take_for(self, outcome.word);
     } else if (unlikely(self->error != NULL)) {
@@ -317,6 +323,7 @@ void pool_refuse(struct jg_executor *pool, struct jg_job *job, intptr_t word) {
     if (was.loop != NULL) {
         job_send_home(job);
     }
+    locals_drop(was.locals);
     call_drop(was.drop_arg, was.call.arg);
 }
 
@@ -330,6 +337,7 @@ static void abort_thread(void *arg) {
     struct jg_executor *pool = thread->pool;
     mind_fork_of_thread(thread, -EOWNERDEAD);
     thread_check_left();
+    locals_end(task_current());
     intptr_t word = jg_fail(-EOWNERDEAD, "thread %d (%s) left its job without handing back a word",
                             (int)gettid(), pool->name);
     finish(thread, (struct outcome){word, error_take_for(task_current(), word)}, false);

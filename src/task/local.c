@@ -4,7 +4,7 @@
  * Holds      per set of values one list, shared by all tasks that see the same; per value one cell, shared
  *            by all lists it is in.
  * Invariant  a list in which somebody else has a share does not change; each variable is in it once.
- * Called by  user code; task.c (a spawn shares, an end gives up).
+ * Called by  user code; task.c (a spawn shares, an end gives up), exec (so do a job and its end).
  * Why        spawning is common and setting is rare: a spawn counts one share, a set copies. A linked
  *            list of settings would grow without end where each task spawns its successor.
  */
@@ -47,7 +47,7 @@ struct locals *locals_ref(struct locals *locals) {
     return locals;
 }
 
-static void locals_drop(struct locals *locals) {
+void locals_drop(struct locals *locals) {
     if (locals == NULL || !last_share(&locals->shares)) {
         return;
     }

@@ -183,6 +183,7 @@ void block_store(const jg_block *block, intptr_t result);
 
 /* Task-local values. local.c */
 struct locals *locals_ref(struct locals *locals); // one more share; NULL is allowed
+void locals_drop(struct locals *locals);          // one share less; NULL is allowed
 void locals_end(struct jg_task *task);            // the task has none from now on
 
 /* Frees what the thread's stand-in holds when the thread ends. thread.c */

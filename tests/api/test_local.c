@@ -9,6 +9,8 @@
 #include "api/api.h"
 
 #include <pthread.h>
+#include <sched.h>
+#include <string.h>
 
 static int dropped;
 
@@ -181,5 +183,100 @@ START_TEST(threads_have_values_too) {
 }
 END_TEST
 
+static intptr_t look_on_thread(void *arg) {
+    ck_assert_str_eq(user_name(), arg);
+    static int unit = 1000;
+    return jg_local_set(&count, &unit);
+}
+
+static intptr_t look_plainly(void *arg) {
+    (void)arg;
+    ck_assert_ptr_eq(user_name(), nobody);
+    ck_assert_ptr_null(jg_local_get(&count)); // nothing is left of a job before
+    return 0;
+}
+
+static intptr_t leave_thread(void *arg) {
+    (void)arg;
+    pthread_exit(NULL);
+}
+
+static intptr_t wait_for_gate(void *arg) {
+    while (__atomic_load_n((int *)arg, __ATOMIC_ACQUIRE) == 0) {
+        sched_yield();
+    }
+    return 0;
+}
+
+static intptr_t jobs_body(void *arg) {
+    static char dora[] = "dora";
+    static int unit = 1;
+    int gate = 0;
+    const jg_executor_options options = {.threads = 1, .queue = 1};
+    jg_executor *pool;
+    jg_job held = {.state = 0};
+    jg_job queued = {.state = 0};
+    jg_job refused = {.state = 0};
+    (void)arg;
+    ck_assert_int_eq(jg_executor_open(&options, &pool), 0);
+    ck_assert_int_eq(jg_local_set(&user, dora), 0);
+    ck_assert_int_eq(jg_executor_run(pool, look_on_thread, dora), 0);
+    ck_assert_int_eq(dropped, 1000); // with the job, before its end is told
+    ck_assert_ptr_null(jg_local_get(&count));
+    ck_assert_int_eq(jg_executor_run(pool, leave_thread, NULL), -EOWNERDEAD);
+    ck_assert_int_eq(jg_local_unset(&user), 0);
+    ck_assert_int_eq(jg_executor_run(pool, look_plainly, NULL), 0);
+    ck_assert_int_eq(jg_local_set(&count, &unit), 0);
+    ck_assert_int_eq(jg_executor_submit(pool, &held, wait_for_gate, &gate), 0);
+    ck_assert_int_eq(jg_executor_submit(pool, &queued, wait_for_gate, &gate), 0);
+    while (jg_executor_submit(pool, &refused, wait_for_gate, &gate) == 0) {
+        ck_assert(jg_job_cancel(&refused)); // the thread had not begun the first
+    }
+    ck_assert(jg_job_cancel(&queued));
+    __atomic_store_n(&gate, 1, __ATOMIC_RELEASE);
+    ck_assert_int_eq(jg_job_wait(&held), 0);
+    ck_assert_int_eq(dropped, 1000);
+    ck_assert_int_eq(jg_local_unset(&count), 0);
+    ck_assert_int_eq(dropped, 1001); // neither the cancelled job nor the refused one has a share
+    return jg_executor_close(pool);
+}
+
+// A library that is called on a thread would not know for whom, or a job would see another one's values.
+START_TEST(jobs_see_what_their_submitter_sees) {
+    dropped = 0;
+    ck_assert_int_eq(jg_run(jobs_body, NULL), 0);
+    dropped = 0;
+    ck_assert_int_eq(jobs_body(NULL), 0);
+}
+END_TEST
+
+static intptr_t look_in_item(void *item) {
+    *(bool *)item = strcmp(user_name(), "emil") == 0;
+    return 0;
+}
+
+static intptr_t modes_body(void *arg) {
+    static char emil[] = "emil";
+    (void)arg;
+    ck_assert_int_eq(jg_local_set(&user, emil), 0);
+    for (int mode = JG_MAP_INLINE; mode <= JG_MAP_COROUTINES; mode++) {
+        bool items[3] = {false};
+        ck_assert_int_eq(
+            jg_map((jg_map_mode)mode, look_in_item, items, sizeof(items[0]), 3, NULL, NULL), 0);
+        for (int i = 0; i < 3; i++) {
+            ck_assert_int_eq(items[i], mode != JG_MAP_PROCESSES);
+        }
+    }
+    return jg_local_unset(&user);
+}
+
+// The same function over the same items would do something else in another mode.
+START_TEST(items_see_what_their_caller_sees) {
+    ck_assert_int_eq(jg_run(modes_body, NULL), 0);
+    ck_assert_int_eq(modes_body(NULL), 0);
+}
+END_TEST
+
 FIXTURE_MAIN("api/local", s50i_children_get_a_copy, values_are_dropped_with_the_last_who_sees_them,
-             generations_do_not_pile_up, threads_have_values_too)
+             generations_do_not_pile_up, threads_have_values_too,
+             jobs_see_what_their_submitter_sees, items_see_what_their_caller_sees)

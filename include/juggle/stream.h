@@ -152,7 +152,7 @@ JG_API uint64_t jg_stream_received(const jg_stream *stream);
  * is not), and the end is read once no copy of it is open anywhere.
  *
  * Returns  0; -ENOTCONN on a socket whose connection is gone; -ENOTSOCK for what cannot be shut down one way:
- *          the reading end of a pipe, a terminal, a file. */
+ *          the reading end of a pipe, a terminal, a file; -ECHILD in a forked child. */
 JG_API int jg_stream_shutdown(jg_stream *stream);
 
 /* Closes; tasks parked on it get -EBADF. Takes it: the stream is gone after the call. NULL is allowed. */

@@ -3,14 +3,14 @@
  *
  * Holds      jg_local, the name of one such value, usually static: `static jg_local user = {.name =
  *            "user", .drop = free};`.
- * Invariant  a task that is spawned sees what its spawner saw at that moment; so does the first task of a loop,
- *            and what is handed to a thread of an executor (jg_to_thread, jg_executor_submit, jg_map,
+ * Invariant  a task that is spawned sees what its spawner saw at that moment; so does the first task of a
+ *            loop, and what is handed to a thread of an executor (jg_to_thread, jg_executor_submit, jg_map,
  *            jg_run_many). What either sets later is its own: writes leak neither back nor down.
  * Why        a request's id or user has to be known deep down, without a parameter all the way. A spawn
  *            copies one pointer, however many values there are; a set copies the list if others share it.
  *
- * Initial values are seen where none are handed on: in calls of a loop (jg_call, jg_post, a future's callback),
- * and in workers, threads or processes (jg_worker_start, jg_process_pool_run, JG_MAP_PROCESSES).
+ * Initial values are seen where none are handed on: in calls of a loop (jg_call, jg_post, a future's
+ * callback), and in workers, threads or processes (jg_worker_start, jg_process_pool_run, JG_MAP_PROCESSES).
  */
 #ifndef JUGGLE_LOCAL_H
 #define JUGGLE_LOCAL_H

@@ -56,8 +56,9 @@ typedef enum jg_return_when {
  * them counts as seen only by whoever asks.
  *
  * Returns  how many are done, the same one twice counted once; -EINVAL for no future at all, or
- *          another `when`; -ECANCELED; -ENOMEM, also when there is none to mind the limit; -EDEADLK when the caller is among them, or nothing could
- *          ever end the wait. Rings of waits are not looked for: a cancel of the caller ends its own. */
+ *          another `when`; -ECANCELED; -ENOMEM, also when there is none to mind the limit; -EDEADLK when
+ *          the caller is among them, or nothing could ever end the wait. Rings of waits are not looked
+ *          for: a cancel of the caller ends its own. */
 JG_API JG_SUSPENDS ssize_t jg_wait(jg_future *const *futures, size_t count, jg_return_when when,
                                    int64_t timeout_ms);
 

@@ -289,7 +289,7 @@ static intptr_t limits_body(void *arg) {
     return 0;
 }
 
-// A wait would seem to have timed out though no time has passed, or leave a task that uses its caller's stack.
+// A wait would seem to have timed out though no time has passed, or leave a task on its caller's stack.
 START_TEST(a_wait_without_memory_for_its_limit_says_so) {
     ck_assert_int_eq(jg_run(limits_body, NULL), 0);
 }

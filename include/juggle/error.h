@@ -15,11 +15,13 @@ JG_BEGIN_DECLS
 
 /* One failure. Strings are never NULL. */
 typedef struct jg_error {
-    intptr_t code;       /* the negative errno that was returned */
-    const char *text;    /* one line, no newline; "" when only the code is known */
-    const char *where;   /* "file.c:12" of the jg_fail; "" when unknown */
-    const char *task;    /* name of the task, or the call, it happened in */
-    const char *spawned; /* "file.c:34" where that was spawned, or queued; "" for the first */
+    intptr_t code;     /* the negative errno that was returned */
+    const char *text;  /* one line, no newline; "" when only the code is known */
+    const char *where; /* "file.c:12" of the jg_fail; "" when unknown */
+    const char *task;  /* name of the task, the call, the job or the worker it happened in */
+    const char
+        *spawned; /* "file.c:34" where that was spawned, queued, submitted or started; "" for the
+                            first */
     const struct jg_error *cause; /* the failure that led to this one, or NULL */
     const struct jg_error
         *next; /* of a group's failures the next, in the order of failing, or NULL */

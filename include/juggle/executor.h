@@ -14,7 +14,8 @@
  *
  * A running function cannot be stopped from outside. So a wait for it that is cancelled takes the job
  * out of the queue if it has not begun, and else waits for its end all the same; a job that sets
- * `abandon` is left alone instead, and what it comes to is dropped.
+ * `abandon` is left alone instead, and what it comes to is dropped. A failure that nobody is left to take is
+ * reported, on the pool's thread, as jg_error_on_unretrieved says.
  */
 #ifndef JUGGLE_EXECUTOR_H
 #define JUGGLE_EXECUTOR_H
@@ -81,7 +82,10 @@ JG_API int jg_executor_open(const jg_executor_options *options, jg_executor **ou
  * Owns     keeps `job` until its future is done, `arg` until the function returns.
  * Threads  any thread. The job belongs to the submitter's loop, whose thread alone may touch it; one
  *          submitted without a loop is waited for without a loop. */
-JG_API int jg_executor_submit(jg_executor *executor, jg_job *job, jg_fn *fn, void *arg);
+#define jg_executor_submit(executor, job, fn, arg)                                                 \
+    jg_executor_submit_at((executor), (job), (fn), (arg), #fn "\0" JG_HERE)
+JG_API int jg_executor_submit_at(jg_executor *executor, jg_job *job, jg_fn *fn, void *arg,
+                                 const char *site);
 
 /* Waits until the job is over. Cancelled meanwhile, it cancels the job: see jg_job_cancel; a function
  * that runs and is not to be abandoned is waited for, and the cancel stays pending.
@@ -103,13 +107,17 @@ JG_API JG_SUSPENDS intptr_t jg_job_wait(jg_job *job);
 JG_API bool jg_job_cancel(jg_job *job);
 
 /* Submits and waits. Returns what either returns. */
-JG_API JG_SUSPENDS intptr_t jg_executor_run(jg_executor *executor, jg_fn *fn, void *arg);
+#define jg_executor_run(executor, fn, arg)                                                         \
+    jg_executor_run_at((executor), (fn), (arg), #fn "\0" JG_HERE)
+JG_API JG_SUSPENDS intptr_t jg_executor_run_at(jg_executor *executor, jg_fn *fn, void *arg,
+                                               const char *site);
 
 /* Runs a function on a thread of the executor every program has; without a loop, where it stands. It sees
  * the caller's task-local values.
  *
  * Returns  what jg_executor_run does. */
-JG_API JG_SUSPENDS intptr_t jg_to_thread(jg_fn *fn, void *arg);
+#define jg_to_thread(fn, arg) jg_to_thread_at((fn), (arg), #fn "\0" JG_HERE)
+JG_API JG_SUSPENDS intptr_t jg_to_thread_at(jg_fn *fn, void *arg, const char *site);
 
 /* Refuses jobs from now on, and cancels those that wait in the queue. Those that run go on. Not for NULL:
  * a named abort. */

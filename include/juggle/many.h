@@ -32,8 +32,10 @@ typedef struct jg_run_many_options {
  * Returns  0; the first failure, with jg_error_last(); -ECANCELED when the caller was cancelled; -EAGAIN
  *          when not all threads could be started: then those that were are cancelled; -ENOMEM.
  * Owns     borrows all. Suspends only in a task; a thread without a loop blocks. */
-JG_API JG_SUSPENDS intptr_t jg_run_many(size_t loops, jg_fn *fn, void *args, size_t arg_size,
-                                        const jg_run_many_options *options);
+#define jg_run_many(loops, fn, args, arg_size, options)                                            \
+    jg_run_many_at((loops), (fn), (args), (arg_size), (options), #fn "\0" JG_HERE)
+JG_API JG_SUSPENDS intptr_t jg_run_many_at(size_t loops, jg_fn *fn, void *args, size_t arg_size,
+                                           const jg_run_many_options *options, const char *site);
 
 /* A channel between threads. Fields are private. */
 typedef struct jg_xchan {

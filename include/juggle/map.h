@@ -46,9 +46,11 @@ typedef struct jg_map_options {
  *          -EAGAIN, -EMFILE when not even one thread, process or task could be started.
  * Owns     borrows all. `out_words`, if not NULL, gets each item's word; -ECANCELED for one that was not
  *          run. */
-JG_API JG_SUSPENDS intptr_t jg_map(jg_map_mode mode, jg_fn *fn, void *items, size_t item_size,
-                                   size_t count, intptr_t *out_words,
-                                   const jg_map_options *options);
+#define jg_map(mode, fn, items, item_size, count, out_words, options)                              \
+    jg_map_at((mode), (fn), (items), (item_size), (count), (out_words), (options), #fn "\0" JG_HERE)
+JG_API JG_SUSPENDS intptr_t jg_map_at(jg_map_mode mode, jg_fn *fn, void *items, size_t item_size,
+                                      size_t count, intptr_t *out_words,
+                                      const jg_map_options *options, const char *site);
 
 JG_END_DECLS
 

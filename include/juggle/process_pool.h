@@ -79,9 +79,11 @@ JG_API int jg_process_pool_open(const jg_process_pool_options *options, jg_proce
  *          -ECHILD in a forked copy of the process that opened it.
  * Owns     borrows `in`. Gives what was handed back in `out_bytes`, also with an error the function
  *          returned; NULL drops it. */
-JG_API JG_SUSPENDS intptr_t jg_process_pool_run(jg_process_pool *pool, jg_process_pool_fn *fn,
-                                                const void *in, size_t in_size,
-                                                jg_bytes *out_bytes);
+#define jg_process_pool_run(pool, fn, in, in_size, out_bytes)                                      \
+    jg_process_pool_run_at((pool), (fn), (in), (in_size), (out_bytes), #fn "\0" JG_HERE)
+JG_API JG_SUSPENDS intptr_t jg_process_pool_run_at(jg_process_pool *pool, jg_process_pool_fn *fn,
+                                                   const void *in, size_t in_size,
+                                                   jg_bytes *out_bytes, const char *site);
 
 /* Waits until the jobs that run are over, refuses those that wait, ends all processes and frees the
  * pool; a server that is stopped is continued. If the caller is cancelled, the workers that are busy are

@@ -43,8 +43,11 @@ typedef struct jg_worker_options {
  * Returns  0; -EAGAIN at the limit of threads or processes; -ENOMEM; -EINVAL for an unknown kind.
  * Owns     keeps `arg` until joined (a process has its own copy). Gives the worker: join it.
  * Threads  any thread. */
-JG_API int jg_worker_start(jg_worker_kind kind, jg_fn *fn, void *arg,
-                           const jg_worker_options *options, jg_worker **out_worker);
+#define jg_worker_start(kind, fn, arg, options, out_worker)                                        \
+    jg_worker_start_at((kind), (fn), (arg), (options), (out_worker), #fn "\0" JG_HERE)
+JG_API int jg_worker_start_at(jg_worker_kind kind, jg_fn *fn, void *arg,
+                              const jg_worker_options *options, jg_worker **out_worker,
+                              const char *site);
 
 /* Waits until the worker has ended. In a task the loop goes on meanwhile (a simulated one keeps pace
  * with the real clock). A cancel does not cut it short: a thread cannot be stopped, and a process is

@@ -73,13 +73,20 @@ static void arrive(jg_call *call) {
     settle(job, job->result);
 }
 
+void job_drop(intptr_t word, struct error_record *error, jg_drop_fn *drop_result) {
+    if (!jg_failed(word)) {
+        call_drop(drop_result, (void *)word);
+    } else if (word != -ECANCELED) {
+        error_report(error);
+    } else {
+        error_free(error);
+    }
+}
+
 /* Its loop has ended: nobody is left to take the word. */
 static void drop_outcome(struct jg_job *job) {
-    error_free(job->error);
+    job_drop(job->result, job->error, job->drop_result);
     job->error = NULL;
-    if (!jg_failed(job->result)) {
-        call_drop(job->drop_result, (void *)job->result);
-    }
     job->future.result = -ECANCELED;
     job->future.done = true;
     __atomic_store_n(&job->state, JOB_NONE, __ATOMIC_RELEASE);
@@ -115,7 +122,8 @@ static const struct jg_future_owner job_owner = {
 // Submitting.
 
 /* Makes the record this job's. Returns 0; -EALREADY when it is still another's. */
-static int claim(struct jg_job *job, struct jg_executor *pool, jg_fn *fn, void *arg) {
+static int claim(struct jg_job *job, struct jg_executor *pool, jg_fn *fn, void *arg,
+                 const char *site) {
     int expected = JOB_NONE;
     if (!__atomic_compare_exchange_n(&job->state, &expected, JOB_QUEUED, false, __ATOMIC_ACQUIRE,
                                      __ATOMIC_RELAXED)) {
@@ -127,6 +135,7 @@ static int claim(struct jg_job *job, struct jg_executor *pool, jg_fn *fn, void *
     job->call.deliver = arrive;
     job->call.fn = fn;
     job->call.arg = arg;
+    job->call.site = site;
     job->loop = NULL;
     return 0;
 }
@@ -151,8 +160,9 @@ static int give(struct jg_job *job) {
     return rc;
 }
 
-int jg_executor_submit(jg_executor *executor, jg_job *job, jg_fn *fn, void *arg) {
-    int rc = claim(job, pool_or_everyones(executor), fn, arg);
+int jg_executor_submit_at(jg_executor *executor, jg_job *job, jg_fn *fn, void *arg,
+                          const char *site) {
+    int rc = claim(job, pool_or_everyones(executor), fn, arg, site);
     if (rc < 0) {
         return (int)error_bare(rc);
     }
@@ -223,17 +233,17 @@ intptr_t job_await(jg_job *job, void (*stop)(void *arg), void *arg) {
     return word < 0 ? word : rc;
 }
 
-intptr_t jg_executor_run(jg_executor *executor, jg_fn *fn, void *arg) {
+intptr_t jg_executor_run_at(jg_executor *executor, jg_fn *fn, void *arg, const char *site) {
     jg_job job = {.state = JOB_NONE};
     int rc = suspend_check(sched_current());
-    rc = rc < 0 ? rc : jg_executor_submit(executor, &job, fn, arg);
+    rc = rc < 0 ? rc : jg_executor_submit_at(executor, &job, fn, arg, site);
     return rc < 0 ? rc : jg_job_wait(&job);
 }
 
-intptr_t jg_to_thread(jg_fn *fn, void *arg) {
+intptr_t jg_to_thread_at(jg_fn *fn, void *arg, const char *site) {
     struct coro *self = sched_current();
     if (self->loop != NULL) {
-        return jg_executor_run(NULL, fn, arg);
+        return jg_executor_run_at(NULL, fn, arg, site);
     }
     int rc = suspend_check(self);
     return rc < 0 ? rc : fn(arg);

@@ -29,6 +29,7 @@ struct many_loop {
 
 struct many {
     jg_fn *fn;
+    const char *site; // of the call
     const jg_run_many_options *options;
     struct many_loop *loops;
     size_t count;
@@ -118,7 +119,7 @@ static intptr_t run_loop(void *arg) {
     if (many->options->pin) {
         pin(loop->index);
     }
-    intptr_t word = jg_run_with(run_first, loop, &many->options->run);
+    intptr_t word = jg_run_at(run_first, loop, &many->options->run, many->site);
     if (many->options->out_words != NULL) {
         many->options->out_words[loop->index] = word;
     }
@@ -132,7 +133,7 @@ static int start_one(jg_executor *pool, struct many_loop *loop) {
     jg_executor_stats before;
     jg_executor_stats after;
     jg_executor_stats_get(pool, &before);
-    int rc = jg_executor_submit(pool, &loop->job, run_loop, loop);
+    int rc = jg_executor_submit_at(pool, &loop->job, run_loop, loop, loop->many->site);
     jg_executor_stats_get(pool, &after);
     if (rc == 0 && after.threads == before.threads && jg_job_cancel(&loop->job)) {
         return -EAGAIN; // it would have waited for the thread of another
@@ -171,8 +172,8 @@ static intptr_t run_on_threads(struct many *many) {
     return result;
 }
 
-intptr_t jg_run_many(size_t loops, jg_fn *fn, void *args, size_t arg_size,
-                     const jg_run_many_options *options) {
+intptr_t jg_run_many_at(size_t loops, jg_fn *fn, void *args, size_t arg_size,
+                        const jg_run_many_options *options, const char *site) {
     static const jg_run_many_options no_options;
     int refused = suspend_check(sched_current());
     if (refused < 0) {
@@ -183,6 +184,7 @@ intptr_t jg_run_many(size_t loops, jg_fn *fn, void *args, size_t arg_size,
         return jg_fail(-ENOMEM, "no memory for %zu loops", count);
     }
     struct many many = {.fn = fn,
+                        .site = site,
                         .options = options != NULL ? options : &no_options,
                         .loops = mem_alloc_zero(count * sizeof(struct many_loop)),
                         .count = count,

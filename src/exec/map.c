@@ -21,6 +21,7 @@ enum { TASKS_DEFAULT = 1000 };
 
 struct map {
     jg_fn *fn;
+    const char *site; // of the call
     char *items;
     size_t item_size;
     size_t count;
@@ -54,8 +55,8 @@ static intptr_t call_in_process(struct map *map, char *item, struct parcel *parc
     jg_bytes bytes;
     parcel->fn = map->fn;
     memcpy(parcel + 1, item, map->item_size);
-    intptr_t word = jg_process_pool_run(map->processes, run_parcel, parcel,
-                                        sizeof(*parcel) + map->item_size, &bytes);
+    intptr_t word = jg_process_pool_run_at(map->processes, run_parcel, parcel,
+                                           sizeof(*parcel) + map->item_size, &bytes, map->site);
     if (bytes.size == map->item_size && bytes.size > 0) {
         memcpy(item, bytes.data, bytes.size);
     }
@@ -138,7 +139,7 @@ static intptr_t run_tasks(void *arg) {
     intptr_t rc = 0;
     JG_GROUP(group, rc) {
         for (size_t i = 0; i < map->lanes && rc == 0; i++) {
-            rc = jg_group_spawn(group, run_lane, map);
+            rc = jg_group_spawn_at(group, run_lane, map, map->site);
         }
         if (rc < 0 && group->live > 0) {
             rc = 0; // fewer lanes do it, too
@@ -173,7 +174,7 @@ static intptr_t run_in_some_loop(struct map *map) {
         outer.left_ns = self->deadline_ns > now_ns ? self->deadline_ns - now_ns : 0;
     }
     const jg_run_options options = {.backend = "epoll"};
-    intptr_t rc = jg_run_with(run_limited_tasks, &outer, &options);
+    intptr_t rc = jg_run_at(run_limited_tasks, &outer, &options, map->site);
     return rc == -ETIMEDOUT && self->deadline_ns != JG_NEVER ? sched_refuse(self) : rc;
 }
 
@@ -217,7 +218,7 @@ static intptr_t await_lane(struct map *map, jg_executor *pool, jg_job *job) {
     do {
         rc = job_await(job, stop, map);
     } while (rc == -EOWNERDEAD && map->collect &&
-             jg_executor_submit(pool, job, run_lane_on_thread, map) == 0);
+             jg_executor_submit_at(pool, job, run_lane_on_thread, map, map->site) == 0);
     return rc;
 }
 
@@ -225,7 +226,7 @@ static intptr_t run_jobs(struct map *map, jg_executor *pool, jg_job *jobs) {
     size_t begun = 0;
     intptr_t result = 0;
     while (begun < map->lanes && result == 0) {
-        result = jg_executor_submit(pool, &jobs[begun], run_lane_on_thread, map);
+        result = jg_executor_submit_at(pool, &jobs[begun], run_lane_on_thread, map, map->site);
         begun += result == 0;
     }
     result = begun > 0 ? 0 : result;
@@ -275,8 +276,8 @@ static size_t lanes_for(jg_map_mode mode, size_t limit, size_t count) {
     return limit < count ? limit : count;
 }
 
-intptr_t jg_map(jg_map_mode mode, jg_fn *fn, void *items, size_t item_size, size_t count,
-                intptr_t *out_words, const jg_map_options *options) {
+intptr_t jg_map_at(jg_map_mode mode, jg_fn *fn, void *items, size_t item_size, size_t count,
+                   intptr_t *out_words, const jg_map_options *options, const char *site) {
     static const jg_map_options no_options;
     options = options != NULL ? options : &no_options;
     int refused = suspend_check(sched_current());
@@ -284,6 +285,7 @@ intptr_t jg_map(jg_map_mode mode, jg_fn *fn, void *items, size_t item_size, size
         return refused;
     }
     struct map map = {.fn = fn,
+                      .site = site,
                       .items = items,
                       .item_size = item_size,
                       .count = count,

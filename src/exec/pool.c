@@ -34,6 +34,7 @@ struct pool_thread {
     struct jg_job *job; // under the lock: whose function it runs; NULL: nobody's any more
     jg_fn *fn;          // what was handed over; NULL: end
     void *arg;
+    const char *site;
     jg_drop_fn *drop_result;
     struct locals *locals; // what the submitter saw
     unsigned generation;   // the process it works in
@@ -127,6 +128,7 @@ static void begin(struct pool_thread *thread, struct jg_job *job) {
     thread->job = job;
     thread->fn = job->call.fn;
     thread->arg = job->call.arg;
+    thread->site = job->call.site;
     thread->drop_result = job->drop_result;
     thread->locals = job->locals;
     job->thread = thread;
@@ -203,9 +205,12 @@ static void mind_fork_of_thread(const struct pool_thread *thread, intptr_t word)
     }
 }
 
+/* Its values and its failures are the job's. */
 static struct outcome run(struct pool_thread *thread) {
     struct jg_task *self = task_current();
     self->locals = thread->locals;
+    self->coro.name = thread->site;
+    self->site = thread->site;
     struct outcome outcome = {.word = thread->fn(thread->arg)};
     mind_fork_of_thread(thread, outcome.word);
     if (unlikely(self->locals != NULL)) {
@@ -227,13 +232,6 @@ static void end_job(struct jg_executor *pool, struct jg_job *job, struct outcome
     set_state(job, JOB_ENDED);
     if (!goes_home && pool->blocked > 0) {
         pthread_cond_broadcast(&pool->over);
-    }
-}
-
-static void drop(struct outcome outcome, jg_drop_fn *drop_result) {
-    error_free(outcome.error);
-    if (!jg_failed(outcome.word)) {
-        call_drop(drop_result, (void *)outcome.word);
     }
 }
 
@@ -271,7 +269,7 @@ static bool finish(struct pool_thread *thread, struct outcome outcome, bool stay
     bool more = stays && take_next(thread);
     pthread_mutex_unlock(&pool->lock);
     if (job == NULL) {
-        drop(outcome, drop_result);
+        job_drop(outcome.word, outcome.error, drop_result);
     } else if (goes_home) {
         job_send_home(job);
     }

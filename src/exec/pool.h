@@ -108,6 +108,9 @@ bool pool_tell_last(struct jg_executor *pool, struct closer *closer);
 /* The pool this thread works for, or NULL. */
 struct jg_executor *pool_of_thread(void);
 
+/* Nobody is left to take what a job came to. Takes the record: a failure is reported. job.c */
+void job_drop(intptr_t word, struct error_record *error, jg_drop_fn *drop_result);
+
 /* The job is over: sends it to its loop, which it has. Called without the lock. job.c */
 void job_send_home(struct jg_job *job);
 

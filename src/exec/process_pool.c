@@ -56,6 +56,7 @@ struct exchange {
     size_t room; // of out.data
     jg_bytes out;
     intptr_t word;
+    const char *site;
     bool sent;
 };
 
@@ -71,8 +72,8 @@ static int start_server(struct jg_process_pool *pool) {
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) != 0) {
         return -errno;
     }
-    int rc = jg_worker_start(JG_WORKER_PROCESS, process_server_run, fds, NULL,
-                             &pool->server_process);
+    int rc = jg_worker_start_at(JG_WORKER_PROCESS, process_server_run, fds, NULL,
+                                &pool->server_process, "jg-server\0");
     close(fds[1]);
     pool->server.fd = fds[0];
     if (rc < 0) {
@@ -278,7 +279,7 @@ static int receive_error(struct exchange *job) {
     struct error_text text;
     int rc = process_worker_receive(job->worker, &text, sizeof(text));
     if (rc == 0) {
-        error_keep(task_current(), error_read(&text));
+        error_keep(task_current(), error_read(&text, job->site));
     }
     return rc;
 }
@@ -367,8 +368,8 @@ static bool settle(struct jg_process_pool *pool, struct exchange *job, int rc) {
 }
 
 static intptr_t run_job(struct jg_process_pool *pool, jg_process_pool_fn *fn, const void *in,
-                        size_t in_size, jg_bytes *out_bytes) {
-    struct exchange job = {.most = pool->output_most};
+                        size_t in_size, jg_bytes *out_bytes, const char *site) {
+    struct exchange job = {.most = pool->output_most, .site = site};
     int rc;
     do {
         rc = acquire(pool, &job);
@@ -384,8 +385,8 @@ static intptr_t run_job(struct jg_process_pool *pool, jg_process_pool_fn *fn, co
     return job.word;
 }
 
-intptr_t jg_process_pool_run(jg_process_pool *pool, jg_process_pool_fn *fn, const void *in,
-                             size_t in_size, jg_bytes *out_bytes) {
+intptr_t jg_process_pool_run_at(jg_process_pool *pool, jg_process_pool_fn *fn, const void *in,
+                                size_t in_size, jg_bytes *out_bytes, const char *site) {
     int rc = pool->owner != getpid() ? -ECHILD : suspend_check(sched_current());
     if (out_bytes != NULL) {
         *out_bytes = (jg_bytes){NULL, 0};
@@ -394,7 +395,7 @@ intptr_t jg_process_pool_run(jg_process_pool *pool, jg_process_pool_fn *fn, cons
         return error_bare(rc);
     }
     pool->users++;
-    intptr_t word = run_job(pool, fn, in, in_size, out_bytes);
+    intptr_t word = run_job(pool, fn, in, in_size, out_bytes, site);
     if (--pool->users == 0) {
         waitq_wake_all(&pool->closers, 0);
     }

@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 static int start(jg_worker_kind kind, jg_fn *fn, void *arg, const jg_worker_options *options,
-                 jg_worker **out_worker) {
+                 jg_worker **out_worker, const char *site) {
     static const jg_worker_options no_options;
     if (kind != JG_WORKER_THREAD && kind != JG_WORKER_PROCESS) {
         return -EINVAL;
@@ -27,6 +27,7 @@ static int start(jg_worker_kind kind, jg_fn *fn, void *arg, const jg_worker_opti
     worker->kind = kind;
     worker->fn = fn;
     worker->arg = arg;
+    worker->site = site;
     worker->owner = getpid();
     int rc = kind == JG_WORKER_THREAD
                  ? worker_thread_start(worker, options != NULL ? options : &no_options)
@@ -39,9 +40,9 @@ static int start(jg_worker_kind kind, jg_fn *fn, void *arg, const jg_worker_opti
     return 0;
 }
 
-int jg_worker_start(jg_worker_kind kind, jg_fn *fn, void *arg, const jg_worker_options *options,
-                    jg_worker **out_worker) {
-    int rc = start(kind, fn, arg, options, out_worker);
+int jg_worker_start_at(jg_worker_kind kind, jg_fn *fn, void *arg, const jg_worker_options *options,
+                       jg_worker **out_worker, const char *site) {
+    int rc = start(kind, fn, arg, options, out_worker, site);
     return rc == 0 ? 0
                    : (int)jg_fail(rc, "cannot start a worker %s: %s",
                                   kind == JG_WORKER_PROCESS ? "process" : "thread",

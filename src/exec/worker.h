@@ -20,6 +20,7 @@ struct jg_worker {
     jg_worker_kind kind;
     jg_fn *fn;
     void *arg;
+    const char *site; // where it was started
     pid_t owner;
     atomic_bool joined;
 

@@ -81,7 +81,8 @@ static void run_child(void *arg) {
     __fpurge(stdout);
     __fpurge(stderr);
     reset_signals();
-    task_current()->coro.name = "jg-worker";
+    task_current()->coro.name = worker->site;
+    task_current()->site = worker->site;
     pid_t self = getpid();
     intptr_t word = worker->fn(worker->arg);
     if (getpid() != self) {
@@ -138,7 +139,7 @@ intptr_t worker_process_join(struct jg_worker *worker) {
     const struct slot *slot = worker->slot;
     intptr_t word = slot->handed ? slot->word : worker_process_explain(worker->pid, reaped, status);
     if (slot->handed && jg_failed(word)) {
-        error_keep(task_current(), slot->has_error ? error_read(&slot->error) : NULL);
+        error_keep(task_current(), slot->has_error ? error_read(&slot->error, worker->site) : NULL);
     }
     slot_give(worker->slot);
     return word;

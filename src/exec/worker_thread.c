@@ -56,7 +56,8 @@ static void *run_thread(void *arg) {
     atomic_store_explicit(&worker->tid, gettid(), memory_order_relaxed);
     pthread_setname_np(pthread_self(), worker->name);
     struct jg_task *self = task_current();
-    self->coro.name = worker->name;
+    self->coro.name = worker->site;
+    self->site = worker->site;
     runs_here = worker;
     worker->word = -EOWNERDEAD;
     pthread_cleanup_push(tell_end, worker);

@@ -99,7 +99,7 @@ static int look_up(const char *host, int port, struct address_list *out_list) {
     question->port = port;
     snprintf(question->host, sizeof(question->host), "%s", host);
     jg_job job = {.drop_arg = mem_free, .drop_result = mem_free, .abandon = true};
-    intptr_t word = jg_executor_submit(&lane, &job, answer, question);
+    intptr_t word = jg_executor_submit_at(&lane, &job, answer, question, "lookup\0");
     word = word < 0 ? word : jg_job_wait(&job);
     if (jg_failed(word)) {
         return (int)word;

@@ -24,6 +24,8 @@ enum {
     OTHERS_NAMED = 3, // of the failures that came with one; the rest are counted
 };
 
+enum origin { OF_TASK, OF_CALL, OF_JOB };
+
 struct error_record {
     atomic_uint shares; // a share may end on another thread
     jg_error error;     // its strings point into `own`, or at literals
@@ -32,7 +34,7 @@ struct error_record {
     char *long_text;           // the whole of a text that is cut in `own`, or NULL
     char *summary;             // the text, and what came with it; NULL: nothing did, or no memory
     struct error_text own;
-    bool of_call; // it happened in a call of the loop's
+    enum origin origin; // what it happened in
 };
 
 static _Atomic(jg_error_report_fn *) report_to;
@@ -80,10 +82,19 @@ static struct error_record *alloc_record(void) {
         record->next = NULL;
         record->long_text = NULL;
         record->summary = NULL;
-        record->of_call = false;
+        record->origin = OF_TASK;
         atomic_init(&record->shares, 1);
     }
     return record;
+}
+
+/* A thread without a loop that works for somebody has a job. */
+static enum origin origin_of(const struct jg_task *task) {
+    const struct loop *loop = task->coro.loop;
+    if (loop == NULL) {
+        return task_place(task->site)[0] != '\0' ? OF_JOB : OF_TASK;
+    }
+    return &task->coro == &loop->self.coro ? OF_CALL : OF_TASK;
 }
 
 static struct error_record *make_record(const struct jg_task *task, intptr_t code,
@@ -93,7 +104,7 @@ static struct error_record *make_record(const struct jg_task *task, intptr_t cod
         return NULL;
     }
     record->own.text[0] = '\0';
-    record->of_call = task->coro.loop != NULL && &task->coro == &task->coro.loop->self.coro;
+    record->origin = origin_of(task);
     snprintf(record->own.task, sizeof(record->own.task), "%s", task->coro.name);
     record->error = (jg_error){.code = code,
                                .text = record->own.text,
@@ -128,12 +139,16 @@ void error_write(const struct error_record *record, struct error_text *out_text)
     write_place(record->error.spawned, out_text->spawned, sizeof(out_text->spawned));
 }
 
-struct error_record *error_read(const struct error_text *text) {
+struct error_record *error_read(const struct error_text *text, const char *site) {
     struct error_record *record = alloc_record();
     if (record == NULL) {
         return NULL;
     }
     record->own = *text;
+    if (text->spawned[0] == '\0') {
+        snprintf(record->own.task, sizeof(record->own.task), "%s", site);
+        write_place(task_place(site), record->own.spawned, sizeof(record->own.spawned));
+    }
     record->error = (jg_error){.code = text->code,
                                .text = record->own.text,
                                .where = record->own.where,
@@ -199,7 +214,7 @@ static struct error_record *copy_record(const struct error_record *from) {
         return NULL;
     }
     copy->own = from->own;
-    copy->of_call = from->of_call;
+    copy->origin = from->origin;
     copy->error = from->error;
     copy->error.next = NULL;
     copy->error.where = copied_string(from->error.where, from, copy);
@@ -392,14 +407,31 @@ static void print_failure(const jg_error *error) {
     }
 }
 
+static void print_origin(const jg_error *error) {
+    static const struct {
+        const char *what;
+        const char *placed;
+    } words[] = {
+        [OF_TASK] = {"task", "spawned"},
+        [OF_CALL] = {"call", "queued"},
+        [OF_JOB] = {"job", "submitted"},
+    };
+    enum origin origin = container_of(error, const struct error_record, error)->origin;
+    fprintf(stderr, "%s %s", words[origin].what, error->task);
+    if (error->spawned[0] != '\0') {
+        fprintf(stderr, " (%s at %s)", words[origin].placed, error->spawned);
+    }
+}
+
 static void report_on_stderr(const jg_error *error) {
-    bool of_call = container_of(error, const struct error_record, error)->of_call;
-    fprintf(stderr,
-            "juggle: %s %s (%s at %s) failed and nobody looked: ", of_call ? "call" : "task",
-            error->task, of_call ? "queued" : "spawned", error->spawned);
+    fputs("juggle: ", stderr);
+    print_origin(error);
+    fputs(" failed and nobody looked: ", stderr);
     print_failure(error);
     for (error = error->next; error != NULL; error = error->next) {
-        fprintf(stderr, "; and task %s (spawned at %s): ", error->task, error->spawned);
+        fputs("; and ", stderr);
+        print_origin(error);
+        fputs(": ", stderr);
         print_failure(error);
     }
     fputc('\n', stderr);

@@ -276,8 +276,9 @@ static inline intptr_t error_bare(intptr_t result) {
     return result;
 }
 
-/* A failure as text, and a record made of one; NULL without memory. Causes are left out. */
+/* A failure as text, and a record made of one; NULL without memory. Causes are left out. What happened in
+ * no task over there happened in what was started at `site`. */
 void error_write(const struct error_record *record, struct error_text *out_text);
-struct error_record *error_read(const struct error_text *text);
+struct error_record *error_read(const struct error_text *text, const char *site);
 
 #endif

@@ -55,7 +55,7 @@ static intptr_t errors_body(void *arg) {
     jg_executor *pool = open_pool(1, 0);
     ck_assert_int_eq(jg_executor_run(pool, fail_with_text, host), -EPROTO);
     ck_assert_str_eq(jg_error_detail(-EPROTO), "bad reply from example.org");
-    ck_assert_str_eq(jg_error_last()->task, "jg-pool");
+    ck_assert_str_eq(jg_error_last()->task, "fail_with_text");
     jg_error_clear();
     ck_assert_int_eq(jg_executor_run(pool, get_over_it, NULL), 5);
     ck_assert_int_eq(jg_executor_run(pool, last_error, NULL), 0);

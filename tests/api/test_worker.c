@@ -47,7 +47,7 @@ static intptr_t errors_body(void *arg) {
         const jg_error *error = jg_error_last();
         ck_assert_int_eq(error->code, -EPROTO);
         ck_assert_ptr_nonnull(strstr(error->where, "test_worker.c:"));
-        ck_assert_str_eq(error->task, "jg-worker");
+        ck_assert_str_eq(error->task, "fn"); // as whoever starts it calls the function
 
         ck_assert_int_eq(jg_worker_join(start(kinds[i], fail_bare, arg)), -ENOENT);
         ck_assert_str_eq(jg_error_detail(-ENOENT), "ENOENT: No such file or directory");

@@ -107,9 +107,9 @@ START_TEST(a_failure_from_afar_fits_or_is_left) {
     ck_assert_uint_eq(strlen(text.where), sizeof(text.where) - 1);
     ck_assert_ptr_nonnull(strstr(text.where, "/the/file.c:12")); // its end is what tells
     mem_fail_nth(1, 0);
-    ck_assert_ptr_null(error_read(&text));
+    ck_assert_ptr_null(error_read(&text, "fn\0here.c:1"));
     mem_fail_nth(0, 0);
-    record = error_read(&text);
+    record = error_read(&text, "fn\0here.c:1");
     ck_assert_str_eq(error_public(record)->text, "the disk is wet");
     error_free(record);
 }

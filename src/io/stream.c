@@ -121,8 +121,9 @@ static size_t held(const jg_stream *stream) {
 /* Around every call that may park: the stream may be closed meanwhile, and nobody else may read, or
  * write, between the pieces of one call. */
 static int hold(jg_stream *stream, bool *in_use) {
-    (void)stream_backend(stream);
-    int rc = suspend_check(sched_current());
+    struct coro *self = sched_current();
+    place_check(self, stream->place, "a stream");
+    int rc = suspend_check(self);
     if (unlikely(rc < 0)) {
         return rc;
     }
@@ -280,13 +281,13 @@ ssize_t jg_stream_fill(jg_stream *stream, size_t max, char **out_data) {
 }
 
 size_t jg_stream_peek(jg_stream *stream, char **out_data) {
-    (void)stream_backend(stream);
+    stream_check(stream);
     *out_data = stream->buffer == NULL ? NULL : stream->buffer + stream->start;
     return held(stream);
 }
 
 void jg_stream_take(jg_stream *stream, size_t len) {
-    (void)stream_backend(stream);
+    stream_check(stream);
     if (unlikely(stream->reading)) {
         check_misuse("bytes are taken from a stream while another task reads it");
     }

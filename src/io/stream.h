@@ -41,7 +41,11 @@ struct jg_stream {
  * Returns 0 or -ENOMEM. Owns: takes `fd` on success. */
 int stream_make(int fd, bool socket, const char *how, jg_stream **out_stream);
 
-/* The backend a stream belongs to; a named abort where that is not the current one. */
+/* A named abort where it does not belong; its backend where it does. */
+static inline void stream_check(const jg_stream *stream) {
+    place_check(sched_current(), stream->place, "a stream");
+}
+
 static inline struct backend *stream_backend(const jg_stream *stream) {
     return place_backend(stream->place, "a stream");
 }

@@ -257,7 +257,7 @@ static struct backend *backend_of(const jg_listener *listener) {
 }
 
 int jg_accept(jg_listener *listener, jg_stream **out_stream) {
-    (void)backend_of(listener);
+    place_check(sched_current(), listener->place, "a listener");
     listener_hold(listener);
     int rc = accept_held(listener, out_stream);
     listener_release(listener);

@@ -106,7 +106,7 @@ static void release(jg_udp *udp) {
 }
 
 static ssize_t run(jg_udp *udp, struct op *op) {
-    (void)backend_of(udp);
+    place_check(sched_current(), udp->place, "a datagram socket");
     udp->holders++;
     ssize_t result = op_run(op);
     release(udp);

@@ -66,18 +66,27 @@ int loop_open(struct loop *loop, const struct loop_options *options);
 
 /* The place a thing belongs to that is used on one loop, or on threads without one: the loop's number; 0
  * without. The loop's address would not do: the next loop may lie where a closed one lay. */
-static inline uint64_t place_here(void) {
-    const struct loop *loop = sched_current()->loop;
+static inline uint64_t place_of(const struct coro *self) {
+    const struct loop *loop = self->loop;
     return loop != NULL ? loop->number : 0;
 }
 
-/* The backend of a thing, "a stream", that belongs to `place`. Anywhere else: a named abort. The one way to
- * a backend by something that may outlive it. */
-static inline struct backend *place_backend(uint64_t place, const char *thing) {
-    if (unlikely(place != place_here())) {
+static inline uint64_t place_here(void) {
+    return place_of(sched_current());
+}
+
+/* Whether `self`, who runs, is where a thing, "a stream", belongs. Anywhere else: a named abort. */
+static inline void place_check(const struct coro *self, uint64_t place, const char *thing) {
+    if (unlikely(place != place_of(self))) {
         check_misuse("%s is used outside the loop or thread it was made on", thing);
     }
-    return backend_current();
+}
+
+/* The backend of a thing: the one way to a backend by something that may outlive it. */
+static inline struct backend *place_backend(uint64_t place, const char *thing) {
+    const struct coro *self = sched_current();
+    place_check(self, place, thing);
+    return self->loop != NULL ? self->loop->backend : &blocking_backend;
 }
 
 /* Runs turns until `*done` is true. */

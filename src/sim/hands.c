@@ -120,7 +120,7 @@ static int find_socket(const jg_stream *stream, struct sim_socket **out_socket) 
     if (net == NULL) {
         return -ENXIO;
     }
-    (void)stream_backend(stream);
+    stream_check(stream);
     struct sim_socket *socket = sim_net_find(net, stream->fd);
     if (socket == NULL) {
         return -EBADF;

@@ -71,6 +71,14 @@ static bool make_room(void) {
     return true;
 }
 
+static void drop_if_empty(void) {
+    if (atomic_load(&observe_followed) == 0) {
+        mem_free(buckets);
+        buckets = NULL;
+        bucket_count = 0;
+    }
+}
+
 static void forget(const void *thing) {
     if (bucket_count == 0) {
         return;
@@ -86,16 +94,14 @@ static void forget(const void *thing) {
     *link = found->next;
     list_remove(&found->all);
     mem_free(found);
-    if (atomic_fetch_sub(&observe_followed, 1) == 1) {
-        mem_free(buckets);
-        buckets = NULL;
-        bucket_count = 0;
-    }
+    atomic_fetch_sub(&observe_followed, 1);
+    drop_if_empty();
 }
 
 static void add(const struct opened *record) {
     struct opened *added = make_room() ? mem_alloc(sizeof(*added)) : NULL;
     if (added == NULL) {
+        drop_if_empty();
         return;
     }
     struct opened **bucket = bucket_of(buckets, bucket_count, record->thing);

@@ -92,9 +92,9 @@ JG_API int jg_executor_submit_at(jg_executor *executor, jg_job *job, jg_fn *fn, 
  *
  * Returns  the function's word; with an error, jg_error_last() has the failure recorded on the thread.
  *          -ECANCELED when the job was cancelled; -EOWNERDEAD when the function left its thread; -EAGAIN
- *          or -ENOMEM when the job was in the queue and the last thread was left, and no other could be
- *          started; -EDEADLK when it was in the queue, and could never have begun: the caller runs on a
- *          thread of the same executor, and all that it may have wait, without a loop and without a
+ *          or -ENOMEM when it was in the queue, no thread was left that could have begun it, and no other
+ *          could be started; -EDEADLK when it was in the queue, and there may be no other: the caller runs
+ *          on a thread of the same executor, and all that it may have wait, without a loop and without a
  *          deadline, for jobs of it (a job that waits for another needs a second thread). Either way the
  *          job is over. -EINVAL for a record that was never submitted. */
 JG_API JG_SUSPENDS intptr_t jg_job_wait(jg_job *job);

@@ -329,7 +329,7 @@ void pool_refuse(struct jg_executor *pool, struct jg_job *job, intptr_t word) {
 static int start_thread(struct jg_executor *pool);
 
 /* The thread leaves in the middle of a job: that is what the job came to. Those in the queue get another
- * thread, or are told that there is none. */
+ * thread; or are told that there is none, until one of those that wait for them can go on. */
 static void abort_thread(void *arg) {
     struct pool_thread *thread = arg;
     struct jg_executor *pool = thread->pool;
@@ -341,7 +341,7 @@ static void abort_thread(void *arg) {
     finish(thread, (struct outcome){word, error_take_for(task_current(), word)}, false);
     pthread_mutex_lock(&pool->lock);
     int rc = pool->first != NULL ? start_thread(pool) : 0;
-    while (rc < 0 && pool->threads == 1 && pool->first != NULL) {
+    while (rc < 0 && pool_all_wait(pool, pool->threads - 1) && pool->first != NULL) {
         pool_refuse(pool, pool->first, rc);
         pthread_mutex_lock(&pool->lock);
     }
@@ -375,6 +375,10 @@ static int start_thread(struct jg_executor *pool) {
     pool->threads++;
     pool->starting++;
     return 0;
+}
+
+int pool_add_thread(struct jg_executor *pool) {
+    return pool->shut || pool->threads >= pool->threads_most ? -EDEADLK : start_thread(pool);
 }
 
 /* Under the lock, no thread is idle: the queue, and one more thread if there may be. */

@@ -93,12 +93,19 @@ void pool_shut(struct jg_executor *pool);
 /* Under the lock, of which it lets go: the queued job is over without having begun, and came to `word`. */
 void pool_refuse(struct jg_executor *pool, struct jg_job *job, intptr_t word);
 
+/* Under the lock: one more thread, if there may be. Returns 0; -EDEADLK when it has all that it may have;
+ * -EAGAIN, -ENOMEM. */
+int pool_add_thread(struct jg_executor *pool);
+
+/* Under the lock: whether so many of its threads wait for jobs of it that are not over, without end. */
+bool pool_all_wait(const struct jg_executor *pool, size_t threads);
+
 /* Cancels the first job of the queue, if there is one; returns whether there was. */
 bool pool_cancel_first(struct jg_executor *pool);
 
 /* Wait without a loop: for a job, which its submitter has; until a shut pool's last thread is gone.
  * Return 0, or -ETIMEDOUT when the deadline struck before. A queued job that no thread could ever begin, as
- * they all wait for jobs, comes to -EDEADLK. */
+ * they all wait for jobs, comes to why there is no other thread. */
 int pool_await_job(struct jg_executor *pool, struct jg_job *job, int64_t deadline_ns);
 int pool_await_last(struct jg_executor *pool, int64_t deadline_ns);
 

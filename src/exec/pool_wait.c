@@ -4,8 +4,9 @@
  * Holds      per wait of one of the pool's own threads a struct pool_waiter, on that thread's stack.
  * Invariant  the list of waiters changes under the lock.
  * Called by  see pool.h.
- * Why        a thread that waits for a job of its own pool cannot do another. When all of them do, nobody is
- *            left to begin what is queued: who would be the last is told, instead of all being stuck.
+ * Why        a thread that waits for a job of its own pool cannot do another. When all of them do, and there
+ *            can be no more of them, nobody is left to begin what is queued: who would be the last is told,
+ *            instead of all being stuck. Jobs that run do so on threads that wait, too.
  */
 #include "exec/pool.h"
 
@@ -29,28 +30,22 @@ static int await_over(struct jg_executor *pool, int64_t deadline_ns) {
     return -rc;
 }
 
-/* Under the lock: if every thread that could begin a job waits for one, the queued one that the last of them
- * came to wait for; else NULL. Those that run do so on threads that wait, too. */
-static struct jg_job *never_begun(const struct jg_executor *pool) {
-    struct jg_job *queued = NULL;
+bool pool_all_wait(const struct jg_executor *pool, size_t threads) {
     size_t waiting = 0;
     for (const struct pool_waiter *each = pool->waiters; each != NULL; each = each->next) {
         int state = each->job->state;
         waiting += state == JOB_QUEUED || state == JOB_RUNNING;
-        queued = queued == NULL && state == JOB_QUEUED ? each->job : queued;
     }
-    return waiting == (pool->shut ? pool->threads : pool->threads_most) ? queued : NULL;
+    return waiting == threads;
 }
 
-/* Under the lock, of which it lets go for a moment. */
-static void add_waiter(struct jg_executor *pool, struct pool_waiter *waiter) {
-    waiter->next = pool->waiters;
-    pool->waiters = waiter;
-    struct jg_job *job = never_begun(pool);
-    if (job != NULL) {
-        pool_refuse(pool, job, -EDEADLK);
-        pthread_mutex_lock(&pool->lock);
+/* Under the lock: the queued job that the last of its threads came to wait for, or NULL. */
+static struct jg_job *last_queued(const struct jg_executor *pool) {
+    const struct pool_waiter *each = pool->waiters;
+    while (each != NULL && each->job->state != JOB_QUEUED) {
+        each = each->next;
     }
+    return each != NULL ? each->job : NULL;
 }
 
 static void remove_waiter(struct jg_executor *pool, const struct pool_waiter *waiter) {
@@ -59,6 +54,23 @@ static void remove_waiter(struct jg_executor *pool, const struct pool_waiter *wa
         place = &(*place)->next;
     }
     *place = waiter->next;
+}
+
+/* Under the lock, of which it may let go for a moment. When all threads wait, one more begins what is queued:
+ * usually there is one already, but it may not have been to be had. */
+static void add_waiter(struct jg_executor *pool, struct pool_waiter *waiter) {
+    for (;;) {
+        waiter->next = pool->waiters;
+        pool->waiters = waiter;
+        struct jg_job *job = pool_all_wait(pool, pool->threads) ? last_queued(pool) : NULL;
+        int rc = job != NULL ? pool_add_thread(pool) : 0;
+        if (rc == 0) {
+            return;
+        }
+        remove_waiter(pool, waiter); // a drop function may leave this thread
+        pool_refuse(pool, job, rc);
+        pthread_mutex_lock(&pool->lock);
+    }
 }
 
 /* Under the lock. Returns 0 or -ETIMEDOUT. */

@@ -2,13 +2,14 @@
 /* test_wait_self.c – threads that wait for what they would have to do themselves.
  *
  * Holds      nothing between tests.
- * Invariant  what nobody could ever end is -EDEADLK, and nothing else is.
+ * Invariant  what nobody could ever end is -EDEADLK, or why there is nobody; and nothing else is.
  * Called by  ctest, on all three backends.
  * Why        such a wait blocks a thread for ever, and no limit around it ends what waits for the thread.
  */
 // Backends: epoll sim blocking
 #define FIXTURE_LIMIT 30
 #include "api/executor_gate.h"
+#include "fixtures/limits.h"
 
 // Workers.
 
@@ -233,7 +234,80 @@ START_TEST(a_job_may_wait_while_another_thread_is_busy) {
 }
 END_TEST
 
+// Where no other thread is to be had.
+
+static const size_t LARGE_STACK = (size_t)1 << 30;
+
+/* A pool that may have more threads than there is room for. */
+static jg_executor *open_large_pool(void) {
+    const jg_executor_options options = {.threads = 3, .stack_size = LARGE_STACK};
+    jg_executor *pool = NULL;
+    reset_gate();
+    ck_assert_int_eq(jg_executor_open(&options, &pool), 0);
+    return pool;
+}
+
+static intptr_t alone_body(void *arg) {
+    (void)arg;
+    own = open_large_pool();
+    limit_address_space(LARGE_STACK + LARGE_STACK / 2); // one thread
+    ck_assert_int_eq(jg_executor_run(own, wait_beside_busy, (void *)3), -EAGAIN);
+    ck_assert_int_eq(jg_executor_run(own, fail_or_square, (void *)3), 9);
+    ck_assert_int_eq(jg_executor_close(own), 0);
+    return 0;
+}
+
+// A job that waits for one of its own pool is stuck for ever when the second thread could not be started.
+START_TEST(a_job_is_told_that_no_second_thread_is_to_be_had) {
+#if defined(JUGGLE_SANITIZE_ADDRESS) || defined(JUGGLE_SANITIZE_THREAD)
+    fixture_skip("sanitizers reserve terabytes: the limit would strike at once");
+#endif
+    run_once(alone_body, NULL);
+}
+END_TEST
+
+static intptr_t leave_after_gate(void *arg) {
+    pass_gate(arg);
+    pthread_exit(NULL);
+}
+
+static intptr_t left_alone_body(void *arg) {
+    (void)arg;
+    jg_job leaving = {0};
+    jg_job waiting = {0};
+    jg_executor_stats stats;
+    own = open_large_pool();
+    ck_assert_int_eq(jg_executor_submit(own, &leaving, leave_after_gate, NULL), 0);
+    await_running(1);
+    limit_address_space(LARGE_STACK + LARGE_STACK / 2); // one more thread
+    ck_assert_int_eq(jg_executor_submit(own, &waiting, wait_beside_busy, (void *)3), 0);
+    await_running(2);
+    do {
+        breathe();
+        jg_executor_stats_get(own, &stats);
+    } while (stats.queued == 0);
+    open_gate();
+    ck_assert_int_eq(jg_job_wait(&leaving), -EOWNERDEAD);
+    intptr_t word = jg_job_wait(&waiting);
+    ck_assert(word == -EAGAIN ||
+              word == 9); // it came to wait after the other's stack was free again
+    ck_assert_int_eq(jg_executor_close(own), 0);
+    jg_error_clear();
+    return 0;
+}
+
+// Those who wait counted on a busy thread: when it is left, and no other is to be had, they are stuck.
+START_TEST(a_job_is_told_that_the_thread_it_counted_on_has_left) {
+#if defined(JUGGLE_SANITIZE_ADDRESS) || defined(JUGGLE_SANITIZE_THREAD)
+    fixture_skip("sanitizers reserve terabytes: the limit would strike at once");
+#endif
+    run_once(left_alone_body, NULL);
+}
+END_TEST
+
 FIXTURE_MAIN("api/wait_self", a_worker_cannot_join_itself, two_workers_cannot_join_one_another,
              a_job_cannot_wait_for_a_job_of_its_own_only_thread,
              jobs_that_wait_in_turn_are_told_when_no_thread_is_left,
-             one_refusal_frees_the_other_waiters, a_job_may_wait_while_another_thread_is_busy)
+             one_refusal_frees_the_other_waiters, a_job_may_wait_while_another_thread_is_busy,
+             a_job_is_told_that_no_second_thread_is_to_be_had,
+             a_job_is_told_that_the_thread_it_counted_on_has_left)

@@ -11,10 +11,9 @@
 
 JG_BEGIN_DECLS
 
-/* An address. Zero bytes: none. They are those of the system's sockaddr_in or sockaddr_in6, for calls
- * that want one; this header spares its users the names of <sys/socket.h>. */
+/* An address. Zero bytes: none. This header spares its users the names of <sys/socket.h>. */
 typedef struct jg_address {
-    uint32_t bytes[7];
+    uint32_t bytes[7]; /* the system's sockaddr_in or sockaddr_in6, for calls that want one */
 } jg_address;
 
 /* Room for every address as text, with the NUL. */
@@ -44,9 +43,9 @@ JG_API bool jg_address_equal(const jg_address *a, const jg_address *b);
 /* Looks up the addresses of a host, a number or a name, most wanted first; at most `cap` are given. This
  * machine, as above, has 127.0.0.1 and ::1, whatever of it is there.
  *
- * Returns  how many there are in `out_addresses`, at least 1; -EINVAL for a bad name or port; -ENOENT
- *          when it does not resolve, -EAGAIN when the resolver could not be asked; -ENOMEM;
- *          -ECANCELED. */
+ * Returns  how many there are in `out_addresses`, at least 1; -EINVAL for a bad name or port, or a `cap` of
+ *          0; -ENOENT when it does not resolve, -EAGAIN when the resolver could not be asked; -EMFILE and
+ *          -ENFILE; -ENOMEM; -ECANCELED. With a detail. */
 JG_API JG_SUSPENDS int jg_resolve(const char *host, int port, jg_address *out_addresses,
                                   size_t cap);
 

@@ -14,6 +14,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+/* Around declarations: names as C has them, for C++ too. */
 #ifdef __cplusplus
 #define JG_BEGIN_DECLS extern "C" {
 #define JG_END_DECLS }
@@ -29,6 +30,7 @@
  * for the linter. */
 #define JG_SUSPENDS
 
+/* The version of these headers, as numbers and as text; jg_version tells the library's. */
 #define JG_VERSION_MAJOR 0
 #define JG_VERSION_MINOR 1
 #define JG_VERSION_PATCH 0
@@ -41,7 +43,7 @@
 #define JG_MS INT64_C(1000000)
 #define JG_S INT64_C(1000000000)
 
-/* "file.c:12" where it stands. */
+/* Its argument as text; and "file.c:12", the place where JG_HERE stands. */
 #define JG_STRING_(x) #x
 #define JG_STRING(x) JG_STRING_(x)
 #define JG_HERE __FILE__ ":" JG_STRING(__LINE__)

@@ -68,16 +68,18 @@ JG_API size_t jg_chan_count(const jg_chan *chan);
 
 /* One of the things a select waits for: made by jg_case_send and jg_case_recv. */
 typedef struct jg_case {
-    int rc;     /* of the case that was chosen: what its send or recv would have returned */
-    bool sends; /* or receives */
-    jg_chan *chan;
-    void *element;
-    void *select; /* whose case it is; private, as the rest */
+    int rc;        /* of the case that was chosen: what its send or recv would have returned */
+    bool sends;    /* or receives */
+    jg_chan *chan; /* over which; NULL: the case is switched off */
+    void *element; /* what it sends, or where it puts what it receives */
+
+    /* Private below. */
+    void *select; /* whose case it is */
     jg_waitq_place place;
 } jg_case;
 
-/* Sends the element, or receives one, if the select chooses this case. A channel of NULL is never ready:
- * so a case is switched off. The element is borrowed until the select returns. */
+/* Makes a case that sends the element if the select chooses it. A channel of NULL is never ready: so a case
+ * is switched off. The element is borrowed until the select returns. */
 static inline jg_case jg_case_send(jg_chan *chan, const void *element) {
     jg_case made;
     __builtin_memset(&made, 0, sizeof(made));
@@ -87,6 +89,7 @@ static inline jg_case jg_case_send(jg_chan *chan, const void *element) {
     return made;
 }
 
+/* Makes a case that receives an element into `out_element` if the select chooses it; else as jg_case_send. */
 static inline jg_case jg_case_recv(jg_chan *chan, void *out_element) {
     jg_case made;
     __builtin_memset(&made, 0, sizeof(made));

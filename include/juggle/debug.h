@@ -51,7 +51,7 @@ typedef enum jg_debug_kind {
 
 /* One report. Strings are never NULL, and valid during the call. */
 typedef struct jg_debug_report {
-    jg_debug_kind kind;
+    jg_debug_kind kind;  /* what it is about */
     const char *task;    /* its name; "loop" for a callback; "" when it is nobody's */
     const char *spawned; /* "file.c:12" */
     int64_t duration_ns; /* SLOW: how long so far; else 0 */

@@ -35,7 +35,7 @@ typedef struct jg_error {
 JG_API intptr_t jg_fail_at(const char *where, intptr_t code, const char *format, ...)
     __attribute__((format(printf, 3, 4), cold));
 
-/* The same, keeping the failure recorded before as the cause of this one. */
+/* Records a failure too, and keeps the one recorded before as its cause. */
 #define jg_fail_because(code, ...) jg_fail_because_at(JG_HERE, (code), __VA_ARGS__)
 JG_API intptr_t jg_fail_because_at(const char *where, intptr_t code, const char *format, ...)
     __attribute__((format(printf, 3, 4), cold));

@@ -26,6 +26,7 @@
 
 JG_BEGIN_DECLS
 
+/* A pool of threads, and the queue of jobs that wait for one. */
 typedef struct jg_executor jg_executor;
 
 /* How an executor is made. All zero is the default. */
@@ -37,7 +38,7 @@ typedef struct jg_executor_options {
     const char *name;  /* of its threads; at most 15 characters count. NULL: "jg-pool" */
 } jg_executor_options;
 
-/* One job. Zero bytes: none. The first four may be set before it is submitted; the rest is private. */
+/* One job. Zero bytes: none. The drop functions and `abandon` may be set before it is submitted. */
 typedef struct jg_job {
     jg_future future;     /* done when the job is */
     jg_drop_fn *drop_arg; /* called with `arg` if the function never gets to run */
@@ -45,6 +46,8 @@ typedef struct jg_job {
         *drop_result; /* called with the word, on the pool's thread, if nobody is left to take it:
                                 the job was abandoned or its loop has ended. Not for errors */
     bool abandon;     /* a cancelled wait leaves the function running alone */
+
+    /* Private below. */
     int state;
     jg_call call; /* its way back to its loop; the function and its argument */
     jg_executor *executor;

@@ -21,8 +21,11 @@
 
 JG_BEGIN_DECLS
 
+/* An open file. */
 typedef struct jg_file jg_file;
-struct stat; /* of <sys/stat.h> */
+
+/* The system's, of <sys/stat.h>. */
+struct stat;
 
 /* Opens a file: `flags` and `mode` as open(2) has them, from <fcntl.h>; O_CLOEXEC is added.
  *

@@ -16,6 +16,7 @@
 
 JG_BEGIN_DECLS
 
+/* A word that is not there yet: see below. */
 typedef struct jg_future jg_future;
 
 /* Somebody who is told when a future settles. Private; embedded in what waits. */

@@ -17,14 +17,18 @@
 
 JG_BEGIN_DECLS
 
+/* One header line. */
 typedef struct jg_http_header {
-    const char *name;
-    const char *value;
+    const char *name;  /* "Content-Type" */
+    const char *value; /* "text/plain" */
 } jg_http_header;
 
 /* ---- Client ---- */
 
+/* A client: the connections it keeps, and its limits. */
 typedef struct jg_http_client jg_http_client;
+
+/* An answer: its head, and what of its body is still to be read. */
 typedef struct jg_http_response jg_http_response;
 
 /* How a client behaves. All zero is the default, given in brackets. Times: -1 takes a limit away. */
@@ -60,16 +64,16 @@ typedef ssize_t jg_http_source_fn(void *arg, void *buf, size_t cap);
 
 /* A request. All zero but the URL is a GET. */
 typedef struct jg_http_request {
-    const char *method; /* NULL: GET */
-    const char *url;
+    const char *method;            /* NULL: GET */
+    const char *url;               /* where to, as above; its fragment is not sent */
     const jg_http_header *headers; /* besides those the client sends itself: Host, Content-Length,
                                       Transfer-Encoding, Connection and its kin, which are -EINVAL;
                                       User-Agent replaces the client's */
-    size_t header_count;
-    const void *body; /* sent with Content-Length */
-    size_t body_size;
-    jg_http_source_fn *source; /* instead of `body`: sent chunked */
-    void *source_arg;
+    size_t header_count;           /* how many */
+    const void *body;              /* sent with Content-Length; NULL: none */
+    size_t body_size;              /* its bytes */
+    jg_http_source_fn *source;     /* instead of `body`: sent chunked */
+    void *source_arg;              /* goes to `source` */
 } jg_http_request;
 
 /* Sends a request and reads the head of the answer; its body is then read with jg_http_read or
@@ -125,6 +129,7 @@ JG_API void jg_http_response_close(jg_http_response *response);
 
 /* ---- Server ---- */
 
+/* One request, and the reply to it; the handler's until it returns. */
 typedef struct jg_http_exchange jg_http_exchange;
 
 /* Answers one request. Runs in the connection's task, so it may wait; requests of one connection
@@ -154,9 +159,9 @@ typedef struct jg_http_server_stats {
     uint64_t connections; /* accepted */
     uint64_t requests;    /* whose head was read whole */
     uint64_t rejected;    /* answered by the server itself: bad requests, handlers that failed */
-    uint64_t bytes_in;
-    uint64_t bytes_out;
-    size_t open; /* connections now */
+    uint64_t bytes_in;    /* that came, heads and bodies */
+    uint64_t bytes_out;   /* that were sent, of whatever kind */
+    size_t open;          /* connections now */
 } jg_http_server_stats;
 
 /* Serves connections of a listener until it is cancelled or the listener is closed. Then idle

@@ -24,6 +24,7 @@
 
 JG_BEGIN_DECLS
 
+/* A loop, as other threads know it: a counted handle. */
 typedef struct jg_loop jg_loop;
 
 /* One call to be made. Zero bytes: not queued. Fields are private. */

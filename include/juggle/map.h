@@ -17,6 +17,7 @@
 
 JG_BEGIN_DECLS
 
+/* Where the function runs. */
 typedef enum jg_map_mode {
     JG_MAP_INLINE,     /* one after another, where it is called */
     JG_MAP_THREADS,    /* on threads made for the call; what suspends blocks */

@@ -15,6 +15,7 @@
 
 JG_BEGIN_DECLS
 
+/* A program that was started. */
 typedef struct jg_process jg_process;
 
 /* What one of the three standard descriptors of a program is. */
@@ -26,9 +27,10 @@ typedef enum jg_stdio_kind {
     JG_STDIO_OUT,     /* standard error only: wherever standard output goes */
 } jg_stdio_kind;
 
+/* One of the three. Zero bytes: inherited. */
 typedef struct jg_stdio {
-    jg_stdio_kind kind;
-    int fd; /* of JG_STDIO_FD: borrowed until the process has started */
+    jg_stdio_kind kind; /* what it is */
+    int fd;             /* of JG_STDIO_FD: borrowed until the process has started */
 } jg_stdio;
 
 /* What to run, and how. All zero but `argv` is the default. */
@@ -37,9 +39,9 @@ typedef struct jg_process_options {
                                 looked for in $PATH */
     const char *const *env;  /* "NAME=value" strings, ended by NULL; NULL: our own */
     const char *cwd;         /* directory to run in, also for a relative program; NULL: our own */
-    jg_stdio in;             /* standard input, output, error; zero: inherited */
-    jg_stdio out;
-    jg_stdio err;
+    jg_stdio in;             /* its standard input */
+    jg_stdio out;            /* its standard output */
+    jg_stdio err;            /* its standard error */
     bool own_group; /* lead a process group: signals reach the program's children too, and ^C at the
                          terminal does not reach it */
     int64_t
@@ -108,11 +110,11 @@ JG_API JG_SUSPENDS void jg_process_cleanup(jg_process **process);
 
 /* What a program wrote to its pipes, and how it ended. */
 typedef struct jg_process_output {
-    char *out; /* with a NUL behind it; NULL if there was no pipe */
-    char *err;
-    size_t out_size;
-    size_t err_size;
-    jg_process_status status;
+    char *out;                /* standard output, with a NUL behind it; NULL if there was no pipe */
+    char *err;                /* standard error, likewise */
+    size_t out_size;          /* bytes of `out`, without the NUL */
+    size_t err_size;          /* bytes of `err` */
+    jg_process_status status; /* how it ended */
 } jg_process_output;
 
 /* Writes `input` to its standard input and closes that, reads both outputs to their ends, and waits

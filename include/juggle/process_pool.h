@@ -26,6 +26,7 @@
 
 JG_BEGIN_DECLS
 
+/* A fork server and its workers. */
 typedef struct jg_process_pool jg_process_pool;
 
 /* How a pool is made. All zero is the default. */
@@ -37,8 +38,8 @@ typedef struct jg_process_pool_options {
 
 /* Bytes on the heap. */
 typedef struct jg_bytes {
-    void *data; /* NULL when there are none */
-    size_t size;
+    void *data;  /* NULL when there are none */
+    size_t size; /* how many */
 } jg_bytes;
 
 /* Frees them; zero bytes are nothing to free. */

@@ -16,8 +16,12 @@
 
 JG_BEGIN_DECLS
 
-/* Which item is got next. Among items of equal priority: the oldest. */
-typedef enum jg_queue_order { JG_FIFO, JG_LIFO, JG_PRIORITY } jg_queue_order;
+/* Which item is got next. Among those that compare as equal: the oldest. */
+typedef enum jg_queue_order {
+    JG_FIFO,     /* the oldest */
+    JG_LIFO,     /* the newest */
+    JG_PRIORITY, /* the first by the compare function */
+} jg_queue_order;
 
 /* Tells which of two items goes first: below 0, `a`; above, `b`. It must not suspend: what would is
  * -EDEADLK in it, as in JG_NO_SUSPEND. To put into the queue there, or take from it, is a named abort. */
@@ -25,7 +29,7 @@ typedef int jg_queue_compare_fn(intptr_t a, intptr_t b);
 
 /* What a queue is like. All zero is the default. */
 typedef struct jg_queue_options {
-    jg_queue_order order;
+    jg_queue_order order;         /* which item is next */
     size_t capacity;              /* most items that may lie in it; 0: any number */
     jg_queue_compare_fn *compare; /* JG_PRIORITY; NULL: as numbers, the smallest first */
     jg_drop_fn *drop;             /* called for each item nobody will get */

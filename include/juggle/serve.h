@@ -29,7 +29,7 @@ typedef struct jg_serve_options {
  * and descriptors are waited out. Options may be NULL.
  *
  * Returns  -EBADF once the listener was closed; -ECANCELED; -EBUSY while another task accepts there;
- *          -ENXIO without a loop.
+ *          -ENXIO without a loop; other errors of accepting.
  * Owns     borrows the listener; it may be closed during the call, by anyone on the loop. */
 JG_API JG_SUSPENDS int jg_serve(jg_listener *listener, jg_serve_fn *handler, void *arg,
                                 const jg_serve_options *options);

@@ -29,18 +29,18 @@ JG_BEGIN_DECLS
 
 /* What can be made to fail. */
 typedef enum jg_sim_op {
-    JG_SIM_ANY, /* any operation on a stream or listener */
-    JG_SIM_READ,
-    JG_SIM_WRITE,
-    JG_SIM_ACCEPT,
+    JG_SIM_ANY,     /* any operation on a stream, listener or datagram socket */
+    JG_SIM_READ,    /* a read of a stream */
+    JG_SIM_WRITE,   /* a write to a stream */
+    JG_SIM_ACCEPT,  /* taking a connection of a listener */
     JG_SIM_CONNECT, /* one try of one address */
     JG_SIM_ALLOC    /* an allocation of the library; its calls then return -ENOMEM. One per run */
 } jg_sim_op;
 
 /* One planned failure: the `nth` operation of the run (1 is the first) returns `error`. */
 typedef struct jg_sim_fault {
-    jg_sim_op op;
-    uint64_t nth;
+    jg_sim_op op;      /* of which kind */
+    uint64_t nth;      /* counted among those, from 1 */
     bool from_then_on; /* and so does every later one */
     int error;         /* a negative errno; not minded for JG_SIM_ALLOC */
 } jg_sim_fault;
@@ -60,7 +60,7 @@ typedef struct jg_sim_options {
                   are to read: it is the same whatever the seed, but for what that decides above and in
                   jg_sim_random */
     const jg_sim_fault *faults; /* borrowed until the run ends */
-    size_t fault_count;
+    size_t fault_count;         /* how many */
     uint64_t cancel_point;  /* where the first task is cancelled: points are counted from 1, two per
                                step, before and after it; 0: nowhere */
     int64_t clock_limit_ms; /* virtual time after which the run is called off; 0: none */
@@ -91,18 +91,19 @@ enum {
 
 /* What an exploration found. */
 typedef struct jg_sim_report {
-    uint64_t first_seed;
+    uint64_t first_seed;   /* the one it began with */
     uint64_t seeds;        /* tried, the failing one included */
     uint64_t runs;         /* schedules in all: with a sweep, several per seed */
     uint64_t seed;         /* that failed; 0: none did */
     uint64_t cancel_point; /* where the failing run was cancelled; 0: not */
     uint64_t refused;      /* from which allocation on it was refused memory; 0: none */
-    intptr_t code;         /* what the failing run came to; 0 when the process died */
-    int signal;            /* that killed it, or 0 */
-    int exit_code;         /* with which it exited instead of returning, or 0 */
-    bool repeated;         /* played again, the seed took the same course */
-    char why[256];         /* one line */
-    char trace[6000];      /* the last lines of the failing run's trace, oldest first */
+    intptr_t code;    /* what the failing run came to, -ENOTEMPTY if it left something open; 0 when
+                              the process died */
+    int signal;       /* that killed it, or 0 */
+    int exit_code;    /* with which it exited instead of returning, or 0 */
+    bool repeated;    /* played again, the seed took the same course */
+    char why[256];    /* one line */
+    char trace[6000]; /* the last lines of the failing run's trace, oldest first */
 } jg_sim_report;
 
 /* Runs `fn(arg)` once per seed, from options->seed (0: 1) upwards, until one fails: returns an error,

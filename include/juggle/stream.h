@@ -8,6 +8,9 @@
  * Threads    a stream or listener belongs to the loop, or the thread without one, that it was made on,
  *            and is closed there, before jg_run returns: anything else is a named abort.
  * Why        SIGPIPE never happens: writes use MSG_NOSIGNAL.
+ *
+ * What has to wait in a loop may find no memory to wait with (-ENOMEM), or no room in epoll (-ENOSPC, the
+ * system's limit of watches): then it has read or written nothing, or what it says of a call cut short holds.
  */
 #ifndef JUGGLE_STREAM_H
 #define JUGGLE_STREAM_H
@@ -17,7 +20,10 @@
 
 JG_BEGIN_DECLS
 
+/* One end of a connection or pipe. */
 typedef struct jg_stream jg_stream;
+
+/* A socket at which others connect. */
 typedef struct jg_listener jg_listener;
 
 /* Connects to a TCP host and port: a name, an IPv4 or an IPv6 address (without brackets). NULL is
@@ -38,16 +44,21 @@ typedef struct jg_listener jg_listener;
  * Owns     gives the stream: jg_stream_close it. */
 JG_API JG_SUSPENDS int jg_tcp_connect(const char *host, int port, jg_stream **out_stream);
 
-/* Connects to a Unix socket. A leading '@' names the abstract namespace. As jg_tcp_connect; -ENOENT when
- * there is no such file. One whose queue is full cannot be waited for in a loop: -ECONNREFUSED; without a
- * loop it is. */
+/* Connects to a Unix socket. A leading '@' names the abstract namespace. One whose queue is full cannot be
+ * waited for in a loop: -ECONNREFUSED; without a loop it is.
+ *
+ * Returns and owns as jg_tcp_connect; -EINVAL for a path that is empty or beyond 107 bytes, -ENOENT when
+ * there is no such file. */
 JG_API JG_SUSPENDS int jg_unix_connect(const char *path, jg_stream **out_stream);
 
 /* Opens a listening socket. TCP: `host` NULL is the loopback (127.0.0.1), "0.0.0.0" or "::" every address
  * of its family; port 0 picks one. Unix: a stale socket file is replaced, a live one is -EADDRINUSE;
  * closing removes it, unless another has taken its place.
  *
- * Returns  0; -EADDRINUSE, -EACCES, -EADDRNOTAVAIL, -EINVAL, -ENOENT, -EMFILE, -ENOMEM. */
+ * Returns  0; -EADDRINUSE, -EACCES, -EADDRNOTAVAIL; -EAFNOSUPPORT for IPv6 where there is none; -EINVAL for a
+ *          bad host or port, or a path that is empty or beyond 107 bytes; -ENOENT for a name (none is looked
+ *          up), or without the path's directory; -EMFILE, -ENOMEM. With a detail.
+ * Owns     gives the listener: jg_listener_close it. */
 JG_API int jg_tcp_listen(const char *host, int port, jg_listener **out_listener);
 JG_API int jg_unix_listen(const char *path, jg_listener **out_listener);
 
@@ -69,8 +80,9 @@ JG_API void jg_listener_close(jg_listener *listener);
 /* Makes a stream of a descriptor that can be polled: socket, pipe, terminal. Sets it non-blocking in
  * a loop, which others that share it notice; closing the stream takes that back.
  *
- * Returns  0; -EBADF, -EPERM (cannot be polled), -ENOMEM.
- * Owns     takes `fd` on success. */
+ * Returns  0; -EBADF, -EPERM (cannot be polled: a file, a directory), -ENOMEM; -EOPNOTSUPP in a simulated
+ *          loop.
+ * Owns     takes `fd` on success. Gives the stream. */
 JG_API int jg_stream_open_fd(int fd, jg_stream **out_stream);
 
 /* Makes a pipe: what is written to one stream is read from the other. Writing to the reader and reading
@@ -95,28 +107,31 @@ JG_API int jg_stream_pair(jg_stream **out_a, jg_stream **out_b);
 
 /* Reads at least one byte into `buf`, at most `cap` (>= 1).
  *
- * Returns  bytes read, 1..cap; 0 at the end of the stream; -ECONNRESET and kin; -EBUSY, -EBADF when
- *          it was closed meanwhile; -ECANCELED: then no byte was taken. */
+ * Returns  bytes read, 1..cap; 0 at the end of the stream; -ECONNRESET and kin; -EPIPE behind a gap, see
+ *          jg_read_exact; -EBUSY; -EBADF when it was closed meanwhile; -ENOMEM; -ECANCELED: then no byte was
+ *          taken. */
 JG_API JG_SUSPENDS ssize_t jg_read(jg_stream *stream, void *buf, size_t cap);
 
 /* Reads exactly `len` bytes. If it is cut short, by cancel or error, what had arrived stays readable
  * when it fits the read-ahead buffer (up to 64 KiB); else further reads are -EPIPE, so that nobody reads
  * on behind a gap. The end of the stream before `len` is -EPIPE.
  *
- * Returns  `len`, or a negative error. */
+ * Returns  `len`; -EPIPE; errors of jg_read. */
 JG_API JG_SUSPENDS ssize_t jg_read_exact(jg_stream *stream, void *buf, size_t len);
 
 /* Reads up to and with the next `delimiter`: a line, for '\n'. At most `cap` bytes (>= 1), not followed by
  * a NUL. What stands between the last delimiter and the end of the stream comes without one.
  *
  * Returns  bytes read, 1..cap; 0 at the end of the stream; -EMSGSIZE when `cap` bytes hold no delimiter:
- *          they stay readable, as they do after -ECANCELED and every other error; errors of jg_read. */
+ *          they stay readable, as they do after -ECANCELED and every other error; -ENOMEM, also for the
+ *          buffer; errors of jg_read. */
 JG_API JG_SUSPENDS ssize_t jg_read_until(jg_stream *stream, char delimiter, char *buf, size_t cap);
 
 /* Writes all of it.
  *
- * Returns  `len`; -EPIPE, -ECONNRESET; -EBUSY; -EBADF; -ECANCELED. After an error that came with part
- *          of it sent, jg_stream_sent tells how much, and further writes are -EPIPE. */
+ * Returns  `len`; -EPIPE, -ECONNRESET and kin; -EBUSY; -EBADF when it was closed meanwhile; -ENOMEM;
+ *          -ECANCELED. After an error that came with part of it sent, jg_stream_sent tells how much, and
+ *          further writes are -EPIPE. */
 JG_API JG_SUSPENDS ssize_t jg_write(jg_stream *stream, const void *buf, size_t len);
 
 /* The same from several pieces, as one message. The iovec array is changed. Also -EINVAL for a negative
@@ -127,12 +142,13 @@ JG_API JG_SUSPENDS ssize_t jg_writev(jg_stream *stream, struct iovec *pieces, in
  * Waits for more than are there now; with `max` held already it is -EMSGSIZE. (The first read of an
  * empty stream may bring up to 16 KiB, whatever `max`.)
  *
- * Returns  the number of bytes now held, 0 only at the end of the stream with none held; negative
- *          errors as jg_read; -ENODATA at the end of the stream with bytes held.
+ * Returns  the number of bytes now held, 0 only at the end of the stream with none held; -ENODATA at the
+ *          end of the stream with bytes held; -EMSGSIZE; -ENOMEM, also for the buffer; errors of jg_read.
  * Owns     the data is the stream's: valid until the next call on it. */
 JG_API JG_SUSPENDS ssize_t jg_stream_fill(jg_stream *stream, size_t max, char **out_data);
 
-/* Returns what is read ahead, without waiting. */
+/* Returns how many bytes are read ahead, and points `*out_data` at them, without waiting: NULL for none.
+ * Valid as in jg_stream_fill. */
 JG_API size_t jg_stream_peek(jg_stream *stream, char **out_data);
 
 /* Takes `len` of the bytes read ahead. More than are held, or while another task is inside a call that

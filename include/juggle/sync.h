@@ -29,7 +29,8 @@ typedef struct jg_lock {
  *          unlocking; -ECANCELED. */
 JG_API JG_SUSPENDS int jg_lock_acquire(jg_lock *lock);
 
-/* Takes the lock if it is free. Returns 0, -EBUSY, or -EDEADLK. */
+/* Takes the lock if it is free. Returns 0; -EBUSY when another task holds it; -EDEADLK, -EOWNERDEAD as
+ * jg_lock_acquire. */
 JG_API int jg_lock_try(jg_lock *lock);
 
 /* Gives the lock to the longest waiter. Returns 0; -EPERM when the caller does not hold it. */

@@ -15,7 +15,10 @@
 
 JG_BEGIN_DECLS
 
+/* A task, by the handle that jg_spawn gave out: ended with one jg_join or jg_detach. */
 typedef struct jg_task jg_task;
+
+/* Tasks that end together, see <juggle/group.h>; a word that is not there yet, see <juggle/future.h>. */
 typedef struct jg_group jg_group;
 typedef struct jg_future jg_future;
 
@@ -39,8 +42,8 @@ typedef struct jg_spawn_options {
  * Owns     keeps `arg` until the task ends: often it may lie on the parent's stack. */
 #define jg_spawn(fn, arg) jg_spawn_at((fn), (arg), NULL, #fn "\0" JG_HERE)
 
-/* The same, with options (NULL: none). A refused spawn calls `drop_arg`. Into a group that is
- * aborting or closed: NULL, -ECANCELED. */
+/* The same, with options (NULL: none). A refused spawn calls `drop_arg`. Also refused are a stack of
+ * more than 1 GiB (-EINVAL), and a task in a group that is aborting or closed (-ECANCELED). */
 #define jg_spawn_with(fn, arg, options) jg_spawn_at((fn), (arg), (options), #fn "\0" JG_HERE)
 JG_API jg_task *jg_spawn_at(jg_fn *fn, void *arg, const jg_spawn_options *options,
                             const char *site);
@@ -109,7 +112,7 @@ JG_API void jg_task_rename(jg_task *task, const char *name);
  * Returns  how many there are; 0 without a loop. */
 JG_API size_t jg_all_tasks(jg_task **out_tasks, size_t room);
 
-/* Lets every other ready task run once. Returns 0 or -ECANCELED. */
+/* Lets every other ready task run once; without a loop returns at once. Returns 0 or -ECANCELED. */
 JG_API JG_SUSPENDS int jg_yield(void);
 
 /* Sleeps `duration_ms` milliseconds; 0 or less yields. Returns 0; -ECANCELED; -ENOMEM at once when there is

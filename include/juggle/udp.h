@@ -17,6 +17,7 @@
 
 JG_BEGIN_DECLS
 
+/* A socket for datagrams. */
 typedef struct jg_udp jg_udp;
 
 /* How a socket is opened. All zero is the default. */
@@ -46,8 +47,10 @@ JG_API int jg_udp_address(const jg_udp *udp, jg_address *out_address);
  * no room in the kernel.
  *
  * Returns  `len`; -EMSGSIZE (more than 65,507 bytes); -EDESTADDRREQ without an address;
- *          -ECONNREFUSED of a datagram sent before; -ENETUNREACH, -EACCES (broadcast not allowed);
- *          -EBUSY; -EBADF when it is closed meanwhile; -ECANCELED. */
+ *          -EINVAL for one of zero bytes, -EAFNOSUPPORT for one of the other family; -ECONNREFUSED of a
+ *          datagram sent before; -ENETUNREACH, -EACCES (broadcast not allowed); -EBUSY; -EBADF when it is
+ *          closed meanwhile; -ENOMEM, -ENOSPC when it would have to wait, see <juggle/stream.h>;
+ *          -ECANCELED. */
 JG_API JG_SUSPENDS ssize_t jg_udp_send(jg_udp *udp, const jg_address *to, const void *buf,
                                        size_t len);
 
@@ -55,7 +58,8 @@ JG_API JG_SUSPENDS ssize_t jg_udp_send(jg_udp *udp, const jg_address *to, const 
  * true then. `out_from` and `out_truncated` may be NULL.
  *
  * Returns  its bytes, as far as they fit: 0 is an empty datagram, not an end; -ECONNREFUSED of a
- *          datagram sent before; -EBUSY; -EBADF when it is closed meanwhile; -ECANCELED. */
+ *          datagram sent before; -EBUSY; -EBADF when it is closed meanwhile; -ENOMEM, -ENOSPC as
+ *          jg_udp_send; -ECANCELED. */
 JG_API JG_SUSPENDS ssize_t jg_udp_recv(jg_udp *udp, void *buf, size_t cap, jg_address *out_from,
                                        bool *out_truncated);
 

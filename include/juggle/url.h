@@ -16,20 +16,29 @@
 
 JG_BEGIN_DECLS
 
-typedef enum jg_url_scheme { JG_URL_HTTP, JG_URL_HTTPS, JG_URL_HTTP_UNIX } jg_url_scheme;
+/* What a URL begins with. */
+typedef enum jg_url_scheme {
+    JG_URL_HTTP,      /* "http:" */
+    JG_URL_HTTPS,     /* "https:" */
+    JG_URL_HTTP_UNIX, /* "http+unix:", HTTP over a Unix socket */
+} jg_url_scheme;
 
-enum { JG_URL_HOST_SIZE = 256, JG_URL_AUTHORITY_SIZE = 272 };
+/* Room for parts of a URL, in bytes, with the NUL. */
+enum {
+    JG_URL_HOST_SIZE = 256,      /* a host, or a socket's path */
+    JG_URL_AUTHORITY_SIZE = 272, /* a host, brackets and a port */
+};
 
 /* A URL taken apart. */
 typedef struct jg_url {
-    jg_url_scheme scheme;
+    jg_url_scheme scheme;        /* what it began with */
     uint16_t port;               /* as given, or the scheme's own; 0 for http+unix */
     char host[JG_URL_HOST_SIZE]; /* without brackets; http+unix: the socket's path, decoded */
     char authority[JG_URL_AUTHORITY_SIZE]; /* what a Host header says */
     const char *path;                      /* begins with "/"; no NUL behind it */
-    size_t path_size;
-    const char *query; /* empty, or begins with "?"; no NUL behind it */
-    size_t query_size;
+    size_t path_size;                      /* its bytes */
+    const char *query;                     /* empty, or begins with "?"; no NUL behind it */
+    size_t query_size;                     /* its bytes; 0: there is none */
 } jg_url;
 
 /* Takes an absolute URL apart: http, https or http+unix, at most 8192 bytes. Refused, with the reason in

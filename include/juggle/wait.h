@@ -46,8 +46,8 @@ JG_API JG_SUSPENDS intptr_t jg_gather(jg_future *const *futures, size_t count,
 
 /* When jg_wait returns. */
 typedef enum jg_return_when {
-    JG_ALL_COMPLETED,
-    JG_FIRST_COMPLETED,
+    JG_ALL_COMPLETED,   /* when all are done */
+    JG_FIRST_COMPLETED, /* when one is done */
     JG_FIRST_EXCEPTION, /* at the first failure, but for cancels; without one, when all are done */
 } jg_return_when;
 

@@ -13,13 +13,13 @@
 
 JG_BEGIN_DECLS
 
-/* First come, first served. */
+/* First come, first served. Private. */
 typedef struct jg_waitq {
     void *first;
     void *last;
 } jg_waitq;
 
-/* A place in such a queue. */
+/* A place in such a queue. Private. */
 typedef struct jg_waitq_place {
     struct jg_waitq_place *next;
     struct jg_waitq_place *prev;

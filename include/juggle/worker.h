@@ -13,10 +13,12 @@
 
 JG_BEGIN_DECLS
 
+/* A thread or process that runs one function. */
 typedef struct jg_worker jg_worker;
 
+/* Where the function runs. */
 typedef enum jg_worker_kind {
-    JG_WORKER_THREAD,
+    JG_WORKER_THREAD,  /* a thread: shares all memory */
     JG_WORKER_PROCESS, /* forked: sees a copy of memory; shares only mappings made MAP_SHARED */
 } jg_worker_kind;
 
@@ -64,8 +66,9 @@ JG_API int jg_worker_start_at(jg_worker_kind kind, jg_fn *fn, void *arg,
  * Threads  any thread of the process that started it; once. */
 JG_API JG_SUSPENDS intptr_t jg_worker_join(jg_worker *worker);
 
-/* Sends a signal to a process worker. Returns 0; -ESRCH when it has ended; -EOPNOTSUPP for a thread;
- * -ECHILD in a forked copy of the process that started it. */
+/* Sends a signal to a process worker. Returns 0; -ESRCH when it has ended; -EINVAL for no signal; -EPERM when
+ * it runs as somebody else; -EOPNOTSUPP for a thread; -ECHILD in a forked copy of the process that started
+ * it. */
 JG_API int jg_worker_kill(jg_worker *worker, int signal_number);
 
 /* Returns the process id of a process worker; the thread's id of a thread. */

@@ -31,7 +31,7 @@ clean_tree() {
     echo '#include "net/tcp.h"' | put src/http/client.h
     echo '#include "io/pipe.h"' | put src/net/tcp.h
     echo '#include <openssl/ssl.h>' | put src/tls/tls.c
-    echo 'JG_API JG_SUSPENDS int jg_one_get(int n);' | put include/juggle/one.h
+    printf '%s\n' '/* Gets one. */' 'JG_API JG_SUSPENDS int jg_one_get(int n);' | put include/juggle/one.h
     printf '#include <juggle/one.h>\nint jg_one_get(int n) {\n    return n;\n}\n' | put src/task/one.c
     printf '#include "units.h"\n#include <juggle/one.h>\n' | put cli/units.c
     echo '#include <juggle/one.h>' | put cli/units.h
@@ -163,6 +163,36 @@ expect_clean lint_style "a name in a string or comment is no call"
 clean_tree
 echo 'JG_API JG_SUSPENDS int jg_one_lost(int n);' | put include/juggle/lost.h
 expect lint_style "jg_one_lost: JG_SUSPENDS declared, not defined"
+
+# Comments of the public headers.
+clean_tree
+expect_clean lint_headers "a clean header is clean"
+{ echo; echo 'JG_API int jg_mute_get(int n);'; } | put include/juggle/mute.h
+expect lint_headers "include/juggle/mute.h:10: jg_mute_get: declared without a comment"
+clean_tree
+printf '/* Ours. */\nint jg_ours;\n\n#define JG_MUTE 1\n' | put include/juggle/mute.h
+expect lint_headers "JG_MUTE: declared without a comment"
+clean_tree
+printf '/* Ours. */\nint jg_ours;\n\ntypedef struct jg_mute jg_mute;\n' | put include/juggle/mute.h
+expect lint_headers "jg_mute: declared without a comment"
+clean_tree
+printf '/* Ours. */\nstruct jg_ours {\n    int said; /* this one */\n    int (*mute)(int, int);\n};\n' |
+    put include/juggle/mute.h
+expect lint_headers ":12: mute: a field without a comment"
+clean_tree
+printf '/* Ours. */\nenum jg_ours {\n    JG_SAID, /* this one,\n                and more */\n    JG_MUTE\n};\n' |
+    put include/juggle/mute.h
+expect lint_headers "JG_MUTE: a field without a comment"
+clean_tree
+{
+    printf '#define JG_PICK_(a, b) b\n\n'
+    printf '/* Ours, both. */\n#define jg_ours(n) jg_ours_at((n), JG_HERE)\nint jg_ours_at(int n, const char *at);\n\n'
+    printf '/* All private. */\nstruct jg_ours {\n    int a;\n};\n\n'
+    printf '/* Two parts. */\nstruct jg_parts {\n    /* This one. */\n    int said;\n\n'
+    printf '    /* Private below. */\n    int mute;\n};\n\n'
+    printf '/* Private below. */\nint jg_deep(void);\n\nint jg_deeper(void);\n'
+} | put include/juggle/said.h
+expect_clean lint_headers "what is private or shares a comment needs none"
 
 echo "lint/planted: $passed passed, $failed failed, 0 skipped"
 [ $failed -eq 0 ]

@@ -43,6 +43,7 @@ typedef struct jg_scope {
     uint32_t refused_before; /* the task's count of refused suspends when it was opened */
     int32_t requests;        /* cancel requests that stand */
     bool shield;             /* cancels and deadlines from outside stop here */
+    bool withheld;           /* a shield: a cancel came that it kept away */
     bool expired;            /* the deadline struck */
     bool due;                /* the deadline had passed when it was opened */
     bool timeless;           /* due for want of memory for the timer */

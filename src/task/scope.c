@@ -106,14 +106,24 @@ static jg_scope *next_below(const jg_scope *top, jg_scope *scope, bool descend) 
     return NULL;
 }
 
-/* Whether the code the task is in sees nothing of this scope of it. */
-static bool shielded_from(const jg_scope *scope) {
-    for (const jg_scope *inner = scope->task->innermost; inner != scope; inner = inner->parent) {
-        if (inner->shield) {
-            return true;
-        }
+/* The outermost shield between a scope of a task and the code it is in, or NULL. */
+static jg_scope *shield_inside(const jg_scope *scope) {
+    jg_scope *shield = NULL;
+    for (jg_scope *inner = scope->task->innermost; inner != scope; inner = inner->parent) {
+        shield = inner->shield ? inner : shield;
     }
-    return false;
+    return shield;
+}
+
+/* A cancel has come to a scope: the task has to see it, now or when it leaves the shield that keeps it
+ * away, whatever is seen inside of that meanwhile. */
+static void make_unseen(const jg_scope *scope, bool seen_already) {
+    jg_scope *shield = shield_inside(scope);
+    if (shield != NULL) {
+        shield->withheld = true;
+    } else if (!seen_already) {
+        scope->task->coro.delivered = false;
+    }
 }
 
 static void spread_one(jg_scope *top) {
@@ -122,9 +132,9 @@ static void spread_one(jg_scope *top) {
         bool effective = should_be_effective(scope);
         changed = effective != scope->effective;
         scope->effective = effective;
-        // Also when a shield keeps it away for now; not when the same refusal will tell of it.
-        if (changed && effective && (!scope->task->coro.told || shielded_from(scope))) {
-            scope->task->coro.delivered = false;
+        // Once for each task; not when the same refusal will tell of it, too.
+        if (changed && effective && (scope == top || scope == &scope->task->root)) {
+            make_unseen(scope, scope->task->coro.told);
         }
         if (scope != scope->task->innermost) {
             continue;
@@ -171,9 +181,8 @@ static void spread_reason(jg_scope *scope, bool was_effective) {
     if (!was_effective || !task->coro.edge) {
         return;
     }
-    if (shielded_from(scope)) {
-        task->coro.delivered = false;
-    } else if (!task->coro.told) {
+    make_unseen(scope, task->coro.told);
+    if (shield_inside(scope) == NULL && !task->coro.told) {
         hit(task);
     }
 }
@@ -293,6 +302,9 @@ intptr_t jg_scope_close(jg_scope *scope, intptr_t result) {
     }
     unlink_scope(scope);
     task->innermost = scope->parent;
+    if (scope->withheld) {
+        task->coro.delivered = false;
+    }
     show(task);
     if (task->coro.loop == NULL) {
         task->coro.deadline_ns = scope_nearest_deadline(task->innermost);

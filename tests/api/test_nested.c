@@ -218,6 +218,42 @@ START_TEST(s03_edge_sees_two_cancels_as_one) {
 }
 END_TEST
 
+static intptr_t see_each_outside_its_shields(void *arg) {
+    jg_scope *scopes = arg;
+    jg_scope_open(&scopes[0], JG_NEVER, false);
+    jg_scope_open(&scopes[1], JG_NEVER, true);
+    jg_scope_open(&scopes[2], JG_NEVER, true);
+    ck_assert_int_eq(jg_sleep(10000), -ECANCELED); // that of the inner shield
+    ck_assert_int_eq(jg_scope_close(&scopes[2], -ECANCELED), 0);
+    ck_assert_int_eq(jg_yield(), 0); // the outer shield keeps the other away
+    ck_assert_int_eq(jg_scope_close(&scopes[1], 3), 3);
+    ck_assert_int_eq(jg_yield(), -ECANCELED);
+    ck_assert_int_eq(jg_yield(), 0);
+    ck_assert_int_eq(jg_scope_close(&scopes[0], -ECANCELED), 0);
+    return 1;
+}
+
+static intptr_t shielded_edge_body(void *arg) {
+    for (int inner_first = 0; inner_first < 2; inner_first++) {
+        jg_scope scopes[3];
+        jg_task *task = jg_spawn_with(see_each_outside_its_shields, scopes,
+                                      (&(jg_spawn_options){.edge = true}));
+        jg_sleep(1);
+        jg_scope_cancel(&scopes[inner_first ? 2 : 0]);
+        jg_scope_cancel(&scopes[inner_first ? 0 : 2]);
+        ck_assert_int_eq(jg_join(task), 1);
+    }
+    (void)arg;
+    return 0;
+}
+
+// A cancel that a shield kept away would be forgotten over one seen inside: a limit would never strike.
+START_TEST(s04_edge_cancel_waits_for_the_shield_to_end) {
+    needs_loop();
+    run_body(shielded_edge_body);
+}
+END_TEST
+
 static intptr_t asked_body(void *arg) {
     jg_scope outer;
     jg_scope inner;
@@ -401,6 +437,7 @@ END_TEST
 FIXTURE_MAIN("api/nested", s34_gathered_twice_cancelled_once, s34_words_in_spite_of_a_cancel,
              s35_failure_of_a_task_that_is_gone, s04_edge_cancel_reaches_inner_scopes,
              s03_edge_sees_two_cancels_as_one, s03_edge_sees_two_scopes_as_one,
-             s18_outer_cancel_passes_through, s43_failing_with_eproto_keeps_its_reason,
-             s40_body_that_gives_up, s50k_a_closing_loop_still_takes_a_groups_tasks,
+             s04_edge_cancel_waits_for_the_shield_to_end, s18_outer_cancel_passes_through,
+             s43_failing_with_eproto_keeps_its_reason, s40_body_that_gives_up,
+             s50k_a_closing_loop_still_takes_a_groups_tasks,
              s50d_callback_whose_call_is_queued_is_taken, limits_reach_jobs_in_the_queue)

@@ -20,7 +20,7 @@ static void do_timeout(struct frame *frame) {
         interpret(&inside);
         rc = *frame->refusals > before ? -ECANCELED : 0;
     }
-    if (rc == -ETIMEDOUT) {
+    if (rc == -ETIMEDOUT || rc == -ENOMEM) {
         *frame->refusals = before; // the cancel ended here
     }
 }
@@ -49,7 +49,8 @@ static void do_scope(struct frame *frame) {
         expect(world.scopes[i] != &scope);
     }
     intptr_t rc = jg_scope_close(&scope, *frame->refusals > 0 ? -ECANCELED : 7);
-    expect(rc == 7 || rc == 0 || rc == -ECANCELED || rc == -ETIMEDOUT);
+    expect(rc == 7 || rc == 0 || rc == -ECANCELED || rc == -ETIMEDOUT ||
+           (rc == -ENOMEM && world.short_of_memory));
 }
 
 static void do_scope_touch(struct frame *frame) {

@@ -76,7 +76,7 @@ static intptr_t region_body(void *arg) {
 }
 
 // Another task would see what was to be changed in one step.
-START_TEST(a_no_suspend_region_refuses_every_wait) {
+START_TEST(a_no_suspend_region_lasts_until_it_is_left) {
     run_body(region_body);
 }
 END_TEST
@@ -359,7 +359,7 @@ START_TEST(a_group_closed_by_its_own_task_is_named) {
 }
 END_TEST
 
-FIXTURE_MAIN("api/misuse", a_no_suspend_region_refuses_every_wait,
+FIXTURE_MAIN("api/misuse", a_no_suspend_region_lasts_until_it_is_left,
              a_no_suspend_region_is_the_tasks_own, a_no_suspend_region_hands_over_what_is_there,
              a_group_closed_in_a_no_suspend_region_is_named,
              a_listener_used_on_another_thread_is_named, a_stream_ended_on_another_thread_is_named,

@@ -34,7 +34,8 @@ JG_API void *jg_local_get(const jg_local *local);
  *
  * Returns  0; -ENOMEM: then it has the value it had.
  * Owns     takes `value`, unless it fails; `drop` is called when the last task that sees it has ended or
- *          set another. */
+ *          set another, on the thread where that comes to pass.
+ * Threads  what it points to is shared by all who see the value, those on other threads among them. */
 JG_API int jg_local_set(const jg_local *local, void *value);
 
 /* Takes the value away from the current task: it sees the initial one. Returns 0 or -ENOMEM. */

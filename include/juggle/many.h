@@ -30,7 +30,8 @@ typedef struct jg_run_many_options {
  * A task that leaves its thread by pthread_exit is a named abort: there is no way back into its loop.
  *
  * Returns  0; the first failure, with jg_error_last(); -ECANCELED when the caller was cancelled; -EAGAIN
- *          when not all threads could be started: then those that were are cancelled; -ENOMEM.
+ *          when not all threads could be started, -ENOMEM, and what jg_run returns for a loop that cannot be
+ *          made (-EMFILE, -EINVAL): then those that were are cancelled.
  * Owns     borrows all. Suspends only in a task; a thread without a loop blocks. */
 #define jg_run_many(loops, fn, args, arg_size, options)                                            \
     jg_run_many_at((loops), (fn), (args), (arg_size), (options), #fn "\0" JG_HERE)

@@ -7,7 +7,7 @@
  *            byte; a write cut short makes the stream refuse further writes.
  * Threads    a stream or listener belongs to the loop, or the thread without one, that it was made on,
  *            and is closed there, before jg_run returns: anything else is a named abort.
- * Why        SIGPIPE never happens: writes use MSG_NOSIGNAL.
+ * Why        a peer that is gone is an error of the write, -EPIPE: SIGPIPE is never raised.
  *
  * What has to wait in a loop may find no memory to wait with (-ENOMEM), or no room in epoll (-ENOSPC, the
  * system's limit of watches): then it has read or written nothing, or what it says of a call cut short holds.

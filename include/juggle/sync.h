@@ -59,7 +59,7 @@ JG_API JG_SUSPENDS int jg_cond_wait(jg_cond *cond, jg_lock *lock);
 JG_API JG_SUSPENDS int jg_cond_wait_for(jg_cond *cond, jg_lock *lock, bool (*holds)(void *arg),
                                         void *arg);
 
-/* Notifies the `count` longest waiters; all. They wake one after the other, each when the lock is its
+/* Notifies the `count` longest waiters, or all. They wake one after the other, each when the lock is its
  * own. The caller need not hold the lock. */
 JG_API void jg_cond_notify(jg_cond *cond, size_t count);
 JG_API void jg_cond_notify_all(jg_cond *cond);

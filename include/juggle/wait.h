@@ -118,7 +118,8 @@ JG_API JG_SUSPENDS bool jg_as_completed_next(jg_as_completed *iterator);
 
 /* Closes it, at any time. Futures that are not done run on.
  *
- * Returns  0; why it ended early: -ETIMEDOUT, -ECANCELED, or what open returned. */
+ * Returns  0; why it ended early: -ETIMEDOUT, -ENOMEM when there was none to mind the limit, -ECANCELED, or
+ *          what open returned. */
 JG_API intptr_t jg_as_completed_close(jg_as_completed *iterator);
 
 /* A loop over futures as they finish: `JG_AS_COMPLETED(it, futures, 3, 1000, rc) { use(it.result); }`.

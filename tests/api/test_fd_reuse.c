@@ -7,7 +7,7 @@
  * Why        RELIABILITY R13. An event for the owner before is delivered once in a thousand times.
  */
 // Backends: epoll
-#define FIXTURE_LIMIT 30
+#define FIXTURE_LIMIT 120
 #include "fixtures/measure.h"
 
 #include "api/api.h"

@@ -21,7 +21,7 @@ struct wait {
     const struct wait_kind *kind;    // for people; NULL: nothing is known
 };
 
-/* What a kind of wait is to people. Static; nothing but reports looks at it. */
+/* What a kind of wait is to people. Static; nothing but reports looks into it. */
 struct wait_kind {
     const char *what; // "sleep", "read"
     // Who could end the wait: the coroutine after `before`, the first for NULL; NULL when there are no

@@ -257,6 +257,11 @@ struct jg_task *future_bound(const jg_watch *watch) {
     return waiting->victim != NULL ? (struct jg_task *)(void *)waiting->wait.coro : NULL;
 }
 
+bool future_binds(const struct wait *wait) {
+    bool ours = wait->kind == &task_wait || wait->kind == &plain_wait;
+    return ours && ((const struct future_wait *)(const void *)wait)->victim != NULL;
+}
+
 /* Waits with that undo. */
 static inline intptr_t await_with(void (*undo)(struct wait *wait), jg_future *future,
                                   jg_future *victim) {

@@ -79,8 +79,9 @@ struct error_record *future_error(jg_future *future);
 struct jg_task *future_bound(const jg_watch *watch);
 struct jg_task *many_bound(const jg_watch *watch); // many.c
 
-/* Whether this is a wait for many which less than the end of all may end. many.c */
-bool many_is_free(const struct wait *wait);
+/* Whether this wait is such a one. */
+bool future_binds(const struct wait *wait);
+bool many_binds(const struct wait *wait); // many.c
 
 /* Parks until the pending future settles. A cancel of the caller ends the wait; or, if there is a
  * `victim`, cancels that instead, and the wait goes on until the future settles.

@@ -241,9 +241,9 @@ static bool others_end(const struct wait *wait) {
 static const struct wait_kind many_kind = {
     .what = "futures", .next_holder = next_holder, .others_end = others_end};
 
-bool many_is_free(const struct wait *wait) {
+bool many_binds(const struct wait *wait) {
     return wait->kind == &many_kind &&
-           !needs_all(((const struct many_wait *)(const void *)wait)->many);
+           needs_all(((const struct many_wait *)(const void *)wait)->many);
 }
 
 /* Without a loop: blocks for those that other threads settle, one after the other. Returns 0 when there is

@@ -58,10 +58,26 @@ static void mark_all(struct jg_task *self) {
     }
 }
 
-/* Whether the task might be one of those: it waits for others, or for its group before it ends. */
+/* Whether it has a group with tasks in it: below one of its scopes is another's, before its own or behind. */
+static bool has_members(const struct jg_task *task) {
+    const jg_scope *inside = NULL;
+    const jg_scope *scope = task->innermost;
+    while (scope->first_child == inside && (inside == NULL || inside->next == NULL)) {
+        if (scope == &task->root) {
+            return false;
+        }
+        inside = scope;
+        scope = scope->parent;
+    }
+    return true;
+}
+
+/* Whether the task might be one of those: it waits for others, or has to before it ends. Most that somebody
+ * waits for do not: a look at all who wait for him would be for nothing. */
 static bool may_be_held_up(const struct jg_task *task) {
     const struct wait *wait = task->coro.parked;
-    return task->innermost != &task->root || (wait != NULL && !many_is_free(wait));
+    bool bound = wait != NULL && (future_binds(wait) || many_binds(wait));
+    return bound || has_members(task);
 }
 
 bool ring_closes(struct jg_task *self, jg_future *future) {

@@ -111,7 +111,8 @@ static intptr_t sleep_a_little(void *arg) {
 
 static intptr_t layers_body(void *arg) {
     (void)arg;
-    layers[LAYERS][0] = jg_spawn(sleep_a_little, NULL);
+    layers[LAYERS][0] = jg_spawn(join_it,
+                                 jg_spawn(sleep_a_little, NULL)); // who waits may be in a ring
     for (int i = 0; i < WIDTH; i++) {
         layers[LAYERS - 1][i] = jg_spawn(collect_last, NULL);
     }
@@ -165,6 +166,54 @@ START_TEST(cancel_runs_down_a_chain_of_gathers) {
 }
 END_TEST
 
+static jg_task *awaited;
+
+static intptr_t wait_for_it(void *arg) {
+    (void)arg;
+    return jg_future_wait(jg_task_future(awaited));
+}
+
+static intptr_t yield_with_a_limit(void *arg) {
+    intptr_t rc = 0;
+    JG_TIMEOUT(60000, rc) {
+        rc = jg_yield();
+    }
+    return rc < 0 ? rc : (intptr_t)arg;
+}
+
+static intptr_t join_many(void *arg) {
+    const jg_spawn_options at_once = {.eager = true};
+    while (jg_yield() == 0 && awaited == NULL) {}
+    for (intptr_t i = 0; i < (intptr_t)arg; i++) {
+        ck_assert_int_eq(jg_join(jg_spawn_with(yield_with_a_limit, (void *)3, &at_once)), 3);
+    }
+    return 5;
+}
+
+static intptr_t awaited_body(void *arg) {
+    intptr_t many = on_backend("sim") ? CHAIN_SIM : CHAIN;
+    jg_task **waiting = calloc((size_t)many, sizeof(jg_task *));
+    (void)arg;
+    awaited = NULL;
+    jg_task *task = jg_spawn(join_many, (void *)many);
+    for (intptr_t i = 0; i < many; i++) {
+        waiting[i] = jg_spawn(wait_for_it, NULL);
+    }
+    awaited = task;
+    for (intptr_t i = 0; i < many; i++) {
+        ck_assert_int_eq(jg_join(waiting[i]), 5);
+    }
+    free(waiting);
+    return jg_join(task) == 5 ? 0 : -EPROTO;
+}
+
+// Each join of a task that many wait for would look through all of these, to find nothing.
+START_TEST(many_joins_of_one_whom_many_wait_for) {
+    needs_loop();
+    run_body(awaited_body);
+}
+END_TEST
+
 FIXTURE_MAIN("api/join_chain", cancel_runs_down_a_chain_of_joins,
              a_chain_of_joins_is_cancelled_from_either_end, many_ways_are_walked_once,
-             cancel_runs_down_a_chain_of_gathers)
+             cancel_runs_down_a_chain_of_gathers, many_joins_of_one_whom_many_wait_for)

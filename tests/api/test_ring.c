@@ -139,9 +139,9 @@ END_TEST
 static struct kin {
     jg_task *owner;
     jg_task *between; // waits for the owner; NULL: nobody does
-    jg_task *member;
     wait_fn *wait;
     bool early; // the member waits before the owner does
+    bool first; // it was there before the owner's inner scope was
     bool between_waits;
     int refused;
 } kin;
@@ -162,9 +162,13 @@ static intptr_t own_a_group(void *arg) {
     intptr_t rc = 0;
     JG_GROUP(outer, rc) {
         jg_yield();
+        if (kin.first) {
+            jg_group_spawn(outer, wait_as_member, NULL);
+        }
         JG_GROUP(inner) {
-            const jg_spawn_options options = {.group = outer};
-            jg_detach(jg_spawn_with(wait_as_member, NULL, &options));
+            if (!kin.first) {
+                jg_group_spawn(outer, wait_as_member, NULL);
+            }
             jg_sleep(kin.early ? 2 : 0);
         }
     }
@@ -179,8 +183,8 @@ static intptr_t wait_between(void *arg) {
 
 static intptr_t group_body(void *arg) {
     (void)arg;
-    for (int way = 0; way < 4 * BOUND; way++) {
-        kin = (struct kin){.wait = bound[way / 4], .early = way % 2 == 1};
+    for (int way = 0; way < 8 * BOUND; way++) {
+        kin = (struct kin){.wait = bound[way / 8], .early = way % 2 == 1, .first = way % 8 >= 4};
         kin.owner = jg_spawn(own_a_group, NULL);
         if (way % 4 >= 2) {
             kin.between = jg_spawn(wait_between, NULL);

@@ -61,6 +61,10 @@ int main(int argc, char **argv) {
             open("/dev/null", O_RDONLY);
         }
     }
-    directory = argc > 2 ? argv[argc - 1] : NULL;
-    return directory == NULL || jg_run(program, argv + 1) < 0;
+    if (argc < 3) {
+        fprintf(stderr, "usage: %s FILE... DIRECTORY\n", argv[0]);
+        return 2;
+    }
+    directory = argv[argc - 1];
+    return jg_run(program, argv + 1) < 0;
 }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* fetch.c URL... – gets every URL at the same time, none for longer than two seconds. */
 #include <err.h>
-#include <errno.h>
 #include <juggle.h>
 #include <juggle/http.h>
 #include <stdio.h>
@@ -37,7 +36,11 @@ static intptr_t program(void *urls) {
 }
 
 int main(int argc, char **argv) {
-    int rc = argc < 2 ? -EINVAL : (int)jg_run(program, argv + 1);
+    if (argc < 2) {
+        fprintf(stderr, "usage: %s URL...\n", argv[0]);
+        return 2;
+    }
+    intptr_t rc = jg_run(program, argv + 1);
     if (fclose(stdout) != 0) {
         err(1, "standard output"); // closed, or its disk is full
     }

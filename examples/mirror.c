@@ -22,9 +22,10 @@ static int answer(jg_http_exchange *x, void *arg) {
     return rc < 0 ? rc : jg_http_reply_end(x);
 }
 
-static intptr_t program(void *port) {
+static intptr_t program(void *arg) {
+    const int *port = arg;
     jg_listener *listener;
-    int rc = jg_tcp_listen("127.0.0.1", atoi(port), &listener);
+    int rc = jg_tcp_listen("127.0.0.1", *port, &listener);
     if (rc < 0) {
         fprintf(stderr, "mirror: %s\n", jg_error_detail(rc));
         return rc;
@@ -35,5 +36,11 @@ static intptr_t program(void *port) {
 }
 
 int main(int argc, char **argv) {
-    return jg_run(program, argc > 1 ? argv[1] : "0") < 0;
+    char *end = "";
+    int port = argc > 1 ? (int)strtol(argv[1], &end, 10) : 0;
+    if (argc > 2 || *end != '\0') {
+        fprintf(stderr, "usage: %s [PORT]\n", argv[0]);
+        return 2;
+    }
+    return jg_run(program, &port) < 0;
 }

@@ -38,15 +38,20 @@ static intptr_t count_primes(void *arg) {
 int main(int argc, char **argv) {
     static const char *const names[] = {"inline", "threads", "processes", "coroutines"};
     struct slice slices[SLICES];
-    jg_map_mode mode = JG_MAP_THREADS;
-    for (int i = 0; argc > 1 && i < 4; i++) {
-        mode = strcmp(argv[1], names[i]) == 0 ? (jg_map_mode)i : mode;
+    int mode = argc > 1 ? 0 : JG_MAP_THREADS;
+    while (argc > 1 && mode < 4 && strcmp(argv[1], names[mode]) != 0) {
+        mode++;
+    }
+    if (argc > 2 || mode == 4) {
+        fprintf(stderr, "usage: %s [inline|threads|processes|coroutines]\n", argv[0]);
+        return 2;
     }
     for (int i = 0; i < SLICES; i++) {
         slices[i] = (struct slice){.first = i * SLICE_SIZE};
     }
     int64_t start_ns = jg_now();
-    intptr_t rc = jg_map(mode, count_primes, slices, sizeof slices[0], SLICES, NULL, NULL);
+    intptr_t rc = jg_map((jg_map_mode)mode, count_primes, slices, sizeof slices[0], SLICES, NULL,
+                         NULL);
     if (rc < 0) {
         fprintf(stderr, "pool: %s\n", jg_error_detail(rc));
         return 1;

@@ -73,7 +73,16 @@ def files_are_copied_all_the_same():
             check(CONTENT.startswith((pathlib.Path(directory) / "to/one").read_text(encoding="ascii")), redirected)
 
 
-TESTS = (output_that_is_lost_is_a_failure, without_input_or_errors_all_is_well, with_nothing_open_they_end,
+def what_makes_no_sense_is_told_how_to_use():
+    """One line on standard error, and exit code 2: no server starts, nothing is measured."""
+    for name, *args in (["copy"], ["copy", "one"], ["echo", "--help"], ["echo", "1", "2"], ["fetch"], ["mirror", "--help"],
+                        ["mirror", "80x"], ["pool", "--help"], ["pool", "threads", "processes"], ["downloader"]):
+        done = run(name, *args, redirected="")
+        check(done.returncode == 2 and done.stdout == "", name, done)
+        check(done.stderr.startswith("usage: ") and done.stderr.count("\n") == 1, name, done)
+
+
+TESTS = (what_makes_no_sense_is_told_how_to_use, output_that_is_lost_is_a_failure, without_input_or_errors_all_is_well, with_nothing_open_they_end,
          files_are_copied_all_the_same)
 
 

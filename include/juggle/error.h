@@ -65,8 +65,8 @@ JG_API const char *jg_error_name(intptr_t code);
  * with it are its `next`, and are told of by this one call.
  *
  * Called in the middle of what found out, in whatever task or on whatever thread: it must not suspend, and
- * what would is -EDEADLK in it, as in JG_NO_SUSPEND. NULL restores the default: one line on stderr. Any
- * thread. */
+ * what would is -EDEADLK in it, as in JG_NO_SUSPEND. NULL restores the default: one line on stderr, with the
+ * first twenty-one of those that came together. Any thread. */
 typedef void jg_error_report_fn(const jg_error *error);
 JG_API void jg_error_on_unretrieved(jg_error_report_fn *report);
 

@@ -85,7 +85,8 @@ JG_API void jg_group_cancel(jg_group *group);
 JG_API size_t jg_group_error_count(const jg_group *group);
 
 /* Returns the index-th failure in the order of failing, or NULL; one for which there was no memory is
- * counted only. Borrowed until the group closes: from then on jg_error_last has them. */
+ * counted only. Goes through the list: from the first on, `next` has the others. Borrowed until the group
+ * closes: from then on jg_error_last has them. */
 JG_API const jg_error *jg_group_error(const jg_group *group, size_t index);
 
 /* A block with a group: `JG_GROUP(g, rc) { jg_group_spawn(g, work, &item); }`.

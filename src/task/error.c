@@ -22,6 +22,7 @@
 enum {
     CAUSES_MOST = 8,  // a chain longer than this loses its oldest, unless somebody else holds it
     OTHERS_NAMED = 3, // of the failures that came with one; the rest are counted
+    OTHERS_TOLD = 20, // the same, on stderr
 };
 
 enum origin { OF_TASK, OF_CALL, OF_JOB };
@@ -428,11 +429,17 @@ static void report_on_stderr(const jg_error *error) {
     print_origin(error);
     fputs(" failed and nobody looked: ", stderr);
     print_failure(error);
+    size_t others = 0;
     for (error = error->next; error != NULL; error = error->next) {
-        fputs("; and ", stderr);
-        print_origin(error);
-        fputs(": ", stderr);
-        print_failure(error);
+        if (++others <= OTHERS_TOLD) {
+            fputs("; and ", stderr);
+            print_origin(error);
+            fputs(": ", stderr);
+            print_failure(error);
+        }
+    }
+    if (others > OTHERS_TOLD) {
+        fprintf(stderr, "; and %zu more", others - OTHERS_TOLD);
     }
     fputc('\n', stderr);
 }

@@ -176,6 +176,37 @@ static void count_report(const jg_error *error) {
     reports++;
 }
 
+enum { VERY_MANY = 30 };
+
+static intptr_t fail_as_a_crowd(void *arg) {
+    int rc = 0;
+    JG_GROUP(group, rc) {
+        const jg_spawn_options at_once = {.group = group, .eager = true};
+        for (intptr_t i = 0; i < VERY_MANY; i++) {
+            jg_detach(jg_spawn_with(fail_after, (void *)1, &at_once));
+        }
+    }
+    (void)arg;
+    return rc;
+}
+
+static intptr_t leave_crowd_unseen(void *arg) {
+    (void)arg;
+    jg_detach(jg_spawn(fail_as_a_crowd, NULL));
+    return jg_sleep(10);
+}
+
+static void crowd_and_die(void *arg) {
+    jg_run(leave_crowd_unseen, arg);
+    abort();
+}
+
+// A group of a hundred thousand that fail would be a line of ten megabytes.
+START_TEST(a_report_of_very_many_is_short) {
+    fixture_expect_abort(crowd_and_die, NULL, "; and 9 more\n");
+}
+END_TEST
+
 // A group's failures that nobody retrieved would be reported in part, or each by itself.
 START_TEST(unseen_failures_are_reported_together) {
     fixture_expect_abort(fail_and_die, NULL, "failed and nobody looked: EPROTO: after 1 ms (");
@@ -190,4 +221,4 @@ END_TEST
 
 FIXTURE_MAIN("api/group_errors", s37_all_failures_are_named, failures_travel_together,
              one_reason_fails_several_tasks, the_group_and_who_waits_get_the_reason,
-             unseen_failures_are_reported_together)
+             unseen_failures_are_reported_together, a_report_of_very_many_is_short)

@@ -14,6 +14,7 @@
 #include "api/api.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -34,23 +35,35 @@ struct dead_end {
     int queued_fd;
 };
 
-static inline void open_dead_end(struct dead_end *end, jg_listener *alive, const char *dead) {
-    end->alive = alive;
+/* Takes the alive one's port at another address. Returns whether it is free there. */
+static inline bool try_dead_end(struct dead_end *end, jg_listener *alive, const char *dead) {
     struct sockaddr_in address = {.sin_family = AF_INET,
-                                  .sin_port = htons((uint16_t)jg_listener_port(end->alive))};
+                                  .sin_port = htons((uint16_t)jg_listener_port(alive))};
     inet_pton(AF_INET, dead, &address.sin_addr);
     const struct sockaddr *where = (const struct sockaddr *)(const void *)&address;
-    end->dead_fd = socket(AF_INET, SOCK_STREAM, 0);
-    end->queued_fd = socket(AF_INET, SOCK_STREAM, 0);
-    ck_assert_int_eq(bind(end->dead_fd, where, sizeof(address)), 0);
+    *end = (struct dead_end){alive, socket(AF_INET, SOCK_STREAM, 0),
+                             socket(AF_INET, SOCK_STREAM, 0)};
+    if (bind(end->dead_fd, where, sizeof(address)) != 0) {
+        ck_assert_int_eq(errno, EADDRINUSE);
+        return false;
+    }
     ck_assert_int_eq(listen(end->dead_fd, 0), 0);
     ck_assert_int_eq(connect(end->queued_fd, where, sizeof(address)), 0);
+    return true;
 }
 
 static inline void close_dead_end(const struct dead_end *end) {
     jg_listener_close(end->alive);
     close(end->queued_fd);
     close(end->dead_fd);
+}
+
+/* Whatever else this machine does has ports, too: at the dead address it may have this one. */
+static inline void open_dead_end(struct dead_end *end, jg_listener *(*listen_alive)(void),
+                                 const char *dead) {
+    while (!try_dead_end(end, listen_alive(), dead)) {
+        close_dead_end(end);
+    }
 }
 
 /* Connects to a name whose first address is a dead end, and whose second is not. Returns how long it took.

@@ -96,7 +96,7 @@ END_TEST
 static intptr_t around_a_dead_loopback(void *arg) {
     struct dead_end end;
     (void)arg;
-    open_dead_end(&end, listen_at_ipv6(), "127.0.0.1");
+    open_dead_end(&end, listen_at_ipv6, "127.0.0.1");
     check_way_around(&end, "localhost");
     close_dead_end(&end);
     return 0;

@@ -38,10 +38,10 @@ struct coro {
     uint32_t refused_in_row; // by the cancel that stands, since a wait was let through; see sched.c
     uint32_t spin_limit;     // how many of those make a spin
     int shield_budget;       // what the loop's budget and round were when a shield was entered
-    uint64_t shield_round;
-    bool spin_named;       // by a report, under the cancel that stands
-    bool edge;             // a refusal uses the cancel up
-    bool delivered;        // the cancel that stands was seen: some suspend returned -ECANCELED
+    uint32_t shield_round;   // its low bits
+    bool spin_named;         // by a report, under the cancel that stands
+    bool edge;               // a refusal uses the cancel up
+    bool delivered;          // the cancel that stands was seen: some suspend returned -ECANCELED
     bool told;             // woken with a cancel, not run since: one that comes now is seen with it
     int errno_kept;        // while it does not run
     struct stack stack;    // base NULL: the thread's own

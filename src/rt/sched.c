@@ -288,9 +288,10 @@ void sched_cancel_turns(struct coro *coro, bool stands, bool shielded) {
         coro->spin_named = false;
         let_through(coro);
     } else if (!stands) {
-        coro->shield_round = loop->rounds;
+        coro->shield_round = (uint32_t)loop->rounds;
         coro->shield_budget = loop->sched.budget;
-    } else if (coro->shield_round != loop->rounds || coro->shield_budget != loop->sched.budget) {
+    } else if (coro->shield_round != (uint32_t)loop->rounds ||
+               coro->shield_budget != loop->sched.budget) {
         let_through(coro); // behind the shield it let others run
     }
 }

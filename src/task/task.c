@@ -127,6 +127,8 @@ static void finish(struct jg_task *task, intptr_t result) {
 
 /* What a task comes to; a cancel before its first step keeps it from running at all. */
 static intptr_t result_of(struct jg_task *task) {
+    jg_fn *fn = task->fn;
+    task->marked = NULL; // in its place
     if (unlikely(task->coro.attention != 0)) {
         task->coro.delivered = true;
         if (task->drop_arg != NULL) {
@@ -135,7 +137,7 @@ static intptr_t result_of(struct jg_task *task) {
         }
         return -ECANCELED;
     }
-    intptr_t result = task->fn(task->arg);
+    intptr_t result = fn(task->arg);
     mind_fork(&task->coro, result);
     return result;
 }

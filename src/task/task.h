@@ -32,7 +32,11 @@ struct jg_task {
     struct coro coro;    // first: the engine room knows only this
     jg_scope root;       // the task's own cancel requests; parent: its group's scope
     jg_scope *innermost; // NULL in a thread's stand-in that has not opened a scope yet
-    jg_fn *fn;
+    union {
+        jg_fn *fn; // until it is called; the record has no cache line to spare
+        struct jg_task
+            *marked; // then: the next in a walk up a chain of waits, see ring.c; NULL: in none
+    };
     void *arg;
     jg_future future;           // its completion: done, and the word it came to
     jg_group *group;            // whose live count it is in, or NULL
@@ -40,12 +44,11 @@ struct jg_task {
     struct error_record *error; // its newest failure, or NULL
     jg_drop_fn *drop_arg;
     jg_drop_fn *drop_result;
-    jg_future *ready;       // whom jg_started tells; NULL: nobody, or it has
-    struct locals *locals;  // its values of task-local variables, shared with others; NULL: none
-    const char *site;       // where it was spawned: function, NUL, "file.c:12"
-    struct jg_task *marked; // the next in a walk up a chain of waits, see ring.c; NULL: in none
-    bool held;              // somebody has the handle
-    bool joining;           // and is in jg_join with it
+    jg_future *ready;      // whom jg_started tells; NULL: nobody, or it has
+    struct locals *locals; // its values of task-local variables, shared with others; NULL: none
+    const char *site;      // where it was spawned: function, NUL, "file.c:12"
+    bool held;             // somebody has the handle
+    bool joining;          // and is in jg_join with it
     intptr_t
         spawn_error; // why its newest spawn returned NULL; last: a free stack's node lies there
 };

@@ -260,7 +260,10 @@ static struct error_record *make_own(struct error_record *record) {
 
 size_t error_append(struct error_record **first, struct error_record **last,
                     struct error_record *record) {
-    size_t count = 1;
+    size_t count = record == NULL ? 1 : 0;
+    for (const struct error_record *each = record; each != NULL; each = each->next) {
+        count++;
+    }
     record = make_own(record);
     if (record == NULL) {
         return count;
@@ -270,8 +273,9 @@ size_t error_append(struct error_record **first, struct error_record **last,
     } else {
         link_next(*last, record);
     }
-    for (*last = record; (*last)->next != NULL; *last = (*last)->next) {
-        count++;
+    *last = record;
+    while ((*last)->next != NULL) {
+        *last = (*last)->next;
     }
     return count;
 }

@@ -204,11 +204,42 @@ static intptr_t copies_body(void *arg) {
     return 0;
 }
 
+static intptr_t fail_twice(void *arg) {
+    intptr_t rc = 0;
+    JG_GROUP(group, rc) {
+        jg_group_spawn(group, fail_plainly, arg);
+        jg_yield();
+        rc = -EPIPE;
+    }
+    return rc;
+}
+
+/* Two failures come to a group at once, and the task that had them keeps its own list: both need a copy. */
+static intptr_t list_body(void *arg) {
+    jg_group group;
+    jg_task *task = jg_spawn(fail_twice, arg);
+    jg_group_open(&group);
+    jg_group_spawn(&group, fail_shared, jg_task_future(task));
+    while (!jg_future_done(jg_task_future(task))) {
+        jg_yield();
+    }
+    mem_fail_nth(1, 1);
+    jg_yield(); // the group hears of it now
+    mem_fail_nth(0, 0);
+    ck_assert_uint_eq(jg_group_error_count(&group), 2);
+    ck_assert_ptr_null(jg_group_error(&group, 0));
+    ck_assert_int_eq(jg_group_close(&group, 0), -EIO);
+    ck_assert_int_eq(jg_join(task), -EIO);
+    ck_assert_ptr_nonnull(jg_error_last()->next);
+    return 0;
+}
+
 // A group would end well because there was no memory for the failure.
 START_TEST(a_group_without_memory_still_fails) {
     ck_assert_int_eq(jg_run(group_body, NULL), 0);
     ck_assert_int_eq(jg_run(record_body, NULL), 0);
     ck_assert_int_eq(jg_run(copies_body, NULL), 0);
+    ck_assert_int_eq(jg_run(list_body, NULL), 0);
 }
 END_TEST
 

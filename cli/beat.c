@@ -34,9 +34,7 @@ static int become_realtime(struct board *board) {
         return 0;
     }
     int error = -errno;
-    board_explain(board, BOARD_CAUSES, "no real-time priority: %s", strerror(-error));
-    atomic_store(&board->error, error);
-    board_stop(board);
+    board_give_up(board, error, "no real-time priority: %s", strerror(-error));
     return error;
 }
 

@@ -118,16 +118,30 @@ void board_fail(struct board *board, enum board_cause cause) {
     atomic_fetch_sub(&board->in_flight, 1);
 }
 
-void board_explain(struct board *board, enum board_cause cause, const char *format, ...) {
+static void explain(struct board *board, enum board_cause cause, const char *format,
+                    va_list arguments) {
     if (atomic_exchange(&board->failure_claimed, 1) != 0) {
         return;
     }
-    va_list arguments;
-    va_start(arguments, format);
     vsnprintf(board->failure, sizeof(board->failure), format, arguments);
-    va_end(arguments);
     board->failure_cause = cause;
     atomic_store(&board->failure_written, 1);
+}
+
+void board_explain(struct board *board, enum board_cause cause, const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    explain(board, cause, format, arguments);
+    va_end(arguments);
+}
+
+void board_give_up(struct board *board, int error, const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    explain(board, BOARD_CAUSES, format, arguments);
+    va_end(arguments);
+    atomic_store(&board->error, error);
+    board_stop(board);
 }
 
 const char *board_explanation(const struct board *board) {

@@ -109,6 +109,11 @@ void board_fail(struct board *board, enum board_cause cause);
 void board_explain(struct board *board, enum board_cause cause, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* Ends the race of this model for what is no request's failure: keeps the text if it is the first, and the
+ * negative errno, and stops. */
+void board_give_up(struct board *board, int error, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
 /* Returns the first explanation, and the cause it belongs to; "" and BOARD_CAUSES if there is none. */
 const char *board_explanation(const struct board *board);
 enum board_cause board_explained_cause(const struct board *board);

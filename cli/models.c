@@ -120,19 +120,11 @@ static void start_crew(struct crew *crew, jg_fn *fn, struct worker *worker, uint
     for (int rc = 0; crew->count < wanted; crew->count++) {
         rc = jg_worker_start(crew->kind, fn, worker, NULL, &crew->workers[crew->count]);
         if (rc < 0) {
-            board_explain(crew->board, BOARD_CAUSES, "only %u of %u could be started: %s",
-                          crew->count, wanted, strerror(-rc));
-            atomic_store(&crew->board->error, rc);
-            board_stop(crew->board);
+            board_give_up(crew->board, rc, "only %u of %u could be started: %s", crew->count,
+                          wanted, strerror(-rc));
             return;
         }
     }
-}
-
-static void refuse_beat(struct board *board, int error) {
-    board_explain(board, BOARD_CAUSES, "no beat: %s", strerror(-error));
-    atomic_store(&board->error, error);
-    board_stop(board);
 }
 
 static intptr_t run_beat(void *arg) {
@@ -151,7 +143,7 @@ static intptr_t run_beat(void *arg) {
 static void start_beat(struct crew *crew, struct worker *worker) {
     int rc = jg_worker_start(crew->kind, run_beat, worker, NULL, &crew->beat);
     if (rc < 0) {
-        refuse_beat(crew->board, rc);
+        board_give_up(crew->board, rc, "no beat: %s", strerror(-rc));
     }
 }
 
@@ -243,10 +235,8 @@ static uint32_t start_troupe(struct troupe *troupe) {
         jg_task *task = jg_spawn(worker_run, &troupe->worker);
         if (task == NULL) {
             int rc = (int)jg_join(NULL);
-            board_explain(board, BOARD_CAUSES, "only %u of %u coroutines could be started: %s",
-                          spawned, troupe->wanted, jg_error_detail(rc));
-            atomic_store(&board->error, rc);
-            board_stop(board);
+            board_give_up(board, rc, "only %u of %u coroutines could be started: %s", spawned,
+                          troupe->wanted, jg_error_detail(rc));
             break;
         }
         troupe->tasks[spawned] = task;
@@ -273,7 +263,8 @@ static void begin_troupe(struct troupe *troupe) {
 static jg_task *start_beat_task(const struct troupe *troupe) {
     jg_task *task = troupe->beats ? jg_spawn(beat_run, (void *)&troupe->worker) : NULL;
     if (troupe->beats && task == NULL) {
-        refuse_beat(troupe->worker.board, (int)jg_join(NULL));
+        int rc = (int)jg_join(NULL);
+        board_give_up(troupe->worker.board, rc, "no beat: %s", strerror(-rc));
     }
     return task;
 }
@@ -319,9 +310,7 @@ static intptr_t run_loop(void *arg) {
     const jg_run_options options = {.backend = "epoll"};
     intptr_t rc = jg_run_with(lead_troupe, troupe, &options);
     if (rc < 0) {
-        board_explain(board, BOARD_CAUSES, "the loop could not run: %s", jg_error_detail(rc));
-        atomic_store(&board->error, (int)rc);
-        board_stop(board);
+        board_give_up(board, (int)rc, "the loop could not run: %s", jg_error_detail(rc));
     }
     return rc;
 }
@@ -401,10 +390,8 @@ int models_run_multicore(const struct model_plan *plan, struct board *board) {
         crew.count += rc == 0;
     }
     if (rc < 0) {
-        board_explain(board, BOARD_CAUSES, "only %u of %u loops could be started: %s", crew.count,
-                      loops, strerror(-rc));
-        atomic_store(&board->error, rc);
-        board_stop(board);
+        board_give_up(board, rc, "only %u of %u loops could be started: %s", crew.count, loops,
+                      strerror(-rc));
     }
     while (!board_await(&board->arrived, plan->concurrency, LOOK_MS) &&
            atomic_load(&board->stop) == 0) {}

@@ -186,9 +186,7 @@ intptr_t worker_run(void *arg) {
     board_raise(&board->arrived, worker->plan->concurrency);
     worker->await_go(worker);
     if (rc < 0) {
-        board_explain(board, BOARD_CAUSES, "no HTTP client: %s", jg_error_detail(rc));
-        atomic_store(&board->error, rc);
-        board_stop(board);
+        board_give_up(board, rc, "no HTTP client: %s", jg_error_detail(rc));
         return 0;
     }
     bool is_first = true;

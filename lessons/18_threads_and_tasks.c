@@ -50,11 +50,11 @@ static intptr_t count_and_suspend(void *arg) {
     return rc;
 }
 
-static intptr_t show(const char *name, jg_map_mode mode, jg_fn *fn, bool with_lock) {
+static intptr_t show(const char *name, jg_map_mode mode, jg_fn *counter, bool with_lock) {
     char items[COUNTERS] = {0}; // jg_map hands each its item; the counters need none
     total = 0;
     locked = with_lock;
-    intptr_t rc = jg_map(mode, fn, items, 1, COUNTERS, NULL, NULL);
+    intptr_t rc = jg_map(mode, counter, items, 1, COUNTERS, NULL, NULL);
     printf("%-30s counted %4zu of %zu%s\n", name, total, COUNTERS * rounds,
            total < COUNTERS * rounds ? ": some were lost" : "");
     return rc;

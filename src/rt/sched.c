@@ -282,12 +282,12 @@ static void let_through(struct coro *coro) {
     coro->refused_in_row = coro->spin_named;
 }
 
-void sched_cancel_turns(struct coro *coro, bool stands, bool shielded) {
+void sched_cancel_turns(struct coro *coro, bool stands, bool seen) {
     const struct loop *loop = coro->loop;
-    if (!stands && !shielded) { // left, or taken back
+    if (!stands) {
         coro->spin_named = false;
         let_through(coro);
-    } else if (!stands) {
+    } else if (!seen) {
         coro->shield_round = (uint32_t)loop->rounds;
         coro->shield_budget = loop->sched.budget;
     } else if (coro->shield_round != (uint32_t)loop->rounds ||

@@ -83,9 +83,9 @@ int sched_refuse(struct coro *self);
  * else as a wait that was let through. Returns the result. May pause: everything else comes before. */
 intptr_t sched_passed_on(struct coro *self, intptr_t result);
 
-/* Where refusals have been counted: from now on a cancel stands, or none does, as it was left or taken back
- * or is behind a shield now. */
-void sched_cancel_turns(struct coro *coro, bool stands, bool shielded);
+/* Where refusals have been counted: from now on a cancel stands, or none does, as it was left or taken back;
+ * one that stands is seen, or is behind a shield. */
+void sched_cancel_turns(struct coro *coro, bool stands, bool seen);
 
 /* Opens every suspending call: whether `self` may wait at all.
  *

@@ -55,19 +55,20 @@ static bool should_be_effective(const jg_scope *scope) {
            (!scope->shield && scope->parent != NULL && scope->parent->effective);
 }
 
-/* Whether a shield keeps a cancel from the code the task is in. */
-static bool shield_holds(const struct jg_task *task) {
+/* Whether a cancel stands: the code the task is in sees it, or a shield keeps it from that. */
+static bool cancel_stands(const struct jg_task *task) {
     const jg_scope *scope = task->innermost;
-    while (!scope->shield && scope->parent != NULL) {
+    while (!scope->effective && scope != &task->root) {
         scope = scope->parent;
     }
-    return scope->shield && scope->parent != NULL && scope->parent->effective;
+    return scope->effective;
 }
 
 /* Refusals have been counted. */
 __attribute__((cold, noinline)) static void mind_refusals(struct jg_task *task, uint32_t bit) {
-    if ((task->coro.attention & ATTENTION_CANCEL) != bit) {
-        sched_cancel_turns(&task->coro, bit != 0, shield_holds(task));
+    bool stands = cancel_stands(task);
+    if (!stands || (task->coro.attention & ATTENTION_CANCEL) != bit) {
+        sched_cancel_turns(&task->coro, stands, bit != 0);
     }
 }
 
@@ -83,6 +84,11 @@ static inline void set_attention(struct jg_task *task, uint32_t bit) {
 static void show(struct jg_task *task) {
     bool used_up = task->coro.edge && task->coro.delivered;
     set_attention(task, task->innermost->effective && !used_up ? ATTENTION_CANCEL : 0);
+}
+
+/* What is behind the task's shields has changed; its code does not see it. */
+static void mind_shield(struct jg_task *task) {
+    set_attention(task, task->coro.attention & ATTENTION_CANCEL);
 }
 
 /* A cancel has reached the code the task is in. */
@@ -136,12 +142,15 @@ static void spread_one(jg_scope *top) {
         if (changed && effective && (scope == top || scope == &scope->task->root)) {
             make_unseen(scope, scope->task->coro.told);
         }
-        if (scope != scope->task->innermost) {
+        if (!changed && scope->shield) {
+            mind_shield(scope->task);
+        }
+        if (!changed || scope != scope->task->innermost) {
             continue;
         }
-        if (changed && effective) {
+        if (effective) {
             hit(scope->task);
-        } else if (changed) {
+        } else {
             show(scope->task);
         }
     }

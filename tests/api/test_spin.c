@@ -205,16 +205,20 @@ START_TEST(x11_spin_with_luck_is_named_once) {
 }
 END_TEST
 
+static void spin_for_long(void) {
+    while (jg_cancelling(jg_self()) == 0) {
+        jg_sleep(1);
+    }
+    for (int refusals = 0; refusals < 1100; refusals++) {
+        jg_yield();
+    }
+}
+
 static intptr_t spin_twice(void *arg) {
     bool *began = arg;
     *began = true;
     for (int i = 0; i < 2; i++) {
-        while (jg_cancelling(jg_self()) == 0) {
-            jg_sleep(1);
-        }
-        for (int refusals = 0; refusals < 1100; refusals++) {
-            jg_yield();
-        }
+        spin_for_long();
         jg_uncancel(jg_self());
     }
     return 7;
@@ -235,6 +239,97 @@ static intptr_t twice_body(void *arg) {
 // After a first spin was named, the next one, which may have another cause, would pass unheard.
 START_TEST(x11_each_cancel_ignored_is_named) {
     expect_named(twice_body, 2);
+}
+END_TEST
+
+static enum { KEPT, TAKEN_BACK, REPLACED } meanwhile;
+
+struct shielded_spin {
+    bool began;
+    jg_event inside;
+    jg_event go_on;
+};
+
+/* Spins, waits behind a shield in which there is another one, and spins again. */
+static intptr_t spin_around_shield(void *arg) {
+    struct shielded_spin *spin = arg;
+    spin->began = true;
+    spin_for_long();
+    JG_SHIELD {
+        JG_SHIELD {
+            jg_event_set(&spin->inside);
+            jg_event_wait(&spin->go_on);
+        }
+    }
+    spin_for_long();
+    return 7;
+}
+
+static intptr_t around_shield_body(void *arg) {
+    (void)arg;
+    struct shielded_spin spin = {.began = false};
+    jg_task *task = spawn_cancelled(spin_around_shield, &spin, &spin.began);
+    jg_event_wait(&spin.inside);
+    if (meanwhile != KEPT) {
+        jg_uncancel(task);
+    }
+    if (meanwhile == REPLACED) {
+        jg_cancel(task);
+    }
+    jg_event_set(&spin.go_on);
+    if (meanwhile == TAKEN_BACK) {
+        jg_sleep(5);
+        jg_cancel(task);
+    }
+    ck_assert_int_eq(jg_join(task), 7);
+    return 0;
+}
+
+// The same for a cancel that is taken back while the task is behind a shield, and does not see it.
+START_TEST(x11_cancel_taken_back_behind_a_shield_is_over) {
+    meanwhile = TAKEN_BACK;
+    expect_named(around_shield_body, 2);
+    meanwhile = REPLACED;
+    expect_named(around_shield_body, 2);
+    meanwhile = KEPT; // one cancel all the while, with some waiting in between
+    expect_named(around_shield_body, 1);
+}
+END_TEST
+
+/* Spins in a group of somebody who is cancelled, and is behind a shield for good. */
+static intptr_t spin_below_shield(void *arg) {
+    bool *began = arg;
+    intptr_t word = 0;
+    *began = true;
+    jg_sleep(60000);
+    JG_SHIELD JG_GROUP(group, word) {
+        const jg_spawn_options options = {.group = group};
+        bool child_began = false;
+        jg_task *child = jg_spawn_with(spin_twice, &child_began, &options);
+        while (!child_began) {
+            jg_yield();
+        }
+        for (int i = 0; i < 2; i++) {
+            jg_cancel(child);
+            while (jg_cancelling(child) > 0) {
+                jg_sleep(1);
+            }
+        }
+        word = jg_join(child);
+    }
+    return word;
+}
+
+static intptr_t below_shield_body(void *arg) {
+    (void)arg;
+    bool began = false;
+    ck_assert_int_eq(jg_join(spawn_cancelled(spin_below_shield, &began, &began)), 7);
+    return 0;
+}
+
+// A cancel further out, which a shield keeps away from the group, would be taken for one of its tasks'.
+START_TEST(x11_cancel_of_a_group_behind_a_shield_is_its_own) {
+    expect_named(below_shield_body, 2);
 }
 END_TEST
 
@@ -347,5 +442,6 @@ START_TEST(x11_cancels_taken_back_are_no_spin) {
 END_TEST
 
 FIXTURE_MAIN("api/spin", x11_spin_on_a_cancel_is_named_once, x11_spin_with_luck_is_named_once,
-             x11_each_cancel_ignored_is_named, x11_clean_up_is_no_spin,
+             x11_each_cancel_ignored_is_named, x11_cancel_taken_back_behind_a_shield_is_over,
+             x11_cancel_of_a_group_behind_a_shield_is_its_own, x11_clean_up_is_no_spin,
              x11_cancels_taken_back_are_no_spin)

@@ -33,7 +33,7 @@ JG_BEGIN_DECLS
 typedef enum jg_debug_kind {
     JG_DEBUG_SLOW, /* a task, or a callback, has run without a pause for longer than the limit */
     JG_DEBUG_DEADLOCK,    /* every task waits, and nothing the loop knows of could wake one */
-    JG_DEBUG_SPIN,        /* a task ignores its cancel */
+    JG_DEBUG_SPIN,        /* a task ignores its cancel, by the rule that jg_cancel tells */
     JG_DEBUG_TASK_LEAK,   /* a task was alive when the first one ended, which cancels it */
     JG_DEBUG_HANDLE_LEAK, /* a task has ended, and nobody joined or detached it */
     JG_DEBUG_FD_LEAK, /* a stream, listener, file, program or process pool was opened on the loop, and

@@ -82,6 +82,13 @@ JG_API void jg_detach(jg_task *task);
  * with -ECANCELED until jg_uncancel. A task that has not begun never runs. One that joins another passes
  * the cancel on.
  *
+ * One that goes on all the same is named, once for each cancel, when 1,000 of its suspends have been refused
+ * in a row, and as many more as there have been tasks at once: on stderr, or by debug mode (JG_DEBUG_SPIN).
+ * From then on each refusal takes a millisecond, in which others run. The row ends when the cancel does; with
+ * a wait that is let through, in a shield if somebody else ran meanwhile; and where a cancel was passed on
+ * and the answer was another. Who tidies up more things than that, each by a suspend that is refused, is
+ * named as well: what waits belongs in a JG_SHIELD. Not by the edge rule, nor without a loop.
+ *
  * Returns  true; false when it has already ended. */
 JG_API bool jg_cancel(jg_task *task);
 

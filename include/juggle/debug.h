@@ -40,9 +40,11 @@ typedef enum jg_debug_kind {
                              not closed when the loop closed */
     JG_DEBUG_FUTURE_LEAK, /* a future was pending when the loop closed, and neither settled nor ended with
                              jg_future_fini: a task had waited for it and left, or a callback was to be
-                             called, of which the newest is told. At most 256 of these of a loop.
-                             Whoever waited when the first task ended is a TASK_LEAK; futures of tasks
-                             and jobs have an end of their own */
+                             called, of which the newest is told. Whoever waited when the first task ended
+                             is a TASK_LEAK; pending futures of tasks and jobs have an end of their own.
+                             Or it had failed, by jg_future_fail or as its job did, and nobody had read that
+                             or ended it: told by the task or job that failed. At most 256 of these of a
+                             loop */
     JG_DEBUG_SIGNAL_LEAK, /* a watch on signals was open when the loop closed; by whom is not known */
     JG_DEBUG_RING, /* tasks wait for each other while the loop has other work, and only a cancel could end
                       it: none has a limit, nor is one of several it waits for enough. Looked for when the

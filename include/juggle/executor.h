@@ -15,7 +15,9 @@
  * A running function cannot be stopped from outside. So a wait for it that is cancelled takes the job
  * out of the queue if it has not begun, and else waits for its end all the same; a job that sets
  * `abandon` is left alone instead, and what it comes to is dropped. A failure that nobody is left to take is
- * reported, on the pool's thread, as jg_error_on_unretrieved says.
+ * reported, on the pool's thread, as jg_error_on_unretrieved says. One that came back, into the job's record,
+ * is reported when that is ended or used again and nobody has read it; a record that is not even ended is
+ * named by debug mode as the loop closes (JG_DEBUG_FUTURE_LEAK).
  */
 #ifndef JUGGLE_EXECUTOR_H
 #define JUGGLE_EXECUTOR_H

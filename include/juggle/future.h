@@ -36,7 +36,7 @@ struct jg_future {
     const struct jg_future_owner *owner; /* who alone settles it, and how; NULL: anybody */
     bool done;
     bool of_task : 1; /* the completion of a task */
-    bool owed : 1;    /* debug mode was told that somebody waited, or is to be called */
+    bool owed : 1;    /* debug mode was told: somebody waited or is to be called, or it failed */
     bool seen;        /* somebody was given its failure */
     bool counted;     /* used while an array of futures is looked through */
 };
@@ -57,8 +57,9 @@ JG_API int jg_future_fail(jg_future *future, intptr_t code);
 
 /* Ends a future that jg_future_fail made fail; others need no end, but may have one. A failure that
  * nobody was given is reported, see jg_error_on_unretrieved: one of jg_future_set too, which the caller of
- * this is named for. A pending one that somebody waited for is
- * reported by debug mode unless it is settled or ended. While somebody waits: a named abort. */
+ * this is named for. Debug mode reports a pending one that somebody waited for, unless it is settled or
+ * ended, and one that jg_future_fail made fail, unless it is read or ended. While somebody waits: a named
+ * abort. */
 JG_API void jg_future_fini(jg_future *future);
 
 /* Cancels a pending future: all who wait get -ECANCELED. A task's future cancels the task, and stays

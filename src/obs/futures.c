@@ -17,6 +17,7 @@ struct owed {
     struct list all;
     const jg_future *future;          // an address, no more
     const jg_done_callback *callback; // another; NULL for one who waited
+    struct error_record *failure;     // a share in it; NULL: it is pending
     struct origin who;
     char call[48];  // the function that is to be called
     char place[64]; // and where that was asked for
@@ -52,6 +53,7 @@ static struct owed *find(const struct futures *futures, const jg_future *future,
 
 static void drop(struct futures *futures, struct owed *owed) {
     list_remove(&owed->all);
+    error_free(owed->failure);
     mem_free(owed);
     futures->count--;
 }
@@ -62,8 +64,23 @@ static struct owed *add(struct futures *futures, const jg_future *future,
     if (owed != NULL) {
         owed->future = future;
         owed->callback = callback;
+        owed->failure = NULL;
         list_append(&futures->owed, &owed->all);
         futures->count++;
+    }
+    return owed;
+}
+
+/* The note of that, the newest now, empty but for what it is about; NULL when there can be none. */
+static struct owed *note(struct futures *futures, const jg_future *future,
+                         const jg_done_callback *callback) {
+    struct owed *owed = find(futures, future, callback);
+    owed = owed != NULL ? owed : add(futures, future, callback);
+    if (owed != NULL) {
+        list_remove(&owed->all);
+        list_append(&futures->owed, &owed->all);
+        error_free(owed->failure); // of another future, which lay there before
+        owed->failure = NULL;
     }
     return owed;
 }
@@ -74,17 +91,24 @@ void futures_owed(struct futures *futures, const jg_future *future, const struct
         futures_unowed(futures, future, NULL);
         return;
     }
-    struct owed *owed = find(futures, future, callback);
-    owed = owed != NULL ? owed : add(futures, future, callback);
+    struct owed *owed = note(futures, future, callback);
     if (owed == NULL) {
         return;
     }
-    list_remove(&owed->all);
-    list_append(&futures->owed, &owed->all); // the newest now
     origin_write(coro, &owed->who);
     if (callback != NULL) {
         snprintf(owed->call, sizeof(owed->call), "%s", callback->site);
         snprintf(owed->place, sizeof(owed->place), "%s", task_place(callback->site));
+    }
+}
+
+void futures_failed(struct futures *futures, const jg_future *future, struct error_record *error) {
+    struct owed *owed = note(futures, future, NULL);
+    if (owed != NULL) {
+        const jg_error *failure = error_public(error);
+        owed->failure = error_ref(error);
+        snprintf(owed->who.task, sizeof(owed->who.task), "%s", failure->task);
+        snprintf(owed->who.spawned, sizeof(owed->who.spawned), "%s", failure->spawned);
     }
 }
 
@@ -101,7 +125,21 @@ void futures_closing(struct futures *futures) {
     futures->closing = true;
 }
 
-static void report(const struct owed *owed) {
+static void report_failed(const struct owed *owed) {
+    char *text = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&text, &size);
+    if (out != NULL) {
+        fprintf(out, "juggle: future %p was not ended when the loop closed: ",
+                (const void *)owed->future);
+        error_print(error_public(owed->failure), out);
+        fclose(out);
+    }
+    debug_report(JG_DEBUG_FUTURE_LEAK, owed->who.task, owed->who.spawned, 0, text);
+    mem_free_libc(text);
+}
+
+static void report_pending(const struct owed *owed) {
     char text[512];
     const struct origin *who = &owed->who;
     int size = snprintf(text, sizeof(text),
@@ -121,7 +159,13 @@ void futures_end(struct futures *futures) {
         const struct owed *first = container_of(futures->owed.next, struct owed, all);
         const jg_future *future = first->future;
         struct owed told = *newest_of(futures, future);
+        error_ref(told.failure);
         futures_unowed(futures, future, NULL); // first: who hears of it may settle it
-        report(&told);
+        if (told.failure != NULL) {
+            report_failed(&told);
+        } else {
+            report_pending(&told);
+        }
+        error_free(told.failure);
     }
 }

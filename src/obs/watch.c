@@ -138,6 +138,14 @@ static void on_unowed(struct observer *observer, const struct jg_future *future,
     }
 }
 
+static void on_failed(struct observer *observer, const struct jg_future *future,
+                      struct error_record *error) {
+    struct watch *watch = of(observer);
+    if (watch->debug != NULL) {
+        futures_failed(&watch->debug->futures, future, error);
+    }
+}
+
 static void on_sleeps(struct observer *observer, bool quiet) {
     struct watch *watch = of(observer);
     if (watch->debug != NULL) {
@@ -211,6 +219,7 @@ static const struct observer_ops watch_ops = {
     .ended = on_ended,
     .owed = on_owed,
     .unowed = on_unowed,
+    .failed = on_failed,
     .sleeps = on_sleeps,
     .awake = on_awake,
     .spins = on_spins,

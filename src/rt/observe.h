@@ -19,6 +19,7 @@
 
 #include <stdatomic.h>
 
+struct error_record;
 struct jg_done_callback;
 struct jg_future;
 
@@ -38,6 +39,9 @@ struct observer_ops {
                  const struct jg_done_callback *callback);
     void (*unowed)(struct observer *observer, const struct jg_future *future,
                    const struct jg_done_callback *callback);
+    // A future has failed, and nobody was given that yet; `unowed` when somebody is, or when it has ended.
+    void (*failed)(struct observer *observer, const struct jg_future *future,
+                   struct error_record *error);
     // The kernel is asked now, and may keep the loop. `quiet`: only somebody unknown could end that.
     void (*sleeps)(struct observer *observer, bool quiet);
     void (*awake)(struct observer *observer);

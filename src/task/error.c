@@ -404,15 +404,15 @@ const char *jg_error_detail(intptr_t code) {
     return text;
 }
 
-static void print_failure(const jg_error *error) {
-    fputs(jg_error_name(error->code), stderr);
+static void print_failure(const jg_error *error, FILE *out) {
+    fputs(jg_error_name(error->code), out);
     for (; error != NULL && error->text[0] != '\0'; error = error->cause) {
         bool known = error->where[0] != '\0';
-        fprintf(stderr, known ? ": %s (%s)" : ": %s", error->text, error->where);
+        fprintf(out, known ? ": %s (%s)" : ": %s", error->text, error->where);
     }
 }
 
-static void print_origin(const jg_error *error) {
+static void print_origin(const jg_error *error, FILE *out) {
     static const struct {
         const char *what;
         const char *placed;
@@ -422,30 +422,34 @@ static void print_origin(const jg_error *error) {
         [OF_JOB] = {"job", "submitted"},
     };
     enum origin origin = container_of(error, const struct error_record, error)->origin;
-    fprintf(stderr, "%s %s", words[origin].what, error->task);
+    fprintf(out, "%s %s", words[origin].what, error->task);
     if (error->spawned[0] != '\0') {
-        fprintf(stderr, " (%s at %s)", words[origin].placed, error->spawned);
+        fprintf(out, " (%s at %s)", words[origin].placed, error->spawned);
     }
+}
+
+void error_print(const jg_error *error, FILE *out) {
+    print_origin(error, out);
+    fputs(" failed and nobody looked: ", out);
+    print_failure(error, out);
+    size_t others = 0;
+    for (error = error->next; error != NULL; error = error->next) {
+        if (++others <= OTHERS_TOLD) {
+            fputs("; and ", out);
+            print_origin(error, out);
+            fputs(": ", out);
+            print_failure(error, out);
+        }
+    }
+    if (others > OTHERS_TOLD) {
+        fprintf(out, "; and %zu more", others - OTHERS_TOLD);
+    }
+    fputc('\n', out);
 }
 
 static void report_on_stderr(const jg_error *error) {
     fputs("juggle: ", stderr);
-    print_origin(error);
-    fputs(" failed and nobody looked: ", stderr);
-    print_failure(error);
-    size_t others = 0;
-    for (error = error->next; error != NULL; error = error->next) {
-        if (++others <= OTHERS_TOLD) {
-            fputs("; and ", stderr);
-            print_origin(error);
-            fputs(": ", stderr);
-            print_failure(error);
-        }
-    }
-    if (others > OTHERS_TOLD) {
-        fprintf(stderr, "; and %zu more", others - OTHERS_TOLD);
-    }
-    fputc('\n', stderr);
+    error_print(error, stderr);
 }
 
 void jg_error_on_unretrieved(jg_error_report_fn *report) {

@@ -57,6 +57,16 @@ __attribute__((cold, noinline)) void future_owe_no_more(jg_future *future,
     }
 }
 
+/* The same of a failure that nobody was given: a future with what stands behind one has to be ended. */
+__attribute__((cold, noinline)) static void owe_failure(jg_future *future) {
+    struct sched *here = sched_here;
+    if (here == NULL || here->observer == NULL || future->seen || future->result == -ECANCELED) {
+        return;
+    }
+    future->owed = true;
+    observe(here, failed, future, future->error);
+}
+
 static void settle(jg_future *future, intptr_t result) {
     future->result = result;
     future->done = true;
@@ -98,23 +108,24 @@ int jg_future_set(jg_future *future, intptr_t result) {
 int jg_future_fail(jg_future *future, intptr_t code) {
     int rc = jg_failed(code) ? check_open(future) : -EINVAL;
     if (rc == 0) {
-        future->error = error_share(task_current(), code);
         future_owe_no_more(future, NULL);
-        settle(future, code);
+        future_settle(future, code, error_share(task_current(), code));
     }
     return rc;
 }
 
-__attribute__((cold, noinline)) static void end_pending(jg_future *future) {
+__attribute__((cold, noinline)) static void check_unawaited(const jg_future *future) {
     if (future->first != NULL) {
         check_misuse("a future was ended that somebody waits for");
     }
-    future_owe_no_more(future, NULL);
 }
 
 void jg_future_fini(jg_future *future) {
     if (!future->done) {
-        end_pending(future);
+        check_unawaited(future);
+    }
+    if (unlikely(future->owed)) {
+        future_owe_no_more(future, NULL);
     }
     future_forget(future);
     struct error_record *error = future->error;
@@ -147,10 +158,13 @@ void future_settle(jg_future *future, intptr_t result, struct error_record *erro
     must(!future->done);
     future->error = error;
     settle(future, result);
+    if (unlikely(error != NULL)) {
+        owe_failure(future);
+    }
 }
 
 struct error_record *future_error(jg_future *future) {
-    future->seen = true;
+    future_see(future);
     return future->of_task ? error_share(future_task(future), future->result)
                            : error_ref(future->error);
 }
@@ -325,8 +339,11 @@ intptr_t jg_wait_for(jg_future *future, int64_t timeout_ms) {
 }
 
 intptr_t jg_future_result(jg_future *future) {
-    future->seen = future->seen || future->done;
-    return future->done ? future->result : -EAGAIN;
+    if (!future->done) {
+        return -EAGAIN;
+    }
+    future_see(future);
+    return future->result;
 }
 
 const jg_error *jg_future_exception(jg_future *future) {

@@ -312,7 +312,7 @@ static intptr_t many_wait(jg_many *many, bool pass_on) {
 /* The caller has been given this word. */
 static void mark_seen(jg_many_node *node) {
     if (node->watch.future != NULL) {
-        node->watch.future->seen = true;
+        future_see(node->watch.future);
     }
 }
 

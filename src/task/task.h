@@ -24,6 +24,7 @@
 #include <juggle/run.h>
 #include <juggle/scope.h>
 #include <juggle/task.h>
+#include <stdio.h>
 #include <string.h>
 
 struct error_record;
@@ -258,8 +259,9 @@ struct error_record *error_share(struct jg_task *task, intptr_t code); // the ta
 struct error_record *error_ref(struct error_record *record); // one more share; NULL is allowed
 void error_free(struct error_record *record);                // one share less
 const jg_error *error_public(const struct error_record *record);
-struct error_record *error_of_word(intptr_t code); // somebody's, of whom nothing is known; or NULL
-void error_report(struct error_record *record);    // nobody retrieved it; takes it
+struct error_record *error_of_word(intptr_t code);  // somebody's, of whom nothing is known; or NULL
+void error_report(struct error_record *record);     // nobody retrieved it; takes it
+void error_print(const jg_error *error, FILE *out); // the same, as a line of text
 
 /* Failures that come together: puts a record, which it takes, behind the last. Returns how many failures
  * that were, those that came with it too; NULL is one for which there was no memory. Once all are there,

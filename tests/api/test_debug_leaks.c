@@ -357,6 +357,104 @@ START_TEST(a_future_that_is_settled_or_ended_is_no_leak) {
 }
 END_TEST
 
+// Failures.
+
+static jg_job lost;
+
+static intptr_t break_down(void *arg) {
+    (void)arg;
+    return jg_fail(-EPROTO, "broken");
+}
+
+static void submit_lost(jg_job *job) {
+    ck_assert_int_eq(jg_executor_submit(NULL, job, break_down, NULL), 0);
+    while (!jg_future_done(&job->future)) {
+        jg_sleep(1);
+    }
+}
+
+static intptr_t lose_body(void *arg) {
+    static jg_done_callback callback;
+    static intptr_t word;
+    (void)arg;
+    submit_lost(&lost);
+    ck_assert_int_eq(jg_future_fail(&owed[0], jg_fail(-EIO, "no disk")), 0);
+    ck_assert(!jg_future_cancelled(&owed[0])); // nor does this count as looking
+    return jg_future_add_done_callback(&owed[0], &callback, note_word, &word);
+}
+
+static atomic_int unread;
+
+static void count_unread(const jg_error *error) {
+    (void)error;
+    atomic_fetch_add(&unread, 1);
+}
+
+// A job that fails, and of which nobody wants to know, would fail unheard: its record is its owner's.
+START_TEST(a_failure_that_nobody_read_is_named) {
+    ck_assert_int_eq(run_debugged(lose_body, NULL, &patient), 0);
+    ck_assert_int_eq(atomic_load(&heard_count), 2);
+    ck_assert_int_eq(heard[0].kind, JG_DEBUG_FUTURE_LEAK);
+    ck_assert_str_eq(heard[0].task, "break_down");
+    expect_text(heard[0].spawned, "test_debug_leaks.c:");
+    expect_text(heard[0].text,
+                " was not ended when the loop closed: job break_down (submitted at ");
+    expect_text(heard[0].text, ") failed and nobody looked: EPROTO: broken (");
+    ck_assert_str_eq(heard[1].task, "first");
+    expect_text(heard[1].text, "failed and nobody looked: EIO: no disk (");
+    jg_error_on_unretrieved(count_unread);
+    jg_future_fini(&lost.future);
+    jg_future_fini(&owed[0]);
+    ck_assert_int_eq(atomic_load(&unread), 2);
+}
+END_TEST
+
+/* Every way to learn of a failure, or to say that it does not matter. */
+static void learn_of(jg_job *job, int way) {
+    jg_future *future = &job->future;
+    intptr_t word;
+    if (way == 0) {
+        ck_assert_int_eq(jg_job_wait(job), -EPROTO);
+    } else if (way == 1) {
+        ck_assert_int_eq(jg_future_result(future), -EPROTO);
+    } else if (way == 2) {
+        ck_assert_str_eq(jg_future_exception(future)->text, "broken");
+    } else if (way == 3) {
+        ck_assert_int_eq(jg_gather(&future, 1, &word, JG_COLLECT_ERRORS), 0);
+    } else if (way == 4) {
+        JG_AS_COMPLETED(done, &future, 1, -1) {
+            ck_assert_int_eq(done.result, -EPROTO);
+        }
+    } else if (way == 5) {
+        submit_lost(job); // the record is used again, which ends the first
+        ck_assert_int_eq(jg_future_result(future), -EPROTO);
+    }
+}
+
+static intptr_t read_body(void *arg) {
+    (void)arg;
+    for (int way = 0; way < 7; way++) {
+        jg_job job = {.state = 0};
+        submit_lost(&job);
+        learn_of(&job, way);
+        jg_future_fini(&job.future);
+    }
+    jg_job job = {.state = 0};
+    ck_assert_int_eq(jg_executor_submit(NULL, &job, break_down, NULL), 0);
+    ck_assert_int_eq(jg_job_wait(&job), -EPROTO); // waited for before it failed
+    ck_assert_int_eq(jg_executor_run(NULL, break_down, NULL), -EPROTO);
+    return 0;
+}
+
+// What somebody has read would be told of, and blamed on nobody.
+START_TEST(a_failure_that_was_read_is_no_leak) {
+    jg_error_on_unretrieved(count_unread);
+    ck_assert_int_eq(run_debugged(read_body, NULL, &patient), 0);
+    ck_assert_int_eq(atomic_load(&heard_count), 0);
+    ck_assert_int_eq(atomic_load(&unread), 2); // used again; ended
+}
+END_TEST
+
 static intptr_t crowd_body(void *arg) {
     enum { CROWD = 300 };
     static jg_future crowd[CROWD];
@@ -393,5 +491,6 @@ FIXTURE_MAIN("api/debug_leaks", leaks_are_named_at_the_end,
              a_callback_that_is_never_called_is_named, a_callback_that_was_removed_is_not_named,
              what_a_wait_for_many_left_is_named,
              a_future_that_a_task_still_waits_for_is_the_tasks_leak,
-             a_future_that_is_settled_or_ended_is_no_leak, past_the_limit_futures_are_not_followed,
+             a_future_that_is_settled_or_ended_is_no_leak, a_failure_that_nobody_read_is_named,
+             a_failure_that_was_read_is_no_leak, past_the_limit_futures_are_not_followed,
              what_is_given_back_is_no_leak)

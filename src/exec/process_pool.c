@@ -320,11 +320,10 @@ static intptr_t explain(const struct exchange *job, int rc, pid_t pid, int reape
     switch (rc) {
     case -ECONNRESET:
     case -EPIPE:
-        return reaped != -ETIMEDOUT
+        return reaped == 0
                    ? worker_process_explain(pid, reaped, status)
-                   : jg_fail(-EOWNERDEAD,
-                             "worker process %d ended, and the fork server does not say how",
-                             (int)pid);
+                   : jg_fail(-EOWNERDEAD, "worker process %d ended, and the fork server %s",
+                             (int)pid, reaped == -ETIMEDOUT ? "does not say how" : "is gone");
     case -EPROTO:
         return jg_fail(rc, "worker process %d: the job has written into its socket", (int)pid);
     case -EMSGSIZE:

@@ -155,6 +155,33 @@ START_TEST(server_that_is_gone_is_named) {
 }
 END_TEST
 
+static intptr_t gone_in_job_body(void *arg) {
+    jg_process_pool *pool = open_pool(1);
+    (void)arg;
+    pid_t server = server_of(pool);
+    atomic_store(shared, 0);
+    jg_task *task = jg_spawn(hang_in_task, pool);
+    while (atomic_load(shared) == 0) {
+        jg_sleep(1);
+    }
+    kill(server, SIGKILL);
+    ck_assert_int_eq(jg_join(task), -EOWNERDEAD);
+    ck_assert_ptr_nonnull(strstr(jg_error_detail(-EOWNERDEAD), "the fork server is gone"));
+    jg_error_clear();
+    ck_assert_int_eq(jg_process_pool_close(pool), 0);
+    return 0;
+}
+
+// Whoever looks for what ended the worker would be told of somebody who reaped it, and there is nobody.
+START_TEST(server_that_goes_during_a_job_is_named) {
+    needs_loop();
+    shared = shared_page();
+    run_once(gone_in_job_body, NULL);
+    munmap(shared, 4096);
+}
+END_TEST
+
 FIXTURE_MAIN("api/process_pool_server", stopped_server_does_not_stop_the_loop,
              cancel_needs_no_server, close_ends_with_a_stopped_server,
-             hurried_close_ends_with_a_stopped_server, server_that_is_gone_is_named)
+             hurried_close_ends_with_a_stopped_server, server_that_is_gone_is_named,
+             server_that_goes_during_a_job_is_named)

@@ -323,7 +323,7 @@ static void run_turn(struct loop *loop) {
     loop->resumes_left = calls ? ready_behind(&loop->self.coro, BUDGET) : BUDGET;
     do {
         run_ready(loop);
-    } while (unlikely(loop->sched.observer != NULL) && !loop->sim && any_ready(loop) &&
+    } while (unlikely(observer_of(&loop->sched) != NULL) && !loop->sim && any_ready(loop) &&
              --loop->resumes_left > 0);
 }
 

@@ -8,7 +8,8 @@
  * Called by  loop.c, sched.c, task; implemented by obs, which a lower room reaches only through here.
  * Why        without an observer nothing is recorded, and yielding and waking have not one instruction
  *            more: the hooks are where the code has left the usual way for another reason already. A
- *            spawn and an end have a branch that is never taken. tests/e2e/instructions.py counts.
+ *            spawn, an end, a turn and a handle's life have branches that are never taken.
+ *            tests/e2e/instructions.py counts, `./run bench instructions` compares with no hooks at all.
  * Quirks     observe_open and observe_forget are what a room above defines for this one.
  */
 #ifndef RT_OBSERVE_H
@@ -76,10 +77,28 @@ void observe_forget(const void *thing);
 void observe_attach(struct loop *loop, struct observer *observer);
 void observe_detach(struct loop *loop);
 
+/* Whether there are hooks. Only a second library has none, which bench/ makes: the difference is what
+ * debug mode and traces cost where nobody looks on. */
+#ifdef JUGGLE_UNOBSERVED
+enum { OBSERVABLE = 0 };
+#else
+enum { OBSERVABLE = 1 };
+#endif
+
+/* Who looks on; NULL: nobody. */
+static inline struct observer *observer_of(const struct sched *here) {
+    return OBSERVABLE ? here->observer : NULL;
+}
+
+/* Whether somebody looks on what a coroutine does. */
+static inline bool is_observed(const struct coro *coro) {
+    return OBSERVABLE && coro->loop != NULL && observer_of(&coro->loop->sched) != NULL;
+}
+
 /* Calls `ops->what(observer, ...)` if there is one; `here` is the loop's struct sched. */
 #define observe(here, what, ...)                                                                   \
     ({                                                                                             \
-        struct observer *observer_ = (here)->observer;                                             \
+        struct observer *observer_ = observer_of(here);                                            \
         if (unlikely(observer_ != NULL)) {                                                         \
             observer_->ops->what(observer_, ##__VA_ARGS__);                                        \
         }                                                                                          \
@@ -97,7 +116,7 @@ static inline void observe_opened(const void *thing, const char *what, int numbe
 
 /* It was closed, on whatever thread. */
 static inline void observe_closed(const void *thing) {
-    if (unlikely(atomic_load_explicit(&observe_followed, memory_order_relaxed) > 0)) {
+    if (OBSERVABLE && unlikely(atomic_load_explicit(&observe_followed, memory_order_relaxed) > 0)) {
         observe_forget(thing);
     }
 }

@@ -35,7 +35,7 @@ static __thread union coro_record thread_record;
 
 void sched_enter(struct sched *here) {
     sched_here = here;
-    sched_unseen = here != NULL && here->observer == NULL ? here : NULL;
+    sched_unseen = here != NULL && observer_of(here) == NULL ? here : NULL;
 }
 
 struct coro *sched_stand_in(void) {
@@ -225,7 +225,7 @@ __attribute__((cold, noinline)) static struct coro *leave_seen(struct sched *her
 
 struct coro *sched_leave(struct coro *self) {
     struct sched *here = sched_here;
-    if (unlikely(here->observer != NULL)) {
+    if (unlikely(observer_of(here) != NULL)) {
         return leave_seen(here, self);
     }
     struct coro *next = remove_running(here, self);
@@ -240,7 +240,7 @@ void sched_report_spin(const struct coro *coro, int refusals) {
 }
 
 static void report_spin(const struct coro *self) {
-    struct observer *observer = self->loop->sched.observer;
+    struct observer *observer = observer_of(&self->loop->sched);
     int refusals = (int)self->refused_in_row;
     if (observer != NULL) {
         observer->ops->spins(observer, self, refusals);

@@ -104,7 +104,7 @@ int task_loop_open(struct task_loop *loop, const struct loop_options *options, b
     task_current()->locals = locals_ref(locals); // its first task has them from here
     list_init(&loop->tasks);
     list_init(&loop->ended);
-    rc = observe_open(&loop->loop, options->debug);
+    rc = OBSERVABLE ? observe_open(&loop->loop, options->debug) : 0;
     if (rc < 0) {
         loop_close(&loop->loop);
         locals_end((struct jg_task *)(void *)&loop->loop.self);

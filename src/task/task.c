@@ -251,7 +251,7 @@ struct jg_task *task_start(jg_fn *fn, void *arg, const jg_spawn_options *options
     loop->live++;
     loop->spawned++;
     bool eager = options != NULL && options->eager;
-    if (likely(((uintptr_t)loop->loop.sched.observer | eager) == 0)) { // one test for both
+    if (likely(((uintptr_t)observer_of(&loop->loop.sched) | eager) == 0)) { // one test for both
         sched_ready(&loop->loop.sched, coro);
     } else {
         begin_unusual(coro, eager);

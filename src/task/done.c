@@ -52,9 +52,7 @@ int jg_future_add_done_callback_at(jg_future *future, jg_done_callback *callback
         return 0;
     }
     future_watch(future, &callback->watch);
-    if (unlikely(self->loop->sched.observer != NULL)) {
-        future_owe(future, self, callback);
-    }
+    future_owe(future, self, callback);
     return 0;
 }
 
@@ -62,9 +60,7 @@ bool jg_future_remove_done_callback(jg_done_callback *callback) {
     jg_future *future = callback->watch.future;
     if (future != NULL) {
         future_unwatch(&callback->watch);
-        if (unlikely(future->owed)) {
-            future_owe_no_more(future, callback);
-        }
+        future_owe_no_more(future, callback);
         return true;
     }
     return jg_call_cancel(&callback->call);

@@ -37,22 +37,19 @@ void future_forget(jg_future *future) {
     }
 }
 
-__attribute__((cold, noinline)) void future_owe(jg_future *future, const struct coro *coro,
-                                                const jg_done_callback *callback) {
-    struct loop *loop = coro->loop;
-    if (loop == NULL || loop->sched.observer == NULL || future->of_task || future->owner != NULL) {
-        return;
+__attribute__((cold, noinline)) void future_tell_owed(jg_future *future, const struct coro *coro,
+                                                      const jg_done_callback *callback) {
+    if (!future->of_task && future->owner == NULL) {
+        future->owed = true;
+        observe(&coro->loop->sched, owed, future, coro, callback);
     }
-    future->owed = true;
-    observe(&loop->sched, owed, future, coro, callback);
 }
 
-__attribute__((cold, noinline)) void future_owe_no_more(jg_future *future,
+__attribute__((cold, noinline)) void future_tell_unowed(jg_future *future,
                                                         const jg_done_callback *callback) {
     struct sched *here = sched_here;
-    bool told = future->owed && here != NULL; // else the loop of then is over, with who looked on
-    future->owed = future->owed && callback != NULL; // to others it may be
-    if (told) {
+    future->owed = callback != NULL; // to others it may be
+    if (here != NULL) {              // else the loop of then is over, with who looked on
         observe(here, unowed, future, callback);
     }
 }
@@ -95,7 +92,7 @@ __attribute__((cold, noinline)) static int set_unusual(jg_future *future, intptr
 }
 
 int jg_future_set(jg_future *future, intptr_t result) {
-    if (unlikely(future->of_task || future->owed)) {
+    if (unlikely(future->of_task || future_owed(future))) {
         return set_unusual(future, result);
     }
     int rc = check_no_tasks(future);

@@ -11,10 +11,10 @@
 #define TASK_FUTURE_H
 
 #include "base/check.h"
+#include "rt/observe.h"
 
 #include <juggle/future.h>
 
-struct coro;
 struct error_record;
 struct jg_task;
 struct wait;
@@ -63,13 +63,31 @@ static inline void future_fire(jg_future *future) {
 /* Cuts the links of those who have been told and still hold on to the future: it is going away. */
 void future_forget(jg_future *future);
 
+/* The rest of the two below, where somebody looks on. */
+void future_tell_owed(jg_future *future, const struct coro *coro, const jg_done_callback *callback);
+void future_tell_unowed(jg_future *future, const jg_done_callback *callback);
+
 /* Tells who looks on, if anybody does, that a pending future is owed to somebody whom no wait shows: see
  * struct observer_ops. That of a task or a job is not the user's to settle, and is passed over. */
-void future_owe(jg_future *future, const struct coro *coro, const jg_done_callback *callback);
+static inline void future_owe(jg_future *future, const struct coro *coro,
+                              const jg_done_callback *callback) {
+    if (unlikely(is_observed(coro))) {
+        future_tell_owed(future, coro, callback);
+    }
+}
+
+/* Whether they were told so. */
+static inline bool future_owed(const jg_future *future) {
+    return OBSERVABLE && future->owed;
+}
 
 /* The same, that it is not owed to that callback any more, or for NULL to nobody; if they were told that
  * it is. */
-void future_owe_no_more(jg_future *future, const jg_done_callback *callback);
+static inline void future_owe_no_more(jg_future *future, const jg_done_callback *callback) {
+    if (unlikely(future_owed(future))) {
+        future_tell_unowed(future, callback);
+    }
+}
 
 /* Somebody has been given the failure of a settled future. */
 static inline void future_see(jg_future *future) {

@@ -57,9 +57,9 @@ static void fire_many(jg_watch *watch, jg_future *future) {
     }
 }
 
-/* Of those whose waiter leaves them pending somebody may want to know. */
-__attribute__((cold, noinline)) static void owe_pending(const jg_many *many) {
-    const struct coro *self = sched_current();
+/* Of those whose waiter leaves them pending. */
+__attribute__((cold, noinline)) static void owe_pending(const jg_many *many,
+                                                        const struct coro *self) {
     for (size_t i = 0; many->nodes != NULL && i < many->count; i++) {
         const jg_many_node *node = &many->nodes[i];
         if (!node->settled && node->watch.future != NULL) {
@@ -69,8 +69,8 @@ __attribute__((cold, noinline)) static void owe_pending(const jg_many *many) {
 }
 
 static void many_close(jg_many *many) {
-    if (unlikely(many->pending > 0)) {
-        owe_pending(many);
+    if (unlikely(many->pending > 0) && is_observed(sched_current())) {
+        owe_pending(many, sched_current());
     }
     for (size_t i = 0; many->nodes != NULL && i < many->count; i++) {
         future_unwatch(&many->nodes[i].watch);

@@ -4,8 +4,9 @@
 
 Holds      the figures of this run.
 Invariant  every figure is the median of interleaved rounds (A B C A B C; five, or one with
-           --quick), each made by a fresh process on a core of its own after a warm-up; work that
-           was not checked, a peer that is missing and a run that failed are named, never guessed.
+           --quick), each made by a fresh process on a core of its own after a warm-up; one run is
+           enough for a count; work that was not checked, a peer that is missing and a run that
+           failed are named, never guessed.
 Called by  ./run bench, after it has built target `bench`; $JUGGLE_BUILD is that build.
 Why        absolute figures move from machine to machine; side by side in one run, ratios hold.
 Quirks     the first core it may use is the client's, the last the server's; with only one core both
@@ -31,7 +32,7 @@ def arguments():
     parser = argparse.ArgumentParser(
         prog="bench", description="Measures juggle beside its peers.",
         epilog="Prints a table; the exit code is 1 if a subject failed or juggle was not measured.")
-    parser.add_argument("what", nargs="*", metavar="core|http|BENCH",
+    parser.add_argument("what", nargs="*", metavar="core|instructions|http|BENCH",
                         help="which benches (default: all)")
     parser.add_argument("--json", metavar="FILE",
                         help="also write [{bench, subject, unit, value}, ...]; - is stdout")
@@ -46,7 +47,8 @@ def arguments():
 
 def chosen(parser, setting, what):
     everything = suites.suites(setting)
-    names = {"core", "http"} | {bench for _, suite in everything for bench in suite.units}
+    kinds = {kind for kind, _ in everything}
+    names = kinds | {bench for _, suite in everything for bench in suite.units}
     for name in what:
         if name not in names:
             parser.error(f"no bench named {name}; there are {', '.join(sorted(names))}")
@@ -124,7 +126,7 @@ def print_targets(out, medians):
         met = value <= bound if relation == "<=" else value >= bound
         text = f"{limit:g} x {other}" if other else shown(limit, unit)
         verdict = "met" if met else f"MISSED by {abs(value / bound - 1) * 100:.0f} %"
-        print(f"must  {bench:<18} {relation} {text:<14} {shown(value, unit):>14}   {verdict}",
+        print(f"must  {bench:<18} {relation} {text:<17} {shown(value, unit):>14}   {verdict}",
               file=out)
 
 
@@ -151,10 +153,10 @@ def run(parser, given, out):
           file=out)
     for suite in selected:
         others = Others()
-        values, failures = measure(suite, rounds, say)
+        values, failures = measure(suite, 1 if suite.exact else rounds, say)
         say("")
         print_suite(out, suite, values)
-        if suite.runs and others.share() > OTHERS_MOST:
+        if suite.runs and not suite.exact and others.share() > OTHERS_MOST:
             print(f"{suite.name:<18} note: others used {others.share() * 100:.0f} % of this machine "
                   "meanwhile; do not trust this figure", file=out)
         for subject, why in failures.items():

@@ -78,6 +78,14 @@ static uint64_t pass_cpu_ns(const struct measure_bench *bench, uint64_t width, u
     return measure_now().cpu_ns - start.cpu_ns;
 }
 
+/* One pass, no more and no less than asked for: what counts instructions takes two of these apart. */
+static void run_exactly(const struct measure_bench *bench, uint64_t width, uint64_t count) {
+    struct measure start = measure_now();
+    bench->pass(width, count);
+    struct measure end = measure_now();
+    measure_print((double)(end.cpu_ns - start.cpu_ns) / (double)count, count, start, end);
+}
+
 static void run_rate(const struct measure_bench *bench, uint64_t width) {
     // Every task gets the same share, so counts are multiples of the width.
     uint64_t count = width;
@@ -86,12 +94,7 @@ static void run_rate(const struct measure_bench *bench, uint64_t width) {
         count *= 2;
         cpu_ns = pass_cpu_ns(bench, width, count);
     }
-    count = count * MEASURED_NS / cpu_ns / width * width;
-
-    struct measure start = measure_now();
-    bench->pass(width, count);
-    struct measure end = measure_now();
-    measure_print((double)(end.cpu_ns - start.cpu_ns) / (double)count, count, start, end);
+    run_exactly(bench, width, count * MEASURED_NS / cpu_ns / width * width);
 }
 
 static void run_sleepers(const struct measure_bench *bench, uint64_t tasks, uint64_t sleep_ms) {
@@ -107,12 +110,14 @@ int measure_main(int argc, char **argv, const struct measure_bench *benches) {
             uint64_t width = measure_arg(argc, argv, 2, 1);
             if (strcmp(benches->name, "sleepers") == 0) {
                 run_sleepers(benches, width, measure_arg(argc, argv, 3, 1));
+            } else if (argc > 3) {
+                run_exactly(benches, width, measure_arg(argc, argv, 3, width));
             } else {
                 run_rate(benches, width);
             }
             return 0;
         }
     }
-    fprintf(stderr, "usage: %s BENCH WIDTH [SLEEP_MS]\n", argv[0]);
+    fprintf(stderr, "usage: %s BENCH WIDTH [COUNT|SLEEP_MS]\n", argv[0]);
     return 2;
 }

@@ -34,9 +34,9 @@ struct measure_bench {
 /* Reads both clocks. */
 struct measure measure_now(void);
 
-/* Runs `PROGRAM BENCH WIDTH [SLEEP_MS]` with `benches` (ends at a NULL name) and prints its line:
- * CPU ns per operation for about 300 ms after a warm-up, or for `sleepers` the wall seconds of one
- * pass.
+/* Runs `PROGRAM BENCH WIDTH [COUNT|SLEEP_MS]` with `benches` (ends at a NULL name) and prints its line:
+ * CPU ns per operation for about 300 ms after a warm-up, or of exactly COUNT operations; for `sleepers`
+ * the wall seconds of one pass.
  *
  * Returns  the exit code of the program: 0, or 2 for arguments that make no sense.
  */

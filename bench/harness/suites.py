@@ -8,6 +8,9 @@ Why        one table of subjects: adding a peer is one program and one line here
 Quirks     wrk is a subject (what does a request cost its client?) and the load on http_server (how
            many can the server answer?). It gives no count per request, so its CPU is that of its
            whole life, connecting included: at 1,000 connections about 1 % too much.
+           unobserved is juggle compiled without a hook for debug mode and traces: what these cost
+           where they are off. The same code is some percent slower or faster with where it lies in
+           the program; instructions are not, so they are counted as well.
 """
 
 import contextlib
@@ -25,14 +28,17 @@ PYTHON_EXEC = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__fil
                            "peers", "python_exec.py")
 BURST = 10_000
 BURST_DELAY_MS = 100
-SUBJECT_ORDER = ("juggle", "floor", "nginx", "wrk", "state_threads", "boost_fiber", "libuv",
+FEW, MANY = 1_000, 11_000  # operations; what is between two runs is counted
+SUBJECT_ORDER = ("juggle", "unobserved", "floor", "nginx", "wrk", "state_threads", "boost_fiber", "libuv",
                  "libcurl", "python", "go")
 # The Debian package behind a subject, or a tool, that may be missing.
 PACKAGES = {
     "state_threads": "libst-dev", "boost_fiber": "libboost-fiber-dev and g++",
     "libuv": "libuv1-dev", "libcurl": "libcurl4-openssl-dev", "go": "golang-go", "wrk": "wrk", "nginx": "nginx-light",
+    "valgrind": "valgrind",
 }
-TOOL_PATHS = {"wrk": lambda: shutil.which("wrk"), "nginx": servers.nginx_path}
+TOOL_PATHS = {"wrk": lambda: shutil.which("wrk"), "nginx": servers.nginx_path,
+              "valgrind": lambda: shutil.which("valgrind")}
 
 
 @dataclass
@@ -63,6 +69,7 @@ class Suite:
     runs: dict                                     # subject -> function returning {bench: value}
     missing: list = field(default_factory=list)    # one line for each subject that is skipped
     warm_up: bool = True                           # whether a first round is made and dropped
+    exact: bool = False                            # a count, the same each time: one round will do
 
 
 def available(suite, candidates):
@@ -90,6 +97,28 @@ def micro(setting, bench, width, subjects):
     suite = Suite(bench, {bench: "ns"}, {})
     return available(suite, {
         s: (setting.program(f"{s}_core"), (), lambda s=s: once(s)) for s in subjects})
+
+
+def instructions(setting, bench, *arguments):
+    """Instructions per operation in user space, with the hooks for who looks on and without them."""
+    name = f"instr_{bench}"
+
+    def count(program, operations):
+        output, _ = process.run(
+            ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", "--log-fd=1", program,
+             *arguments, operations], setting.client_core)
+        collected = re.search(r"Collected : (\d+)", output)
+        if not collected:
+            raise process.Failed("valgrind: no count in its output")
+        return int(collected.group(1))
+
+    def once(program):
+        return {name: (count(program, MANY) - count(program, FEW)) / (MANY - FEW)}
+
+    programs = {s: setting.program(f"{s}_core") for s in ("juggle", "unobserved")}
+    return available(Suite(name, {name: "instr"}, {}, exact=True), {
+        s: (program, ("valgrind",), lambda program=program: once(program))
+        for s, program in programs.items()})
 
 
 def round_trip(setting, bench, kind, programs):
@@ -245,15 +274,17 @@ def cancel(setting):
 
     suite = Suite("cancel", {"cancel_100k": "ns", "cancel_400k": "ns", "cancel_growth": "x"}, {})
     return available(suite, {
-        s: (setting.program(f"{s}_core"), (), lambda s=s: once(s)) for s in ("juggle", "go")})
+        s: (setting.program(f"{s}_core"), (), lambda s=s: once(s))
+        for s in ("juggle", "unobserved", "go")})
 
 
 def suites(setting):
     """Every suite, in the order it is shown: (kind, suite)."""
-    switching = ("juggle", "floor", "state_threads", "boost_fiber", "libuv", "go")
-    spawning = ("juggle", "floor", "state_threads", "boost_fiber", "go")
-    talking = ("juggle", "boost_fiber", "go")
-    locking = ("juggle", "state_threads", "boost_fiber", "go")
+    hooks = ("juggle", "unobserved")
+    switching = (*hooks, "floor", "state_threads", "boost_fiber", "libuv", "go")
+    spawning = (*hooks, "floor", "state_threads", "boost_fiber", "go")
+    talking = (*hooks, "boost_fiber", "go")
+    locking = (*hooks, "state_threads", "boost_fiber", "go")
     return [
         ("core", micro(setting, "yield", 2, switching)),
         ("core", micro(setting, "yield_1", 1, switching)),
@@ -264,6 +295,8 @@ def suites(setting):
         ("core", micro(setting, "chan_buffered", 1, talking)),
         ("core", micro(setting, "queue", 1, ("juggle",))),
         ("core", micro(setting, "lock", 1, locking)),
+        ("core", micro(setting, "byte", 1, hooks)),
+        ("core", micro(setting, "open_close", 1, hooks)),
         ("core", cancel(setting)),
         ("core", sleepers(setting)),
         ("core", round_trip(setting, "thread_pool_roundtrip", "thread_pool", {
@@ -271,6 +304,13 @@ def suites(setting):
         ("core", round_trip(setting, "process_pool_roundtrip", "process_pool", {
             "juggle": setting.program("juggle_exec"), "python": PYTHON_EXEC})),
         ("core", run_many(setting)),
+        ("instructions", instructions(setting, "yield", "yield", 2)),
+        ("instructions", instructions(setting, "spawn_join", "spawn_join", 1)),
+        ("instructions", instructions(setting, "chan", "chan", 1)),
+        ("instructions", instructions(setting, "lock", "lock", 1)),
+        ("instructions", instructions(setting, "byte", "byte", 1)),
+        ("instructions", instructions(setting, "open_close", "open_close", 1)),
+        ("instructions", instructions(setting, "cancel", "cancel")),
         ("http", http_client(setting, 1)),
         ("http", http_client(setting, 64)),
         ("http", http_client(setting, 1000)),
@@ -291,6 +331,11 @@ TARGETS = [
     ("thread_pool_roundtrip", "<=", 1.0, "libuv"),
     ("process_pool_roundtrip", "<=", 0.5, "python"),
     ("run_many_cpu", ">=", 1.9, None),
+    *((bench, "<=", 1.05, "unobserved")
+      for bench in ("yield", "spawn_join", "chan", "lock", "byte", "open_close", "cancel_100k")),
+    *((f"instr_{bench}", "<=", 1.01, "unobserved")
+      for bench in ("yield", "spawn_join", "chan", "lock", "byte", "cancel")),
+    ("instr_open_close", "<=", 1.1, "unobserved"),
     ("http_client_1", "<=", 1.1, "floor"),
     ("http_client_64", "<=", 1.2, "floor"),
     ("http_client_64", "<=", 1.0, "wrk"),

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: MIT
-/* core.c – juggle: a yield, a task spawned and joined, a message, a lock, and crowds that sleep or are
- *          cancelled.
+/* core.c – juggle: a yield, a task spawned and joined, a message, a lock, a byte through a socket, a
+ *          descriptor's life, and crowds that sleep or are cancelled.
  *
  * Holds      nothing between passes.
  * Invariant  every task spawned is joined inside the pass that spawned it.
- * Called by  run.py, `juggle_core yield|spawn_join|chan|chan_buffered|queue|lock WIDTH`,
+ * Called by  run.py, `juggle_core yield|spawn_join|chan|chan_buffered|queue|lock|byte|open_close WIDTH`,
  *            `juggle_core sleepers COUNT MS` and `juggle_core cancel COUNT`.
  * Why        through <juggle.h> only, with default options: guarded stacks of the default size,
  *            cancellation and error origins included, as every user gets them.
- * Quirks     sleepers are joined by their group, as the Go peer joins its by a WaitGroup.
+ * Quirks     sleepers are joined by their group, as the Go peer joins its by a WaitGroup. Linked twice:
+ *            unobserved_core is this with a library that has no hooks for debug mode and traces.
  */
 #include "common/measure.h"
 
@@ -168,6 +169,51 @@ static void pass_lock(uint64_t width, uint64_t count) {
     }
 }
 
+/* Answers every byte; ends when the other end of the stream is closed. */
+static intptr_t answer_all(void *stream) {
+    char byte;
+    while (jg_read(stream, &byte, 1) == 1) {
+        jg_write(stream, &byte, 1);
+    }
+    return 0;
+}
+
+/* A byte from one task to another that waits for it, and back: the loop asks the kernel each time. */
+static void pass_byte(uint64_t width, uint64_t count) {
+    jg_stream *near;
+    jg_stream *far;
+    char byte = 'x';
+    (void)width;
+    int rc = jg_stream_pair(&near, &far);
+    if (rc < 0) {
+        measure_die("jg_stream_pair", -rc);
+    }
+    jg_task *other = jg_spawn(answer_all, far);
+    for (uint64_t sent = 0; sent < count; sent += 2) {
+        if (jg_write(near, &byte, 1) < 0 || jg_read(near, &byte, 1) != 1) {
+            measure_die("a byte was lost", 0);
+        }
+    }
+    jg_stream_close(near);
+    jg_join(other);
+    jg_stream_close(far);
+}
+
+/* Two descriptors that are opened and closed. */
+static void pass_open_close(uint64_t width, uint64_t count) {
+    (void)width;
+    for (uint64_t left = count; left > 0; left--) {
+        jg_stream *near;
+        jg_stream *far;
+        int rc = jg_stream_pair(&near, &far);
+        if (rc < 0) {
+            measure_die("jg_stream_pair", -rc);
+        }
+        jg_stream_close(near);
+        jg_stream_close(far);
+    }
+}
+
 static intptr_t wait_for_event(void *event) {
     return jg_event_wait(event);
 }
@@ -201,6 +247,7 @@ static intptr_t program(void *arg) {
         {"yield", pass_yield},       {"spawn_join", pass_spawn_join},
         {"chan", pass_chan},         {"chan_buffered", pass_chan_buffered},
         {"queue", pass_queue},       {"lock", pass_lock},
+        {"byte", pass_byte},         {"open_close", pass_open_close},
         {"sleepers", pass_sleepers}, {NULL, NULL},
     };
     const struct arguments *arguments = arg;

@@ -55,10 +55,13 @@ JG_BEGIN_DECLS
  * The word is an integer or a pointer; −4095…−1 is an error.
  *
  * A function that forks has two lives. Its child may exec, exit and compute; what it shares with the parent
- * only in memory (its loop, what was opened) is -ECHILD to it, and it closes what was opened for itself
- * alone. When it returns from the function, or from another that a loop or a pool called for it (a call, a
- * connection's handler, an item of jg_map but for JG_MAP_INLINE, a drop function, a report), it ends there,
- * with status 0, or 1 for an error: what comes next is the parent's to do. */
+ * only in memory (its loop, what was opened there, tasks, jobs) is -ECHILD to whatever would wait, also in a
+ * worker process or a job of a process pool, which may open a loop of its own; and it closes what was opened
+ * for itself alone. Locks, queues and channels are memory: the child's copy is its own, in which copies of
+ * the parent's tasks may wait, who take what they are given and never go on. When it returns from the
+ * function, or from another that a loop or a pool called for it (a call, a connection's handler, an item of
+ * jg_map but for JG_MAP_INLINE, a drop function, a report), it ends there, with status 0, or 1 for an error:
+ * what comes next is the parent's to do. */
 typedef intptr_t jg_fn(void *arg);
 
 /* A place in a queue. Private; in the header because records embed it. */

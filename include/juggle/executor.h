@@ -51,7 +51,8 @@ typedef struct jg_job {
 
     /* Private below. */
     int state;
-    jg_call call; /* its way back to its loop; the function and its argument */
+    unsigned generation; /* the process it was submitted in */
+    jg_call call;        /* its way back to its loop; the function and its argument */
     jg_executor *executor;
     struct jg_job *next; /* in the queue */
     struct jg_job *prev;

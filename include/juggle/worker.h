@@ -40,7 +40,8 @@ typedef struct jg_worker_options {
  * started. Changed: signals with a handler are back at their default and none is blocked; stdout and
  * stderr forget what the parent has not written yet, so nothing comes out twice. When `fn` returns, what
  * the child wrote to these two is flushed and the process ends at once: no atexit function runs, other
- * FILEs are not flushed.
+ * FILEs are not flushed. What was opened or waits on a loop of the parent is -ECHILD there (see jg_fn); what
+ * was opened without a loop is inherited, and works.
  *
  * Returns  0; -EAGAIN at the limit of threads or processes; -ENOMEM; -EINVAL for an unknown kind.
  * Owns     keeps `arg` until joined (a process has its own copy). Gives the worker: join it.

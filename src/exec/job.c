@@ -102,6 +102,16 @@ static bool cancel_job(jg_future *future) {
     return jg_job_cancel(container_of(future, struct jg_job, future));
 }
 
+/* Whether it is under way in the process that this one was forked from. */
+static bool left_behind(const struct jg_job *job) {
+    return job->generation != pool_generation();
+}
+
+static int check_job(jg_future *future) {
+    const struct jg_job *job = container_of(future, struct jg_job, future);
+    return !future->done && left_behind(job) ? -ECHILD : 0;
+}
+
 static int block_for_job(jg_future *future, int64_t deadline_ns) {
     struct jg_job *job = container_of(future, struct jg_job, future);
     if (job->loop != NULL) {
@@ -117,7 +127,7 @@ static int block_for_job(jg_future *future, int64_t deadline_ns) {
 
 static const struct wait_kind job_wait = {.what = "thread"};
 static const struct jg_future_owner job_owner = {
-    .cancel = cancel_job, .block = block_for_job, .wait = &job_wait};
+    .cancel = cancel_job, .check = check_job, .block = block_for_job, .wait = &job_wait};
 
 // Submitting.
 
@@ -132,6 +142,7 @@ static int claim(struct jg_job *job, struct jg_executor *pool, jg_fn *fn, void *
     jg_future_fini(&job->future);
     job->future = (jg_future){.owner = &job_owner};
     job->executor = pool;
+    job->generation = pool_generation();
     job->call.deliver = arrive;
     job->call.fn = fn;
     job->call.arg = arg;
@@ -176,20 +187,23 @@ int jg_executor_submit_at(jg_executor *executor, jg_job *job, jg_fn *fn, void *a
 
 // Cancelling.
 
-static void check_loop(const struct jg_job *job) {
+/* Returns 0; -ECHILD in a forked copy of the process that submitted it. */
+static int check_loop(const struct jg_job *job) {
     const struct loop *loop = sched_current()->loop;
+    if (left_behind(job)) {
+        return -ECHILD;
+    }
     if (job->loop != (loop != NULL ? loop->handle : NULL)) {
         check_misuse("a job is waited for or cancelled elsewhere than where it was submitted");
     }
+    return 0;
 }
 
 bool jg_job_cancel(jg_job *job) {
     int state = __atomic_load_n(&job->state, __ATOMIC_ACQUIRE);
-    if ((state != JOB_QUEUED && state != JOB_RUNNING) ||
-        job->executor->generation != pool_generation()) {
+    if ((state != JOB_QUEUED && state != JOB_RUNNING) || check_loop(job) < 0) {
         return false;
     }
-    check_loop(job);
     enum job_state was = pool_take_back(job->executor, job);
     if (was == JOB_NONE) {
         return false;
@@ -212,10 +226,10 @@ intptr_t jg_job_wait(jg_job *job) {
         if (__atomic_load_n(&job->state, __ATOMIC_ACQUIRE) == JOB_NONE) {
             return error_bare(-EINVAL);
         }
-        check_loop(job);
-        intptr_t rc = future_await(&job->future, &job->future);
+        intptr_t rc = check_loop(job);
+        rc = rc < 0 ? rc : future_await(&job->future, &job->future);
         if (!job->future.done) {
-            return error_bare(rc); // a forked copy: it could not wait
+            return error_bare(rc); // it could not wait
         }
     }
     intptr_t word = jg_future_wait(&job->future);

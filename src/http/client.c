@@ -114,11 +114,8 @@ int jg_http_client_open(const jg_http_client_options *options, jg_http_client **
     return 0;
 }
 
-static void check_place(const jg_http_client *client, const char *call) {
-    if (unlikely(client->pool.place != place_here())) {
-        check_misuse("%s: an HTTP client is used outside the loop or thread it was opened on",
-                     call);
-    }
+static int check_place(const jg_http_client *client) {
+    return place_check(sched_current(), client->pool.place, "an HTTP client");
 }
 
 static void forget_last(struct last_url *last) {
@@ -132,7 +129,7 @@ void jg_http_client_close(jg_http_client *client) {
     if (client == NULL) {
         return;
     }
-    check_place(client, "jg_http_client_close");
+    (void)check_place(client); // a forked child's copy is its own to close
     if (client->busy > 0) {
         check_misuse("an HTTP client was closed with %zu requests or responses of it still open",
                      client->busy);
@@ -213,8 +210,8 @@ static int target_open(jg_http_client *client, const char *text, struct target *
 
 int jg_http_send(jg_http_client *client, const jg_http_request *request,
                  jg_http_response **out_response) {
-    check_place(client, "jg_http_send");
-    int rc = suspend_check(sched_current());
+    int rc = check_place(client);
+    rc = rc < 0 ? rc : suspend_check(sched_current());
     if (rc < 0) {
         return rc;
     }

@@ -122,8 +122,8 @@ static size_t held(const jg_stream *stream) {
  * write, between the pieces of one call. */
 static int hold(jg_stream *stream, bool *in_use) {
     struct coro *self = sched_current();
-    place_check(self, stream->place, "a stream");
-    int rc = suspend_check(self);
+    int rc = place_check(self, stream->place, "a stream");
+    rc = unlikely(rc < 0) ? rc : suspend_check(self);
     if (unlikely(rc < 0)) {
         return rc;
     }
@@ -452,7 +452,7 @@ static void close_descriptor(jg_stream *stream) {
     if (stream->fd < 0) {
         return; // one way, and shut down
     }
-    if (stream->lent && !sched_stranded()) { // the mode is the open file's, there the parent's
+    if (stream->lent && !place_left_behind(stream->place)) { // else the open file is the parent's
         make_blocking(stream->fd);
     }
     backend->ops->close_fd(backend, stream->fd);
@@ -464,7 +464,7 @@ static int end_writing(jg_stream *stream) {
     if (!stream->one_way) {
         return stream->socket ? backend->ops->shutdown_write(backend, stream->fd) : -ENOTSOCK;
     }
-    if (sched_stranded()) {
+    if (place_left_behind(stream->place)) {
         return -ECHILD;
     }
     stream->broken = stream->torn = true;

@@ -41,9 +41,10 @@ struct jg_stream {
  * Returns 0 or -ENOMEM. Owns: takes `fd` on success. */
 int stream_make(int fd, bool socket, const char *how, jg_stream **out_stream);
 
-/* A named abort where it does not belong; its backend where it does. */
+/* A named abort where it does not belong; its backend where it does. What a forked child's copy has read
+ * ahead is the child's as well. */
 static inline void stream_check(const jg_stream *stream) {
-    place_check(sched_current(), stream->place, "a stream");
+    (void)place_check(sched_current(), stream->place, "a stream");
 }
 
 static inline struct backend *stream_backend(const jg_stream *stream) {

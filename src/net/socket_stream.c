@@ -257,9 +257,12 @@ static struct backend *backend_of(const jg_listener *listener) {
 }
 
 int jg_accept(jg_listener *listener, jg_stream **out_stream) {
-    place_check(sched_current(), listener->place, "a listener");
+    int rc = place_check(sched_current(), listener->place, "a listener");
+    if (unlikely(rc < 0)) {
+        return (int)error_bare(rc);
+    }
     listener_hold(listener);
-    int rc = accept_held(listener, out_stream);
+    rc = accept_held(listener, out_stream);
     listener_release(listener);
     return (int)error_bare(rc);
 }

@@ -106,7 +106,10 @@ static void release(jg_udp *udp) {
 }
 
 static ssize_t run(jg_udp *udp, struct op *op) {
-    place_check(sched_current(), udp->place, "a datagram socket");
+    int rc = place_check(sched_current(), udp->place, "a datagram socket");
+    if (unlikely(rc < 0)) {
+        return rc;
+    }
     udp->holders++;
     ssize_t result = op_run(op);
     release(udp);

@@ -77,6 +77,9 @@ bool call_take_back(struct loop *loop, jg_call *call) {
         return false;
     }
     if (owner != loop) {
+        if (loop_left_behind(owner)) {
+            return false; // a copy, in a forked child: it is never made
+        }
         check_misuse("a call is cancelled on another thread than that of the loop that has it");
     }
     leave(call);

@@ -30,6 +30,7 @@ enum {
 };
 
 static _Atomic(uint64_t) loops; // opened in this program so far
+static uint64_t left_behind;    // of them, when this process was forked; written in a fresh child
 
 // How long a loop sleeps at a time while there are more stacks to give back.
 static const int64_t TRIM_NAP_NS = 5 * JG_MS;
@@ -42,10 +43,22 @@ struct loop_buffer {
 static void poison_forked_child(void) {
     fault_fork_is_over();
     inbox_forked();
+    left_behind = atomic_load(&loops);
     if (sched_here != NULL) {
         sched_here->running->attention |= ATTENTION_FORKED;
         backend_strand(sched_here->running->loop->backend);
     }
+}
+
+bool place_left_behind(uint64_t place) {
+    return place != 0 && place / 2 <= left_behind;
+}
+
+int place_missed(uint64_t place, const char *thing) {
+    if (!place_left_behind(place)) {
+        check_misuse("%s is used outside the loop or thread it was made on", thing);
+    }
+    return -ECHILD;
 }
 
 /* As early as the library: a fork that has begun runs no handler that comes later. */
@@ -94,7 +107,7 @@ int loop_open(struct loop *loop, const struct loop_options *options) {
     if (rc < 0) {
         return rc;
     }
-    loop->number = atomic_fetch_add(&loops, 1) + 1;
+    loop->number = 2 * (atomic_fetch_add(&loops, 1) + 1) + loop->sim;
     struct coro *self = &loop->self.coro;
     self->loop = loop;
     self->name = "loop";

@@ -23,7 +23,7 @@ enum loop_stage { LOOP_COMPLETIONS, LOOP_CALLS, LOOP_TIMERS };
 
 struct loop {
     struct sched sched;     // first, and hot: every park and wake
-    uint64_t number;        // from 1, and no other loop's in this program
+    uint64_t number;        // no other loop's in this program, nor 0; odd: a simulated one's
     uint64_t modes;         // of floating-point arithmetic: what every task starts with
     union coro_record self; // the loop as a coroutine, on the thread's own stack
     struct timers timers;
@@ -75,17 +75,29 @@ static inline uint64_t place_here(void) {
     return place_of(sched_current());
 }
 
-/* Whether `self`, who runs, is where a thing, "a stream", belongs. Anywhere else: a named abort. */
-static inline void place_check(const struct coro *self, uint64_t place, const char *thing) {
-    if (unlikely(place != place_of(self))) {
-        check_misuse("%s is used outside the loop or thread it was made on", thing);
-    }
+/* Whether the loop of a place, or this one (NULL: none), stayed behind when this process was forked: what
+ * waits on it is a copy that never goes on. */
+bool place_left_behind(uint64_t place);
+
+static inline bool loop_left_behind(const struct loop *loop) {
+    return loop != NULL && place_left_behind(loop->number);
 }
 
-/* The backend of a thing: the one way to a backend by something that may outlive it. */
+/* Whether `self`, who runs, is where a thing, "a stream", belongs. Returns 0; -ECHILD when that place stayed
+ * behind in a fork. Anywhere else: a named abort. */
+int place_missed(uint64_t place, const char *thing) __attribute__((cold));
+
+static inline int place_check(const struct coro *self, uint64_t place, const char *thing) {
+    return likely(place == place_of(self)) ? 0 : place_missed(place, thing);
+}
+
+/* The backend of a thing: the one way to a backend by something that may outlive it. Of what stayed behind
+ * in a fork, one that only closes. */
 static inline struct backend *place_backend(uint64_t place, const char *thing) {
     const struct coro *self = sched_current();
-    place_check(self, place, thing);
+    if (unlikely(place_check(self, place, thing) < 0)) {
+        return backend_left_behind(place % 2 == 1);
+    }
     return self->loop != NULL ? self->loop->backend : &blocking_backend;
 }
 

@@ -145,6 +145,9 @@ extern struct backend blocking_backend;
  * has open: that is -ECHILD. What is closed is the child's descriptor alone. */
 void backend_strand(struct backend *backend);
 
+/* The same for a loop that stayed behind, and is not this thread's copy: `simulated` is what it was. */
+struct backend *backend_left_behind(bool simulated);
+
 /* Carries the operation out, parking the task as long as it takes. The one way in.
  *
  * Returns  the operation's result; -ECANCELED, also at once while a cancel stands, and then nothing

@@ -137,9 +137,13 @@ static inline void make_ready(struct sched *here, struct coro *coro, intptr_t re
     sched_ready(here, coro);
 }
 
-/* One of an observed loop, or another thread's: then a misuse. */
+/* One of an observed loop, or a copy that stayed behind in a fork and never goes on, or another thread's:
+ * then a misuse. */
 __attribute__((cold, noinline)) static void wake_seen(struct sched *here, struct wait *wait) {
     if (here != sched_here) {
+        if (loop_left_behind(wait->coro->loop)) {
+            return;
+        }
         check_misuse("task %s is woken from another thread; only that of its loop may",
                      wait->coro->name);
     }

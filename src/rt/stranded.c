@@ -1,18 +1,17 @@
 // SPDX-License-Identifier: MIT
-/* stranded.c – the backend of a loop's copy in a forked child.
+/* stranded.c – the backends of loops that stayed behind in a fork.
  *
- * Holds      its table of functions: the forked thread's loop is the only one the child has a copy of.
+ * Holds      their tables of functions: that of the forked thread's copy, which still tells the time, and
+ *            those of what other loops had opened, or this one, if the child goes on without it.
  * Invariant  nothing here touches what the parent has open: an open file is shared with it, so is the epoll.
- * Called by  loop.c in a fresh child; then through struct backend_ops.
- * Why        the loop's own calls ask suspend_check, which refuses; the others would reach the kernel. One
- *            table refuses for them all.
+ * Called by  loop.c in a fresh child, place_backend; then through struct backend_ops.
+ * Why        the loop's own calls ask suspend_check or place_check, which refuse; the others would reach the
+ *            kernel. One set of functions refuses for them all.
  */
 #include "rt/op.h"
 
 #include <errno.h>
 #include <unistd.h>
-
-static struct backend_ops stranded;
 
 static bool refuse_submit(struct backend *backend, struct op *op) {
     (void)backend;
@@ -54,6 +53,13 @@ static int refuse_peer(struct backend *backend, int fd, const struct op_address 
     return -ECHILD;
 }
 
+static int refuse_address(struct backend *backend, int fd, struct op_address *out_address) {
+    (void)backend;
+    (void)fd;
+    (void)out_address;
+    return -ECHILD;
+}
+
 static int refuse_fd(struct backend *backend, int fd) {
     (void)backend;
     (void)fd;
@@ -67,6 +73,7 @@ static void close_own(struct backend *backend, int fd) {
 }
 
 void backend_strand(struct backend *backend) {
+    static struct backend_ops stranded;
     stranded = *backend->ops;
     stranded.submit = refuse_submit;
     stranded.socket_open = refuse_open;
@@ -74,9 +81,22 @@ void backend_strand(struct backend *backend) {
     stranded.listen = refuse_listen;
     stranded.datagram_open = refuse_datagram;
     stranded.datagram_connect = refuse_peer;
+    stranded.local_address = refuse_address;
     stranded.adopt = refuse_fd;
     stranded.shutdown_write = refuse_fd;
     stranded.idle_ok = refuse_fd;
     stranded.close_fd = close_own;
     backend->ops = &stranded;
+}
+
+/* All that a thing is asked for which has a place. */
+#define CLOSES_ONLY                                                                                \
+    .name = "left behind", .datagram_connect = refuse_peer, .local_address = refuse_address,       \
+    .shutdown_write = refuse_fd, .idle_ok = refuse_fd, .close_fd = close_own
+
+struct backend *backend_left_behind(bool simulated) {
+    static const struct backend_ops real = {CLOSES_ONLY};
+    static const struct backend_ops sim = {CLOSES_ONLY, .foreign_fds = true};
+    static struct backend backends[] = {{.ops = &real}, {.ops = &sim}};
+    return &backends[simulated];
 }

@@ -19,6 +19,9 @@ static intptr_t call_back(void *record) {
 static void fire_callback(jg_watch *watch, jg_future *future) {
     jg_done_callback *callback = container_of(watch, jg_done_callback, watch);
     if (unlikely(callback->loop != task_loop_here())) {
+        if (loop_left_behind(callback->loop)) { // the first member of what it is
+            return; // a copy, in a forked child: the call is its parent's to make
+        }
         check_misuse("a future is settled where the loop does not run that is to call %s",
                      callback->site);
     }
@@ -38,7 +41,9 @@ int jg_future_add_done_callback_at(jg_future *future, jg_done_callback *callback
     if (unlikely(self->attention & ATTENTION_FORKED)) {
         return -ECHILD; // the loop that would make the call stayed with the parent
     }
-    (void)future_is_own(future); // it may be
+    if (unlikely(future_check(future) == -ECHILD)) { // its own it may be
+        return -ECHILD;
+    }
     callback->fn = fn;
     callback->arg = arg;
     callback->site = site;

@@ -316,7 +316,8 @@ intptr_t jg_future_wait(jg_future *future) {
     if (future->done) {
         return read_settled(future); // there already: nothing to wait for, nothing to lose
     }
-    return future_is_own(future) ? -EDEADLK : future_await(future, NULL);
+    int rc = future_check(future);
+    return rc < 0 ? rc : future_await(future, NULL);
 }
 
 intptr_t jg_shield(jg_future *future) {
@@ -327,8 +328,10 @@ intptr_t jg_wait_for(jg_future *future, int64_t timeout_ms) {
     if (future->done) {
         return read_settled(future);
     }
-    if (future_is_own(future) || ring_closed_by(task_current(), future)) {
-        return -EDEADLK;
+    int rc = future_check(future);
+    rc = rc == 0 && ring_closed_by(task_current(), future) ? -EDEADLK : rc;
+    if (rc < 0) {
+        return rc;
     }
     jg_scope scope;
     jg_scope_open(&scope, deadline_after_ms(timeout_ms), false);

@@ -23,6 +23,8 @@ struct wait;
 struct jg_future_owner {
     // Cancels what will settle it. Returns whether it did; the future is settled then.
     bool (*cancel)(jg_future *future);
+    // Whether it can be settled here. Returns 0; -ECHILD in a forked child, when who could stayed behind.
+    int (*check)(jg_future *future);
     // Blocks a thread without a loop until it is settled. Returns 0; -ETIMEDOUT; -EDEADLK.
     int (*block)(jg_future *future, int64_t deadline_ns);
     // What a wait for it is to people.

@@ -119,14 +119,22 @@ static struct coro *next_member(const struct wait *wait, const struct coro *befo
 
 static const struct wait_kind group_wait = {.what = "group", .next_holder = next_member};
 
+/* A group is waited for by its task. Returns 0; -ECHILD for another in a forked child, where that stayed
+ * behind. */
+static int check_waiter(const jg_group *group, const struct coro *self) {
+    const struct coro *owner = &group->scope.task->coro;
+    if (likely(self == owner)) {
+        return 0;
+    }
+    if (!loop_left_behind(owner->loop)) {
+        check_misuse("a group of task %s is waited for by task %s", owner->name, self->name);
+    }
+    return -ECHILD;
+}
+
 /* Waits for all tasks, whatever asks us to stop: the tasks are asked too. In a forked child they stayed
  * with the parent. */
-static void wait_all(jg_group *group) {
-    const struct coro *self = sched_current();
-    if (unlikely(self != &group->scope.task->coro)) {
-        check_misuse("a group of task %s is waited for by task %s", group->scope.task->coro.name,
-                     self->name);
-    }
+static void wait_all(jg_group *group, const struct coro *self) {
     must(group->waiter == NULL);
     if (unlikely(self->attention & ATTENTION_FORKED)) {
         return;
@@ -144,10 +152,14 @@ static void wait_all(jg_group *group) {
 
 intptr_t jg_group_wait(jg_group *group) {
     struct coro *self = sched_current();
+    int rc = check_waiter(group, self);
+    if (unlikely(rc < 0)) {
+        return rc;
+    }
     if (unlikely(group->live > 0 && (self->attention & ATTENTION_NO_SUSPEND))) {
         return sched_refuse(self);
     }
-    wait_all(group);
+    wait_all(group, self);
     if (group->first_error != 0) {
         return group->first_error;
     }
@@ -165,6 +177,11 @@ static void hand_over(jg_group *group, struct jg_task *task) {
 
 intptr_t jg_group_close(jg_group *group, intptr_t result) {
     struct jg_task *task = group->scope.task;
+    const struct coro *self = sched_current();
+    int rc = check_waiter(group, self);
+    if (unlikely(rc < 0)) {
+        return rc;
+    }
     if (task->innermost != &group->scope) {
         check_misuse("a group was closed that is not the newest scope of task %s", task->coro.name);
     }
@@ -175,7 +192,7 @@ intptr_t jg_group_close(jg_group *group, intptr_t result) {
     if (jg_failed(result)) {
         abort_group(group);
     }
-    wait_all(group);
+    wait_all(group, self);
     group->closed = true;
     bool outside = scope_asked_outside(&group->scope);
     hand_over(group, task);

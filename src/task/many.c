@@ -104,12 +104,14 @@ static void watch_all(jg_many *many, jg_future *const *futures) {
     }
 }
 
-/* Opens a wait whose count and rules are filled in. Returns 0, -EDEADLK, -ENOMEM; to be closed anyway. */
+/* Opens a wait whose count and rules are filled in. Returns 0, -EDEADLK, -ECHILD, -ENOMEM; to be closed
+ * anyway. */
 static int many_open(jg_many *many, jg_future *const *futures) {
     size_t count = many->count;
     for (size_t i = 0; i < count; i++) {
-        if (future_is_own(futures[i])) {
-            return -EDEADLK;
+        int rc = future_check(futures[i]);
+        if (rc < 0) {
+            return rc;
         }
     }
     many->nodes = many->few;

@@ -327,25 +327,28 @@ intptr_t jg_scope_close(jg_scope *scope, intptr_t result) {
     return scope->requests > 0 ? 0 : result;
 }
 
-/* The tree is its loop's, or without one its thread's: nobody else may touch it. */
-static void check_thread(const jg_scope *scope, const char *what) {
+/* The tree is its loop's, or without one its thread's: nobody else may touch it. Returns false for a copy in
+ * a forked child, where nobody is left to be asked. */
+static bool check_thread(const jg_scope *scope, const char *what) {
     const struct coro *owner = &scope->task->coro;
     const struct sched *loop = (const struct sched *)(const void *)owner->loop;
     bool here = loop != NULL ? loop == sched_here : owner == sched_stand_in();
-    if (unlikely(!here)) {
+    if (unlikely(!here) && !loop_left_behind(owner->loop)) {
         check_misuse("%s %s on another thread than that of its loop", what, owner->name);
     }
+    return here;
 }
 
 void scope_request(jg_scope *scope) {
-    check_thread(scope, "cancel of task");
-    scope->requests++;
-    spread_reason(scope, scope->effective);
+    if (check_thread(scope, "cancel of task")) {
+        scope->requests++;
+        spread_reason(scope, scope->effective);
+    }
 }
 
 int scope_withdraw(jg_scope *scope) {
-    check_thread(scope, "uncancel of task");
-    if (scope->requests > 0 && --scope->requests == 0) {
+    bool here = check_thread(scope, "uncancel of task");
+    if (here && scope->requests > 0 && --scope->requests == 0) {
         spread(scope);
     }
     return scope->requests;
@@ -357,7 +360,9 @@ void jg_scope_cancel(jg_scope *scope) {
 
 int jg_scope_reschedule(jg_scope *scope, int64_t deadline_ns) {
     struct jg_task *task = scope->task;
-    check_thread(scope, "reschedule in task");
+    if (!check_thread(scope, "reschedule in task")) {
+        return -ECHILD;
+    }
     if (jg_scope_expired(scope)) {
         return -EINVAL;
     }

@@ -191,6 +191,9 @@ static int admit(const struct coro *spawner, const struct task_loop *loop, const
         return -ECANCELED;
     }
     if (unlikely(group->scope.task->coro.loop != &loop->loop)) {
+        if (loop_left_behind(group->scope.task->coro.loop)) {
+            return -ECHILD; // a copy, of its parent's
+        }
         check_misuse("a task is spawned into a group of another loop or thread");
     }
     return group->aborting ? -ECANCELED : 0;
@@ -263,19 +266,20 @@ jg_task *jg_spawn_at(jg_fn *fn, void *arg, const jg_spawn_options *options, cons
     return task_start(fn, arg, options, site, true);
 }
 
-void task_elsewhere(const struct jg_task *task, const char *what) {
-    check_misuse("%s task %s on another thread than that of its loop", what, task->coro.name);
+int task_elsewhere(const struct jg_task *task, const char *what) {
+    if (!loop_left_behind(task->coro.loop)) {
+        check_misuse("%s task %s on another thread than that of its loop", what, task->coro.name);
+    }
+    return -ECHILD;
 }
 
 /* A handle that is used after it was given up, found while its place is not taken again; or where it is
- * not: the record and the stack are the loop's. */
-static void check_held(const struct jg_task *self, const struct jg_task *task, const char *call) {
+ * not: the record and the stack are the loop's. Returns 0; -ECHILD when that stayed behind in a fork. */
+static int check_held(const struct jg_task *self, const struct jg_task *task, const char *call) {
     if (!task->held || task->joining) {
         check_misuse("%s a task that was joined or detached before", call);
     }
-    if (task->coro.loop != self->coro.loop) {
-        task_elsewhere(task, call);
-    }
+    return task->coro.loop != self->coro.loop ? task_elsewhere(task, call) : 0;
 }
 
 /* What stands for tasks that could not be started: a future per code, failed with it. */
@@ -302,7 +306,10 @@ intptr_t jg_join(jg_task *task) {
     if (task == self) {
         return -EDEADLK;
     }
-    check_held(self, task, "join of");
+    int rc = check_held(self, task, "join of");
+    if (unlikely(rc < 0)) {
+        return rc;
+    }
     intptr_t result = task->future.result;
     if (!task->future.done) {
         if (ring_closed_by(self, &task->future)) {
@@ -324,10 +331,9 @@ intptr_t jg_join(jg_task *task) {
 }
 
 void jg_detach(jg_task *task) {
-    if (task == NULL) {
+    if (task == NULL || check_held(task_current(), task, "detach of") < 0) {
         return;
     }
-    check_held(task_current(), task, "detach of");
     task->held = false;
     if (task->future.done) {
         settle_unheld(task);

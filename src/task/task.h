@@ -105,19 +105,21 @@ static inline struct jg_task *future_task(jg_future *future) {
     return container_of(future, struct jg_task, future);
 }
 
-/* Whether it is the caller's own completion. A task of another loop cannot be waited for: a named abort. */
-_Noreturn void task_elsewhere(const struct jg_task *task, const char *what) __attribute__((cold));
+/* Whether the caller may wait for it: -EDEADLK when it is the caller's own completion, -ECHILD when it is a
+ * task's or an owner's who stayed behind in a fork. A task of another loop cannot be waited for: a named
+ * abort. */
+int task_elsewhere(const struct jg_task *task, const char *what) __attribute__((cold));
 
-static inline bool future_is_own(jg_future *future) {
+static inline int future_check(jg_future *future) {
     if (!future->of_task) {
-        return false;
+        return likely(future->owner == NULL) ? 0 : future->owner->check(future);
     }
     const struct jg_task *self = task_current();
     const struct jg_task *task = future_task(future);
     if (unlikely(task->coro.loop != self->coro.loop)) {
-        task_elsewhere(task, "wait for");
+        return task_elsewhere(task, "wait for");
     }
-    return task == self;
+    return task == self ? -EDEADLK : 0;
 }
 
 /* The deadline of a wait with a limit; negative: none. */

@@ -189,7 +189,7 @@ static void use_client_in_next_loop(void *arg) {
 // A client would use the connections and timers of a closed loop in the next one.
 START_TEST(a_client_of_a_closed_loop_is_named) {
     fixture_expect_abort(use_client_in_next_loop, NULL,
-                         "outside the loop or thread it was opened on");
+                         "outside the loop or thread it was made on");
 }
 END_TEST
 

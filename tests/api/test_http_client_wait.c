@@ -474,7 +474,7 @@ static void elsewhere(void *arg) {
 
 // Connections of one loop would be waited for in another.
 START_TEST(client_is_used_where_it_was_opened) {
-    fixture_expect_abort(elsewhere, NULL, "outside the loop or thread it was opened on");
+    fixture_expect_abort(elsewhere, NULL, "outside the loop or thread it was made on");
 }
 END_TEST
 

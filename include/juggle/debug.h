@@ -37,7 +37,7 @@ typedef enum jg_debug_kind {
     JG_DEBUG_TASK_LEAK,   /* a task was alive when the first one ended, which cancels it */
     JG_DEBUG_HANDLE_LEAK, /* a task has ended, and nobody joined or detached it */
     JG_DEBUG_FD_LEAK, /* a stream, listener, file, program or process pool was opened on the loop, and
-                             not closed when the loop closed */
+                             not closed when the loop closed, or a worker not joined */
     JG_DEBUG_FUTURE_LEAK, /* a future was pending when the loop closed, and neither settled nor ended with
                              jg_future_fini: a task had waited for it and left, or a callback was to be
                              called, of which the newest is told. Whoever waited when the first task ended

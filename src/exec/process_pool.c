@@ -99,6 +99,7 @@ int jg_process_pool_open(const jg_process_pool_options *options, jg_process_pool
         return (int)jg_fail(rc, "cannot start the fork server of a process pool: %s",
                             strerrordesc_np(-rc));
     }
+    observe_closed(pool->server_process); // it is part of what was opened
     observe_opened(pool, "descriptor", pool->server.fd, "process pool");
     *out_pool = pool;
     return 0;

@@ -9,6 +9,7 @@
 #include "exec/worker.h"
 
 #include "base/mem.h"
+#include "rt/observe.h"
 
 #include <sched.h>
 #include <string.h>
@@ -36,6 +37,9 @@ static int start(jg_worker_kind kind, jg_fn *fn, void *arg, const jg_worker_opti
         mem_free(worker);
         return rc;
     }
+    bool process = kind == JG_WORKER_PROCESS;
+    observe_opened(worker, process ? "worker process" : "worker thread", process ? worker->pid : -1,
+                   site);
     *out_worker = worker;
     return 0;
 }
@@ -66,6 +70,7 @@ intptr_t jg_worker_join(jg_worker *worker) {
     }
     intptr_t word = worker->kind == JG_WORKER_THREAD ? worker_thread_join(worker)
                                                      : worker_process_join(worker);
+    observe_closed(worker);
     mem_free(worker);
     return word;
 }

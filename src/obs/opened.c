@@ -22,8 +22,8 @@ struct opened {
     const void *thing;
     uint64_t place;   // the loop it was opened on
     const char *what; // "descriptor"
-    int number;
-    const char *how; // "accepted"
+    int number;       // negative: none
+    const char *how;  // "accepted"
     struct origin opener;
 };
 
@@ -135,10 +135,14 @@ void observe_forget(const void *thing) {
 
 static void report(const struct opened *open) {
     char text[512];
+    char which[16] = "";
     const struct origin *opener = &open->opener;
+    if (open->number >= 0) {
+        snprintf(which, sizeof(which), " %d", open->number);
+    }
     snprintf(text, sizeof(text),
-             "juggle: %s %d (%s, by task %s spawned at %s) is open as the loop closes\n",
-             open->what, open->number, open->how, opener->task, opener->spawned);
+             "juggle: %s%s (%s, by task %s spawned at %s) is left behind as the loop closes\n",
+             open->what, which, open->how, opener->task, opener->spawned);
     debug_report(JG_DEBUG_FD_LEAK, opener->task, opener->spawned, 0, text);
 }
 

@@ -6,7 +6,7 @@
  *            mode, a close costs one look.
  * Called by  watch.c, debug.c; whoever closes, through observe.h.
  * Why        every handle tells of its opening and its close, whatever stands behind it: a descriptor of the
- *            loop's backend, or of its own, or a program.
+ *            loop's backend, or of its own, a program, or a worker.
  */
 #ifndef OBS_OPENED_H
 #define OBS_OPENED_H

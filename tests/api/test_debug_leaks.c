@@ -67,7 +67,12 @@ struct kept {
     jg_file *file;
     jg_process *process;
     jg_process_pool *pool;
+    jg_worker *workers[2];
 };
+
+static intptr_t work(void *arg) {
+    return (intptr_t)arg;
+}
 
 static intptr_t open_kept(void *arg) {
     struct kept *kept = arg;
@@ -76,27 +81,37 @@ static intptr_t open_kept(void *arg) {
     ck_assert_int_eq(jg_file_open("/dev/null", O_RDONLY, 0, &kept->file), 0);
     ck_assert_int_eq(jg_process_spawn(&options, &kept->process), 0);
     ck_assert_int_eq(jg_process_pool_open(NULL, &kept->pool), 0);
+    for (int i = 0; i < 2; i++) {
+        jg_worker_kind kind = i == 0 ? JG_WORKER_THREAD : JG_WORKER_PROCESS;
+        ck_assert_int_eq(jg_worker_start(kind, work, (void *)3, NULL, &kept->workers[i]), 0);
+    }
     return 0;
 }
 
 static intptr_t close_kept(void *arg) {
     struct kept *kept = arg;
+    for (int i = 0; i < 2; i++) {
+        ck_assert_int_eq(jg_worker_join(kept->workers[i]), 3);
+    }
     ck_assert_int_eq(jg_process_pool_close(kept->pool), 0);
     jg_process_close(kept->process);
     return jg_file_close(kept->file);
 }
 
-// A descriptor or a program of its own, which is no socket of the loop's, was left behind unseen.
-START_TEST(files_programs_and_pools_left_open_are_named) {
+// A descriptor, program or worker of its own, which is no socket of the loop's, would be left behind unseen.
+START_TEST(files_programs_pools_and_workers_left_are_named) {
     struct kept kept;
-    char texts[3][64];
+    char texts[5][64];
     ck_assert_int_eq(run_debugged(open_kept, &kept, &patient), 0);
-    ck_assert_int_eq(atomic_load(&heard_count), 3);
+    ck_assert_int_eq(atomic_load(&heard_count), 5);
     snprintf(texts[0], sizeof(texts[0]), "descriptor %d (file, by", jg_file_fd(kept.file));
     snprintf(texts[1], sizeof(texts[1]), "process %d (a program, by",
              (int)jg_process_id(kept.process));
     snprintf(texts[2], sizeof(texts[2]), "(process pool, by");
-    for (int i = 0; i < 3; i++) {
+    snprintf(texts[3], sizeof(texts[3]), "worker thread (work, by task first");
+    snprintf(texts[4], sizeof(texts[4]), "worker process %d (work, by",
+             (int)jg_worker_id(kept.workers[1]));
+    for (int i = 0; i < 5; i++) {
         ck_assert_int_eq(heard[i].kind, JG_DEBUG_FD_LEAK);
         ck_assert_str_eq(heard[i].task, "first");
         expect_text(heard[i].text, texts[i]);
@@ -485,7 +500,7 @@ START_TEST(what_is_given_back_is_no_leak) {
 END_TEST
 
 FIXTURE_MAIN("api/debug_leaks", leaks_are_named_at_the_end,
-             files_programs_and_pools_left_open_are_named, what_is_closed_anywhere_is_no_leak,
+             files_programs_pools_and_workers_left_are_named, what_is_closed_anywhere_is_no_leak,
              every_kind_of_descriptor_is_named, a_watch_on_signals_is_told_of,
              a_future_that_was_waited_for_and_never_set_is_named, a_leaked_future_may_be_gone,
              a_callback_that_is_never_called_is_named, a_callback_that_was_removed_is_not_named,

@@ -5,7 +5,7 @@
     lint_style.py [TREE]
 
 Licence line and file comment, length of files and functions, words that mean "not finished", paths of
-somebody's machine, allocation past base/mem, sleeping tests, and that what the public headers declare
+somebody's machine, allocation past base/mem, hooks past rt/observe.h, sleeping tests, and that what the public headers declare
 exists.
 """
 import re
@@ -24,6 +24,8 @@ UNFINISHED = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b")
 MACHINE_PATH = re.compile(r"(?<![\w.}-])/(?:work|root|home)/\w|/tmp/b[r]ief")
 HEAP = re.compile(r"(?<![\w.>])(malloc|calloc|realloc|reallocarray|strdup|strndup|free)\(")
 SLEEP = re.compile(r"(?<!\w)(sleep|usleep|nanosleep)\(")
+OBSERVER = re.compile(r"(?:\.|->)observer\b")
+OBSERVED_BY = ("src/obs", "src/rt/observe.h", "src/rt/loop.c")
 DECLARED = re.compile(r"^JG_API\b([^;{}]*?)\b(jg_\w+)\s*\(", re.M)
 DEFINED = re.compile(r"^[A-Za-z_][^;{}=#]*?\b(jg_\w+)\s*\([^;{}]*\)\s*\{", re.M)
 FUNCTION = re.compile(r"^(?!struct\s+\w+\s*\{|union\b|enum\b|typedef\b)[A-Za-z_][^;{}=#]*?"
@@ -90,6 +92,13 @@ def check_heap(report, path, text):
         report.fail(path, line_of(plain, match.start()), f"{match[1]}: all allocation goes through base/mem.h")
 
 
+def check_hooks(report, path, text):
+    """A library without hooks, which bench/ compares with, is one only if observe.h has them all."""
+    plain = lintlib.without_strings(text)
+    for match in OBSERVER.finditer(plain):
+        report.fail(path, line_of(plain, match.start()), "who looks on is asked through rt/observe.h")
+
+
 def check_sleep(report, path, text):
     plain = lintlib.without_strings(text)
     for match in SLEEP.finditer(plain):
@@ -136,6 +145,8 @@ def main():
             check_words(report, path, text)
         if place == "src" and path.suffix == ".c" and path != root / "src/base/mem.c":
             check_heap(report, path, text)
+        if place == "src" and not any(path.is_relative_to(root / by) for by in OBSERVED_BY):
+            check_hooks(report, path, text)
         if place == "tests" and path.suffix == ".c":
             check_sleep(report, path, text)
     check_declarations(report)

@@ -57,7 +57,7 @@ __attribute__((cold, noinline)) void future_tell_unowed(jg_future *future,
 /* The same of a failure that nobody was given: a future with what stands behind one has to be ended. */
 __attribute__((cold, noinline)) static void owe_failure(jg_future *future) {
     struct sched *here = sched_here;
-    if (here == NULL || here->observer == NULL || future->seen || future->result == -ECANCELED) {
+    if (here == NULL || observer_of(here) == NULL || future->seen || future->result == -ECANCELED) {
         return;
     }
     future->owed = true;
@@ -121,9 +121,7 @@ void jg_future_fini(jg_future *future) {
     if (!future->done) {
         check_unawaited(future);
     }
-    if (unlikely(future->owed)) {
-        future_owe_no_more(future, NULL);
-    }
+    future_owe_no_more(future, NULL);
     future_forget(future);
     struct error_record *error = future->error;
     future->error = NULL;

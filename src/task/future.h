@@ -94,9 +94,7 @@ static inline void future_owe_no_more(jg_future *future, const jg_done_callback 
 /* Somebody has been given the failure of a settled future. */
 static inline void future_see(jg_future *future) {
     future->seen = true;
-    if (unlikely(future->owed)) {
-        future_owe_no_more(future, NULL);
-    }
+    future_owe_no_more(future, NULL);
 }
 
 /* Returns a share in what stands behind the failure, or NULL; somebody has now been given it. */

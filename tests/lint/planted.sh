@@ -158,6 +158,9 @@ clean_tree
 printf 'void *x(void) {\n    return malloc(1);\n}\n' | put src/io/heap.c
 expect lint_style "malloc: all allocation goes through base/mem.h"
 clean_tree
+printf 'bool seen(struct sched *here) {\n    return here->observer != NULL;\n}\n' | put src/io/seen.c
+expect lint_style "who looks on is asked through rt/observe.h"
+clean_tree
 printf 'void *malloc_of(void) {\n    say("malloc(1)"); // malloc(2)\n}\n' | put src/io/heap.c
 expect_clean lint_style "a name in a string or comment is no call"
 clean_tree

@@ -101,7 +101,7 @@ typedef struct jg_sim_report {
                               the process died */
     int signal;       /* that killed it, or 0 */
     int exit_code;    /* with which it exited instead of returning, or 0 */
-    bool repeated;    /* played again, the seed took the same course */
+    bool repeated;    /* played again, the seed took the same course; or this is that one run */
     char why[256];    /* one line */
     char trace[6000]; /* the last lines of the failing run's trace, oldest first */
 } jg_sim_report;

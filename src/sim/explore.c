@@ -263,6 +263,7 @@ static struct play read_play(const char *text) {
     static const char refuse[] = "/refuse=";
     char *rest;
     struct play play = {.seed = strtoull(text, &rest, 0)};
+    play.seed = play.seed != 0 ? play.seed : 1; // as everywhere
     if (strncmp(rest, cancel, sizeof(cancel) - 1) == 0) {
         play.cancel_point = strtoull(rest + sizeof(cancel) - 1, NULL, 0);
     } else if (strncmp(rest, refuse, sizeof(refuse) - 1) == 0) {
@@ -283,6 +284,7 @@ static int play_here(struct exploration *all, const char *text, jg_sim_report *o
     *out_report = (jg_sim_report){.first_seed = play.seed, .seeds = 1, .runs = 1};
     if (!passed) {
         copy_failure(&board, out_report);
+        out_report->repeated = true; // it is the repetition
     }
     return !passed;
 }
@@ -359,7 +361,8 @@ void jg_sim_report_print(const jg_sim_report *report, FILE *file) {
         fprintf(file, ", without memory from allocation %" PRIu64, report->refused);
     }
     fprintf(file, ": %s\n", report->why);
-    fprintf(file, "sim: after %" PRIu64 " runs; repeat it with JUGGLE_SEED=", report->runs);
+    fprintf(file, "sim: after %" PRIu64 " run%s; repeat it with JUGGLE_SEED=", report->runs,
+            report->runs == 1 ? "" : "s");
     print_play(report, file);
     fprintf(file, "%s\n",
             report->repeated ? ""

@@ -10,6 +10,7 @@
 #define FIXTURE_LIMIT 20
 #include "fixtures/fixture.h"
 
+#include <inttypes.h>
 #include <juggle.h>
 #include <juggle/sim.h>
 #include <signal.h>
@@ -122,6 +123,8 @@ static intptr_t see_cancel(void *arg) {
 START_TEST(one_seed_runs_here) {
     jg_sim_report report;
     bool seen = false;
+    ck_assert_int_eq(jg_sim_explore(buy_last_one, NULL, NULL, 1000, 0, &report), 1);
+    uint64_t failing = report.seed;
     stock = -1;
     ck_assert_ptr_nonnull(freopen("/dev/null", "w", stderr)); // the traces
     setenv("JUGGLE_SEED", "3", 1);
@@ -135,6 +138,12 @@ START_TEST(one_seed_runs_here) {
     ck_assert(seen);
     setenv("JUGGLE_SEED", "3/refuse=1", 1);
     ck_assert_int_eq(jg_sim_explore(hello, NULL, NULL, 200, 0, &report), 0);
+    char text[32];
+    snprintf(text, sizeof(text), "%" PRIu64, failing);
+    setenv("JUGGLE_SEED", text, 1);
+    ck_assert_int_eq(jg_sim_explore(buy_last_one, NULL, NULL, 200, 0, &report), 1);
+    ck_assert(report.repeated); // else people are told that it went otherwise
+    ck_assert_uint_eq(report.seed, failing);
 }
 END_TEST
 

@@ -11,10 +11,6 @@
  * would. A resume takes some 0.13 microseconds, as long as 20 yields (docs/decisions/observing.md). One
  * thread minds all loops; where there can be none, stalls are not reported.
  *
- * A task's stack, on top of which its record lies, is used again only when 64 others have ended: a handle
- * that is joined or detached once more, soon after, is named, where without debug mode it may be taken for
- * that of the next task.
- *
  * No signal shows the tree of tasks: signals are the program's. One that wants it on SIGQUIT waits for
  * that with jg_signal_wait in a task, and calls jg_debug_tree(2).
  *

@@ -37,7 +37,7 @@ typedef struct jg_scope {
     struct jg_scope *next;        /* siblings below the same parent */
     struct jg_scope *prev;
     struct jg_scope *next_cancel; /* worklist while a cancel spreads */
-    jg_task *task;                /* whose code this is */
+    struct jg_task_record *task;  /* whose code this is */
     int64_t deadline_ns;
     jg_timer timer;
     uint32_t refused_before; /* the task's count of refused suspends when it was opened */

@@ -15,7 +15,9 @@
 
 JG_BEGIN_DECLS
 
-/* A task, by the handle that jg_spawn gave out: ended with one jg_join or jg_detach. */
+/* A task, by the handle that jg_spawn gave out: ended with one jg_join or jg_detach. Two handles are equal if
+ * they are of the same task; what they point to, if anything, is nobody's business. NULL, of a spawn that was
+ * refused, stands for a task that has ended. */
 typedef struct jg_task jg_task;
 
 /* Tasks that end together, see <juggle/group.h>; a word that is not there yet, see <juggle/future.h>. */
@@ -62,9 +64,9 @@ JG_API jg_task *jg_spawn_at(jg_fn *fn, void *arg, const jg_spawn_options *option
  * Returns  the task's word; -ECANCELED if it was cancelled (jg_cancelling(jg_self()) tells whether
  *          that came through the caller); the spawn's error for NULL. -EDEADLK for oneself, in a ring,
  *          and where the task must not suspend; -ECHILD in a forked child.
- * Owns     takes the handle, which is gone then as a pointer is after free(): the next task may have the
- *          same one. A second join or detach is named as long as none has, in debug mode for longer. But
- *          with -EDEADLK and -ECHILD of its own, which the task did not return, it stays the caller's. */
+ * Owns     takes the handle; but with -EDEADLK and -ECHILD of its own, which the task did not return, it
+ *          stays the caller's. A handle that is gone is told from that of the next task in the same memory:
+ *          to join or detach it again, or to use it in any other call, is a named abort. */
 JG_API JG_SUSPENDS intptr_t jg_join(jg_task *task);
 
 /* Returns the task's completion, for every call that waits for futures: it settles when the task has
@@ -75,7 +77,7 @@ JG_API JG_SUSPENDS intptr_t jg_join(jg_task *task);
 JG_API jg_future *jg_task_future(jg_task *task);
 
 /* Gives up the handle, which is gone after the call: the task goes on alone. If it fails, the failure is
- * reported once. NULL is allowed. */
+ * reported once. */
 JG_API void jg_detach(jg_task *task);
 
 /* Asks the task to stop: raises its cancelling count; its current suspend and every later one fails
@@ -106,7 +108,7 @@ JG_API bool jg_cancelled(const jg_task *task);
 /* Returns the running task; without a loop, a stand-in for this thread. Never NULL. Borrowed. */
 JG_API jg_task *jg_self(void);
 
-/* Returns the task's name. Valid as long as the task. */
+/* Returns the task's name, "refused" for NULL. Valid as long as the task. */
 JG_API const char *jg_task_name(const jg_task *task);
 
 /* Gives the task another name. Keeps `name`: it must outlive the task. */

@@ -207,7 +207,7 @@ static void mind_fork_of_thread(const struct pool_thread *thread, intptr_t word)
 
 /* Its values and its failures are the job's. */
 static struct outcome run(struct pool_thread *thread) {
-    struct jg_task *self = task_current();
+    struct jg_task_record *self = task_current();
     self->locals = thread->locals;
     self->coro.name = thread->site;
     self->site = thread->site;

@@ -61,7 +61,7 @@ static void reset_signals(void) {
 }
 
 static void hand_back(struct slot *slot, intptr_t word) {
-    struct jg_task *self = task_current();
+    struct jg_task_record *self = task_current();
     slot->word = word;
     if (jg_failed(word)) {
         struct error_record *error = error_take_for(self, word);

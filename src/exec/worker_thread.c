@@ -55,7 +55,7 @@ static void *run_thread(void *arg) {
     struct jg_worker *worker = arg;
     atomic_store_explicit(&worker->tid, gettid(), memory_order_relaxed);
     pthread_setname_np(pthread_self(), worker->name);
-    struct jg_task *self = task_current();
+    struct jg_task_record *self = task_current();
     self->coro.name = worker->site;
     self->site = worker->site;
     runs_here = worker;
@@ -115,7 +115,7 @@ static void wait_in_loop(struct jg_worker *worker, struct loop *loop) {
 }
 
 intptr_t worker_thread_join(struct jg_worker *worker) {
-    struct jg_task *self = task_current();
+    struct jg_task_record *self = task_current();
     if (self->coro.loop != NULL) {
         wait_in_loop(worker, self->coro.loop);
     }

@@ -114,7 +114,6 @@ int debug_begin(struct loop *loop) {
     const jg_debug_options options = read_options();
     debug->abort_on_deadlock = options.abort_on_deadlock;
     debug->quiet_step = UINT32_MAX;
-    stack_let_rest(&loop->stacks);
     watchdog_start(&debug->watchdog, options.slow_ms * JG_MS);
     futures_begin(&debug->futures);
     watch->debug = debug;
@@ -185,7 +184,7 @@ void debug_sleeps(struct watch *watch, bool quiet) {
 }
 
 void debug_spins(const struct coro *coro, int refusals) {
-    const struct jg_task *task = (const struct jg_task *)(const void *)coro;
+    const struct jg_task_record *task = (const struct jg_task_record *)(const void *)coro;
     char *text = NULL;
     size_t size = 0;
     FILE *out = open_memstream(&text, &size);
@@ -205,7 +204,7 @@ void debug_spins(const struct coro *coro, int refusals) {
 
 // What is left behind.
 
-static void report_stray(const struct jg_task *task) {
+static void report_stray(const struct jg_task_record *task) {
     char text[512];
     const struct wait *wait = task->coro.parked;
     snprintf(text, sizeof(text),
@@ -220,11 +219,11 @@ void debug_closing(struct watch *watch) {
     const struct list *tasks = &watch->loop->tasks;
     futures_closing(&watch->debug->futures);
     for (const struct list *node = tasks->next; node != tasks; node = node->next) {
-        report_stray(container_of(node, struct jg_task, siblings));
+        report_stray(container_of(node, struct jg_task_record, siblings));
     }
 }
 
-static void report_handle(const struct jg_task *task) {
+static void report_handle(const struct jg_task_record *task) {
     char text[512];
     snprintf(text, sizeof(text),
              "juggle: task %s (spawned at %s) has ended, and nobody joined or detached it\n",
@@ -243,7 +242,7 @@ void debug_loop_closes(struct watch *watch) {
     const struct list *ended = &watch->loop->ended;
     watchdog_stop(&debug->watchdog);
     for (const struct list *node = ended->next; node != ended; node = node->next) {
-        report_handle(container_of(node, struct jg_task, siblings));
+        report_handle(container_of(node, struct jg_task_record, siblings));
     }
     futures_end(&debug->futures);
     opened_report(watch);

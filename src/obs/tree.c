@@ -30,13 +30,13 @@ struct printer {
     int lines;
 };
 
-static struct jg_task *next_task(struct task_loop *loop, struct jg_task *task) {
+static struct jg_task_record *next_task(struct task_loop *loop, struct jg_task_record *task) {
     struct list *node = task == NULL ? loop->tasks.next : task->siblings.next;
-    return node == &loop->tasks ? NULL : container_of(node, struct jg_task, siblings);
+    return node == &loop->tasks ? NULL : container_of(node, struct jg_task_record, siblings);
 }
 
-static struct jg_task *by_id(struct task_loop *loop, uint32_t id) {
-    struct jg_task *task = NULL;
+static struct jg_task_record *by_id(struct task_loop *loop, uint32_t id) {
+    struct jg_task_record *task = NULL;
     while ((task = next_task(loop, task)) != NULL) {
         const struct watch_task *record = watch_record(&task->coro);
         if (record != NULL && record->id == id) {
@@ -46,7 +46,8 @@ static struct jg_task *by_id(struct task_loop *loop, uint32_t id) {
     return NULL;
 }
 
-static const struct jg_task *parent_of(struct task_loop *loop, const struct jg_task *task) {
+static const struct jg_task_record *parent_of(struct task_loop *loop,
+                                              const struct jg_task_record *task) {
     const struct watch_task *record = watch_record(&task->coro);
     if (task->group != NULL) {
         return task->group->scope.task;
@@ -76,7 +77,7 @@ void tree_print_wait(const struct wait *wait, FILE *out) {
     }
 }
 
-static void print_state(const struct jg_task *task, FILE *out) {
+static void print_state(const struct jg_task_record *task, FILE *out) {
     if (task->coro.parked != NULL) {
         fputs("waits for ", out);
         tree_print_wait(task->coro.parked, out);
@@ -93,7 +94,7 @@ static void print_state(const struct jg_task *task, FILE *out) {
     }
 }
 
-static void print_line(struct printer *printer, const struct jg_task *task, int depth) {
+static void print_line(struct printer *printer, const struct jg_task_record *task, int depth) {
     if (printer->lines++ >= TASKS_MOST) {
         return;
     }
@@ -109,20 +110,21 @@ static void print_line(struct printer *printer, const struct jg_task *task, int 
 }
 
 /* The next child of `parent` after `before`. */
-static struct jg_task *next_child(struct task_loop *loop, const struct jg_task *parent,
-                                  struct jg_task *before) {
-    struct jg_task *task = before;
+static struct jg_task_record *next_child(struct task_loop *loop,
+                                         const struct jg_task_record *parent,
+                                         struct jg_task_record *before) {
+    struct jg_task_record *task = before;
     while ((task = next_task(loop, task)) != NULL && parent_of(loop, task) != parent) {}
     return task;
 }
 
 /* A loop in place of a recursion: whoever asks may have a small stack. */
 static void print_below(struct printer *printer) {
-    const struct jg_task *parent = NULL;
-    struct jg_task *before = NULL;
+    const struct jg_task_record *parent = NULL;
+    struct jg_task_record *before = NULL;
     int depth = 0;
     for (;;) {
-        struct jg_task *child = next_child(printer->loop, parent, before);
+        struct jg_task_record *child = next_child(printer->loop, parent, before);
         if (child != NULL) {
             print_line(printer, child, depth++);
             parent = child;
@@ -130,7 +132,7 @@ static void print_below(struct printer *printer) {
         } else if (parent == NULL) {
             return;
         } else {
-            before = (struct jg_task *)(uintptr_t)parent;
+            before = (struct jg_task_record *)(uintptr_t)parent;
             parent = parent_of(printer->loop, parent);
             depth--;
         }
@@ -138,7 +140,7 @@ static void print_below(struct printer *printer) {
 }
 
 static void print_flat(struct printer *printer) {
-    struct jg_task *task = NULL;
+    struct jg_task_record *task = NULL;
     while ((task = next_task(printer->loop, task)) != NULL && printer->lines < TASKS_MOST) {
         print_line(printer, task, 0);
     }

@@ -18,7 +18,7 @@
 #include <stdio.h>
 
 void origin_write(const struct coro *coro, struct origin *out_origin) {
-    const struct jg_task *task = (const struct jg_task *)(const void *)coro;
+    const struct jg_task_record *task = (const struct jg_task_record *)(const void *)coro;
     snprintf(out_origin->task, sizeof(out_origin->task), "%s", coro->name);
     snprintf(out_origin->spawned, sizeof(out_origin->spawned), "%s",
              coro->stack.base != NULL ? task_place(task->site) : "");
@@ -39,7 +39,7 @@ static struct watch_task *add(struct watch *watch, struct coro *coro, uint32_t s
     if (record == NULL) {
         return NULL;
     }
-    *record = (struct watch_task){.task = (struct jg_task *)(void *)coro,
+    *record = (struct watch_task){.task = (struct jg_task_record *)(void *)coro,
                                   .id = watch->last_id,
                                   .spawner = spawner,
                                   .since_ns = watch_now_ns(watch)};
@@ -243,7 +243,7 @@ struct watch *watch_begin(struct loop *loop) {
     list_init(&watch->tasks);
     for (struct list *node = watch->loop->tasks.next; node != &watch->loop->tasks;
          node = node->next) {
-        add(watch, &container_of(node, struct jg_task, siblings)->coro, 0);
+        add(watch, &container_of(node, struct jg_task_record, siblings)->coro, 0);
     }
     watch->running = watch_record(sched_current());
     observe_attach(loop, &watch->observer);

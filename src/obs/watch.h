@@ -18,7 +18,7 @@ struct trace;
 
 struct watch_task {
     struct list all; // in watch.tasks
-    struct jg_task *task;
+    struct jg_task_record *task;
     uint32_t id;      // 1 and up, in the order of spawning; 0 is the loop itself
     uint32_t spawner; // id
     int64_t since_ns; // when its present state began: running, ready or waiting

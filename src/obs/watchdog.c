@@ -51,7 +51,7 @@ struct stall {
 
 static void describe(struct watchdog *watchdog, struct stall *out_stall) {
     const struct coro *coro = watchdog->running;
-    const struct jg_task *task = (const struct jg_task *)(const void *)coro;
+    const struct jg_task_record *task = (const struct jg_task_record *)(const void *)coro;
     const char *name = __atomic_load_n(&coro->name, __ATOMIC_RELAXED);
     bool is_task = coro->stack.base != NULL;
     snprintf(out_stall->task, sizeof(out_stall->task), "%s", name);

@@ -25,23 +25,39 @@ static int watching;
 static bool installed;
 static __thread void *alternate;
 
-static void report(const struct coro *coro) {
+static void put(const char *line, int len, size_t room) {
+    size_t size = (size_t)len < room ? (size_t)len : room - 1;
+    ssize_t written = write(STDERR_FILENO, line, size);
+    (void)written; // nothing is left to do about it
+}
+
+static void report_overflow(const struct coro *coro) {
     char line[400];
     int len = snprintf(
         line, sizeof(line),
         "juggle: stack overflow in task %s: its stack has %zu KiB; give it more with "
         "jg_spawn_options.stack_size\n",
         coro->name, coro->stack.size / 1024);
-    size_t size = (size_t)len < sizeof(line) ? (size_t)len : sizeof(line) - 1;
-    ssize_t put = write(STDERR_FILENO, line, size);
-    (void)put; // nothing is left to do about it
+    put(line, len, sizeof(line));
+}
+
+static void report_gone(const struct coro *coro) {
+    char line[400];
+    int len = snprintf(
+        line, sizeof(line),
+        "juggle: task %s uses memory of a loop that is closed: the handle of a task, or a "
+        "pointer into its stack, was kept too long\n",
+        coro->name);
+    put(line, len, sizeof(line));
 }
 
 static void on_fault(int number, siginfo_t *info, void *context) {
     (void)context;
     const struct coro *coro = sched_here != NULL ? sched_here->running : NULL;
     if (coro != NULL && stack_guards(coro->stack, info->si_addr)) {
-        report(coro);
+        report_overflow(coro);
+    } else if (coro != NULL && stack_was_here(info->si_addr)) {
+        report_gone(coro);
     }
     signal(number, SIG_DFL);
     if (info->si_code <= 0) {

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
-/* fault.h – a stack overflow dies by name.
+/* fault.h – a stack overflow, and what is used after its loop, die by name.
  *
  * Holds      an alternate signal stack per thread that runs a loop; one SIGSEGV handler per process.
  * Invariant  the handler is set only where SIGSEGV had its default action, and taken back with the
- *            last loop; any fault that is not one of our guards goes on as if it were not there.
+ *            last loop; any fault that is not in our guards, or where our stacks were, goes on as if it
+ *            were not there.
  * Called by  task (jg_run), loop.c (forks).
  * Why        a parked neighbour's stack is guarded anyway; the name and the size turn a core file
  *            into an answer.

@@ -99,9 +99,6 @@ int loop_open(struct loop *loop, const struct loop_options *options) {
         .on_stuck = options->on_stuck};
     timers_init(&loop->timers);
     stack_pool_init(&loop->stacks);
-    if (SANITIZE_STACKS_REST) {
-        stack_let_rest(&loop->stacks);
-    }
     calls_init(&loop->calls);
     int rc = open_parts(loop, options);
     if (rc < 0) {

@@ -21,9 +21,6 @@
 /* Instrumented frames are several times as large. */
 #define SANITIZE_STACK_FACTOR 4
 
-/* What is used too late is to be found out: see stack_let_rest. */
-#define SANITIZE_STACKS_REST 1
-
 struct sanitize_fiber {
     void *fake_stack;
     const void *bottom;
@@ -156,7 +153,6 @@ static inline void sanitize_forked(void) {}
 
 #if !defined(SANITIZE_STACK_FACTOR)
 #define SANITIZE_STACK_FACTOR 1
-#define SANITIZE_STACKS_REST 0
 #endif
 
 #if defined(JUGGLE_HAVE_VALGRIND)

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /* stack.c – cutting guarded stacks out of large reserved mappings.
  *
- * Holds      the kind of guard this kernel offers, found out once; the mprotect budget in use.
+ * Holds      the kind of guard this kernel offers, found out once; the mprotect budget in use; where the
+ *            latest regions lay that closed loops gave back.
  * Invariant  a region is [guard|stack][guard|stack]…; stacks below `guarded` have their guard, and only
  *            those are cut: cut <= guarded.
  * Called by  see stack.h.
@@ -32,7 +33,7 @@ enum {
     FIRST_CUT = 16,       // stacks in a class's first region; each next has twice as many
     LARGEST_CUT = 65536,  // stacks in a region at most
     MAPPINGS_LEFT = 4096, // of vm.max_map_count, for everybody else
-    RESTING = 64,         // of a loop's freed stacks, where they are to rest
+    GONE_MOST = 32,       // regions remembered after their loop was closed
 };
 
 // The largest region, so that one loop's reserve stays far from the 47-bit address space.
@@ -50,6 +51,12 @@ struct stack_region {
 
 static atomic_int guard_kind;
 static atomic_long mprotect_left;
+
+static struct {
+    atomic_uintptr_t start;
+    atomic_uintptr_t end;
+} gone[GONE_MOST];
+static atomic_uint gone_count;
 
 static long read_max_map_count(void) {
     char text[32] = {0};
@@ -143,12 +150,24 @@ size_t stack_round(size_t wished_bytes) {
 }
 
 void stack_pool_init(struct stack_pool *pool) {
-    *pool = (struct stack_pool){.hot_most = STACK_HOT_MOST};
+    *pool = (struct stack_pool){0};
 }
 
-void stack_let_rest(struct stack_pool *pool) {
-    pool->hot_most = 0;
-    pool->resting = RESTING;
+/* For a message: a reader in between sees one region's start with another's end, at worst. */
+static void note_gone(const char *start, size_t size_bytes) {
+    unsigned place = atomic_fetch_add(&gone_count, 1) % GONE_MOST;
+    atomic_store(&gone[place].start, (uintptr_t)start);
+    atomic_store(&gone[place].end, (uintptr_t)start + size_bytes);
+}
+
+bool stack_was_here(const void *address) {
+    for (unsigned i = 0; i < GONE_MOST; i++) {
+        if ((uintptr_t)address - atomic_load(&gone[i].start) <
+            atomic_load(&gone[i].end) - atomic_load(&gone[i].start)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static void forget_ids(struct stack_region *region) {
@@ -167,6 +186,7 @@ void stack_pool_fini(struct stack_pool *pool) {
             if (atomic_load(&guard_kind) == STACK_GUARD_MPROTECT) {
                 atomic_fetch_add(&mprotect_left, (long)region->guarded);
             }
+            note_gone(region->start, region->stride * region->count);
             munmap(region->start, region->stride * region->count);
             mem_free(region);
             region = older;
@@ -203,6 +223,7 @@ static int add_region(struct stack_pool *pool, size_t class, size_t size_bytes) 
         mem_free(region);
         return -ENOMEM;
     }
+    must(((uintptr_t)start + stride * count) >> STACK_ADDRESS_BITS == 0);
     madvise(start, stride * count, MADV_NOHUGEPAGE);
     *region = (struct stack_region){
         .older = newest, .start = start, .stride = stride, .count = count};
@@ -238,51 +259,31 @@ static int cut_stack(struct stack_pool *pool, size_t size_bytes, struct stack *o
     return 0;
 }
 
-static struct stack take_surplus(struct stack_pool *pool, size_t size_bytes) {
-    pool->surplus_count--;
-    return stack_pop(&pool->surplus[stack_class(size_bytes)].first, size_bytes);
-}
-
-static int find_stack(struct stack_pool *pool, size_t size_bytes, struct stack *out_stack) {
+int stack_refill(struct stack_pool *pool, size_t size_bytes) {
     size_t class = stack_class(size_bytes);
     struct stack_cold *cold = &pool->cold[class];
-    bool any = pool->surplus[class].first != NULL;
-    if (any && pool->surplus_count > pool->resting) {
-        *out_stack = take_surplus(pool, size_bytes);
-        return 0;
-    }
-    if (cold->count > 0) {
-        *out_stack = (struct stack){cold->bases[--cold->count], size_bytes};
-        return 0;
-    }
-    int rc = cut_stack(pool, size_bytes, out_stack);
-    if (rc < 0 && any) {
-        *out_stack = take_surplus(pool, size_bytes);
-        return 0;
-    }
-    return rc;
-}
-
-int stack_refill(struct stack_pool *pool, size_t size_bytes) {
     struct stack stack;
     if (mem_refuse() != 0) {
         return -ENOMEM;
     }
-    int rc = find_stack(pool, size_bytes, &stack);
-    if (rc < 0) {
-        return rc;
+    if (pool->surplus[class] != NULL) {
+        stack = stack_pop(&pool->surplus[class], size_bytes);
+        pool->surplus_count--;
+    } else if (cold->count > 0) {
+        stack = (struct stack){cold->bases[--cold->count], size_bytes};
+    } else {
+        int rc = cut_stack(pool, size_bytes, &stack);
+        if (rc < 0) {
+            return rc;
+        }
     }
-    stack_push(&pool->hot[stack_class(size_bytes)], stack);
+    stack_push(&pool->hot[class], stack);
     pool->hot_count++;
     return 0;
 }
 
 void stack_give_surplus(struct stack_pool *pool, struct stack stack) {
-    struct stack_queue *queue = &pool->surplus[stack_class(stack.size)];
-    struct stack_free *node = stack_node(stack);
-    node->next = NULL;
-    *(queue->first != NULL ? &queue->last->next : &queue->first) = node;
-    queue->last = node;
+    stack_push(&pool->surplus[stack_class(stack.size)], stack);
     pool->surplus_count++;
 }
 
@@ -298,24 +299,22 @@ static bool cool(struct stack_pool *pool, size_t class) {
         cold->bases = bases;
         cold->cap = cap;
     }
-    struct stack stack = take_surplus(pool, STACK_MIN << class);
+    struct stack stack = stack_pop(&pool->surplus[class], STACK_MIN << class);
+    pool->surplus_count--;
     madvise(stack.base, stack.size, MADV_DONTNEED);
     cold->bases[cold->count++] = stack.base;
     return true;
 }
 
 bool stack_trim(struct stack_pool *pool, unsigned most) {
-    for (size_t class = 0; class < STACK_CLASSES; class ++) {
-        for (; pool->surplus[class].first != NULL && most > 0; most--) {
-            if (pool->surplus_count <= pool->resting) {
-                return false;
-            }
+    for (size_t class = 0; class < STACK_CLASSES && pool->surplus_count > 0; class ++) {
+        for (; pool->surplus[class] != NULL && most > 0; most--) {
             if (!cool(pool, class)) {
                 return false;
             }
         }
     }
-    return pool->surplus_count > pool->resting;
+    return pool->surplus_count > 0;
 }
 
 bool stack_pool_holds(const struct stack_pool *pool, const void *address) {

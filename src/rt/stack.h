@@ -20,6 +20,7 @@
 
 #define STACK_GUARD ((size_t)64 * 1024)
 #define STACK_MIN ((size_t)16 * 1024)
+#define STACK_ADDRESS_BITS 48 // the kernel gives out higher addresses only to who asks for them
 #define STACK_MAX ((size_t)1024 * 1024 * 1024)
 #define STACK_CLASSES 17
 #define STACK_HOT_MOST ((size_t)1024) // freed stacks per loop that keep their pages
@@ -37,12 +38,6 @@ struct stack_free {
     struct stack_free *next;
 };
 
-/* Free stacks, the oldest first. */
-struct stack_queue {
-    struct stack_free *first;
-    struct stack_free *last;
-};
-
 /* Free stacks without a page: nothing can be noted on them, so they are listed here. */
 struct stack_cold {
     char **bases;
@@ -52,13 +47,11 @@ struct stack_cold {
 
 struct stack_pool {
     struct stack_free *hot[STACK_CLASSES];       // free, pages still there: the reserve
-    struct stack_queue surplus[STACK_CLASSES];   // the same, beyond the reserve: to be cooled
+    struct stack_free *surplus[STACK_CLASSES];   // the same, beyond the reserve: to be cooled
     struct stack_cold cold[STACK_CLASSES];       // free, pages given back
     struct stack_region *regions[STACK_CLASSES]; // newest first; only the newest has stacks to cut
     size_t hot_count;
-    size_t hot_most; // STACK_HOT_MOST; 0 where stacks are to rest
     size_t surplus_count;
-    size_t resting;      // so many of the surplus are not used again while there are others
     size_t mapped_count; // stacks cut in all
     size_t region_count;
 };
@@ -75,10 +68,6 @@ void stack_pool_init(struct stack_pool *pool);
 /* Unmaps everything; no stack of it may be in use. */
 void stack_pool_fini(struct stack_pool *pool);
 
-/* From now on a freed stack is used again as late as can be: who still has the handle of a task that ended
- * finds the record of one that ended, not another task's. For debug mode, and AddressSanitizer's. */
-void stack_let_rest(struct stack_pool *pool);
-
 /* A wished size rounded up to a class; 0 when it is above STACK_MAX. */
 size_t stack_round(size_t wished_bytes);
 
@@ -87,20 +76,17 @@ int stack_refill(struct stack_pool *pool, size_t size_bytes);
 void stack_give_surplus(struct stack_pool *pool, struct stack stack);
 
 static inline size_t stack_class(size_t size_bytes) {
-    return (size_t)__builtin_ctzll(size_bytes) - (size_t)__builtin_ctzll(STACK_MIN);
-}
-
-static inline struct stack_free *stack_node(struct stack stack) {
-    return (struct stack_free *)(void *)(stack.base + stack.size) - 1;
+    return (unsigned)__builtin_ctzll(size_bytes) - (unsigned)__builtin_ctzll(STACK_MIN);
 }
 
 static inline void stack_push(struct stack_free **list, struct stack stack) {
-    struct stack_free *node = stack_node(stack);
+    char *top = stack.base + stack.size;
+    struct stack_free *node = (struct stack_free *)(void *)(top - sizeof(*node));
     node->next = *list;
     *list = node;
 }
 
-/* Takes the first of a list of free stacks, which is not empty. */
+/* Takes the newest of a list of free stacks, which is not empty. */
 static inline struct stack stack_pop(struct stack_free **list, size_t size_bytes) {
     struct stack_free *node = *list;
     *list = node->next;
@@ -123,7 +109,7 @@ static inline int stack_take(struct stack_pool *pool, size_t size_bytes, struct 
 /* Takes a stack back. The caller may still be running on it: only its top bytes are written, where
  * the coroutine's record was. */
 static inline void stack_give(struct stack_pool *pool, struct stack stack) {
-    if (unlikely(pool->hot_count >= pool->hot_most)) {
+    if (unlikely(pool->hot_count >= STACK_HOT_MOST)) {
         stack_give_surplus(pool, stack);
         return;
     }
@@ -140,6 +126,9 @@ bool stack_pool_holds(const struct stack_pool *pool, const void *address);
 
 /* Whether the address lies in the guard below this stack. */
 bool stack_guards(struct stack stack, const void *address);
+
+/* Whether the address lay in a stack of a loop that was closed lately. Any thread; signal-safe. */
+bool stack_was_here(const void *address);
 
 /* Test hook: use this kind from now on; STACK_GUARD_UNKNOWN probes again. */
 void stack_force_guard(enum stack_guard_kind kind);

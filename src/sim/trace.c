@@ -23,7 +23,7 @@ static void put(const struct trace *trace, const struct loop *loop, const char *
 }
 
 /* A place of the table: the task's own, or a free one for it. -1: full. */
-static int find_place(struct trace *trace, const struct jg_task *task) {
+static int find_place(struct trace *trace, const struct jg_task_record *task) {
     int place = -1;
     for (int i = 0; i < TRACE_NUMBERED; i++) {
         if (trace->numbered[i].task == task) {
@@ -40,7 +40,7 @@ static int find_place(struct trace *trace, const struct jg_task *task) {
     return place;
 }
 
-static void name_task(struct trace *trace, const struct jg_task *task, char *out_name,
+static void name_task(struct trace *trace, const struct jg_task_record *task, char *out_name,
                       size_t size) {
     int place = find_place(trace, task);
     if (place >= 0) {
@@ -50,7 +50,7 @@ static void name_task(struct trace *trace, const struct jg_task *task, char *out
     }
 }
 
-static bool is_alive(const struct task_loop *loop, const struct jg_task *task) {
+static bool is_alive(const struct task_loop *loop, const struct jg_task_record *task) {
     const struct list *node = loop->tasks.next;
     while (node != &loop->tasks && node != &task->siblings) {
         node = node->next;
@@ -60,7 +60,7 @@ static bool is_alive(const struct task_loop *loop, const struct jg_task *task) {
 
 /* Only the address of a task that has ended is looked at. */
 void trace_step_over(struct trace *trace, const struct task_loop *loop) {
-    const struct jg_task *task = trace->stepping;
+    const struct jg_task_record *task = trace->stepping;
     char text[TRACE_LINE];
     if (trace->sink.put == NULL) {
         return;
@@ -77,7 +77,8 @@ void trace_step_over(struct trace *trace, const struct task_loop *loop) {
     }
 }
 
-void trace_step(struct trace *trace, const struct task_loop *loop, const struct jg_task *next) {
+void trace_step(struct trace *trace, const struct task_loop *loop,
+                const struct jg_task_record *next) {
     char name[64];
     char text[TRACE_LINE];
     if (trace->sink.put == NULL) {
@@ -90,7 +91,7 @@ void trace_step(struct trace *trace, const struct task_loop *loop, const struct 
 }
 
 void trace_result(struct trace *trace, const struct op *op, intptr_t result) {
-    const struct jg_task *task = (const struct jg_task *)(const void *)op->wait.coro;
+    const struct jg_task_record *task = (const struct jg_task_record *)(const void *)op->wait.coro;
     char name[64];
     char text[TRACE_LINE];
     name_task(trace, task, name, sizeof(name));

@@ -30,7 +30,7 @@ enum { FAULTS_MOST = 16 };
 
 static void cancel_all(struct task_loop *loop) {
     for (struct list *node = loop->tasks.next; node != &loop->tasks; node = node->next) {
-        jg_cancel(container_of(node, struct jg_task, siblings));
+        task_cancel(container_of(node, struct jg_task_record, siblings));
     }
 }
 
@@ -45,7 +45,7 @@ static void call_off(struct sim_world *world, struct task_loop *loop, int code) 
 static void describe_waits(struct sim_world *world, const struct task_loop *loop) {
     size_t used = (size_t)snprintf(world->why, sizeof(world->why), "deadlock:");
     for (const struct list *node = loop->tasks.next; node != &loop->tasks; node = node->next) {
-        const struct jg_task *task = container_of(node, struct jg_task, siblings);
+        const struct jg_task_record *task = container_of(node, struct jg_task_record, siblings);
         const struct wait *wait = task->coro.parked;
         size_t room = sizeof(world->why) - used;
         int len = snprintf(world->why + used, room, "%s %s waits for %s",
@@ -116,7 +116,7 @@ static void mind_idle_turn(struct sim_world *world, struct task_loop *loop) {
 static void pass_point(struct sim_world *world, struct task_loop *loop, uint64_t point) {
     if (point == world->cancel_point) {
         trace_note(&world->trace, &loop->loop, "the first task is cancelled");
-        jg_cancel(loop->main);
+        task_cancel(loop->main);
     }
 }
 
@@ -127,7 +127,7 @@ static void begin_step(struct sim_world *world, struct task_loop *loop, const st
     world->digest = (world->digest ^ strlen(next->name)) * FNV_PRIME;
     mind_limits(world, loop);
     pass_point(world, loop, world->steps * 2 - 1);
-    trace_step(&world->trace, loop, (const struct jg_task *)(const void *)next);
+    trace_step(&world->trace, loop, (const struct jg_task_record *)(const void *)next);
 }
 
 static void on_step(struct sim_weather *weather, struct loop *loop, struct coro *next) {

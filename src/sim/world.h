@@ -24,9 +24,9 @@ struct trace_sink {
 
 struct trace {
     struct trace_sink sink;
-    const struct jg_task *stepping; // who runs
+    const struct jg_task_record *stepping; // who runs
     struct {
-        const struct jg_task *task;
+        const struct jg_task_record *task;
         unsigned number;
     } numbered[TRACE_NUMBERED]; // tasks of the same name need telling apart
     unsigned last_number;
@@ -58,7 +58,8 @@ intptr_t sim_world_run(struct sim_world *world, jg_fn *fn, void *arg, const jg_s
 int sim_world_check(const jg_sim_options *options);
 
 /* trace.c. All do nothing without a sink. */
-void trace_step(struct trace *trace, const struct task_loop *loop, const struct jg_task *next);
+void trace_step(struct trace *trace, const struct task_loop *loop,
+                const struct jg_task_record *next);
 void trace_step_over(struct trace *trace, const struct task_loop *loop);
 void trace_result(struct trace *trace, const struct op *op, intptr_t result);
 void trace_note(struct trace *trace, const struct loop *loop, const char *text);

@@ -14,7 +14,7 @@
 #include <string.h>
 
 /* `around` is the scope the call was made in: that of who turns an embedded loop. */
-static void settle_call(struct jg_task *self, const jg_scope *around, intptr_t word) {
+static void settle_call(struct jg_task_record *self, const jg_scope *around, intptr_t word) {
     mind_fork(&self->coro, word);
     if (unlikely(self->innermost != around)) {
         check_misuse("call %s left a scope open", self->coro.name);
@@ -28,7 +28,7 @@ static void settle_call(struct jg_task *self, const jg_scope *around, intptr_t w
 }
 
 static void run_call(jg_call *call) {
-    struct jg_task *self = task_current();
+    struct jg_task_record *self = task_current();
     const char *name = self->coro.name;
     const char *site = self->site;
     jg_fn *fn = call->fn;

@@ -90,7 +90,7 @@ int jg_loop_step(jg_loop *handle) {
 }
 
 /* The code outside of tasks ends, as a task does: it may have left no scope open, and holds no lock. */
-static void end_outside(struct jg_task *outside) {
+static void end_outside(struct jg_task_record *outside) {
     if (unlikely(outside->innermost != &outside->root)) {
         check_misuse("a loop is closed inside a scope or group opened outside of its tasks");
     }

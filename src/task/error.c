@@ -90,7 +90,7 @@ static struct error_record *alloc_record(void) {
 }
 
 /* A thread without a loop that works for somebody has a job. */
-static enum origin origin_of(const struct jg_task *task) {
+static enum origin origin_of(const struct jg_task_record *task) {
     const struct loop *loop = task->coro.loop;
     if (loop == NULL) {
         return task_place(task->site)[0] != '\0' ? OF_JOB : OF_TASK;
@@ -98,7 +98,7 @@ static enum origin origin_of(const struct jg_task *task) {
     return &task->coro == &loop->self.coro ? OF_CALL : OF_TASK;
 }
 
-static struct error_record *make_record(const struct jg_task *task, intptr_t code,
+static struct error_record *make_record(const struct jg_task_record *task, intptr_t code,
                                         const char *where) {
     struct error_record *record = alloc_record();
     if (record == NULL) {
@@ -158,7 +158,7 @@ struct error_record *error_read(const struct error_text *text, const char *site)
     return record;
 }
 
-void error_keep(struct jg_task *task, struct error_record *record) {
+void error_keep(struct jg_task_record *task, struct error_record *record) {
     error_free(task->error);
     task->error = record;
     if (record != NULL && task->coro.loop == NULL) {
@@ -170,13 +170,13 @@ void jg_error_clear(void) {
     error_keep(task_current(), NULL);
 }
 
-struct error_record *error_take(struct jg_task *task) {
+struct error_record *error_take(struct jg_task_record *task) {
     struct error_record *record = task->error;
     task->error = NULL;
     return record;
 }
 
-struct error_record *error_take_for(struct jg_task *task, intptr_t code) {
+struct error_record *error_take_for(struct jg_task_record *task, intptr_t code) {
     struct error_record *record = error_take(task);
     if (record != NULL && record->error.code == code) {
         return record;
@@ -185,13 +185,13 @@ struct error_record *error_take_for(struct jg_task *task, intptr_t code) {
     return make_record(task, code, "");
 }
 
-struct error_record *error_share(struct jg_task *task, intptr_t code) {
+struct error_record *error_share(struct jg_task_record *task, intptr_t code) {
     error_keep(task, error_take_for(task, code));
     return error_ref(task->error);
 }
 
 void error_outdate(intptr_t code) {
-    struct jg_task *task = task_current();
+    struct jg_task_record *task = task_current();
     if (task->error != NULL && task->error->error.code == code) {
         error_keep(task, NULL);
     }
@@ -345,7 +345,7 @@ static void write_text(struct error_record *record, const char *format, va_list 
 
 static intptr_t fail(const char *where, intptr_t code, bool because, const char *format,
                      va_list args) {
-    struct jg_task *task = task_current();
+    struct jg_task_record *task = task_current();
     struct error_record *record = make_record(task, code, where);
     if (record == NULL) {
         error_keep(task, NULL);

@@ -136,7 +136,7 @@ void jg_future_fini(jg_future *future) {
 
 bool jg_future_cancel(jg_future *future) {
     if (future->of_task) {
-        return jg_cancel(future_task(future));
+        return task_cancel(future_task(future));
     }
     if (future->done) {
         return false;
@@ -174,7 +174,7 @@ struct future_wait {
 /* The record may be gone by the time the waiter runs: it is given now. Apart, so that the usual way has no
  * registers to save. */
 __attribute__((noinline)) static void fire_failed(struct future_wait *waiting, jg_future *future) {
-    error_keep((struct jg_task *)(void *)waiting->wait.coro, future_error(future));
+    error_keep((struct jg_task_record *)(void *)waiting->wait.coro, future_error(future));
     wake(&waiting->wait, future->result);
 }
 
@@ -258,12 +258,12 @@ __attribute__((cold, noinline)) static intptr_t await_without_loop(jg_future *fu
     return result;
 }
 
-struct jg_task *future_bound(const jg_watch *watch) {
+struct jg_task_record *future_bound(const jg_watch *watch) {
     if (watch->fire != fire_wait) {
         return NULL;
     }
     const struct future_wait *waiting = container_of(watch, struct future_wait, watch);
-    return waiting->victim != NULL ? (struct jg_task *)(void *)waiting->wait.coro : NULL;
+    return waiting->victim != NULL ? (struct jg_task_record *)(void *)waiting->wait.coro : NULL;
 }
 
 bool future_binds(const struct wait *wait) {

@@ -16,7 +16,7 @@
 #include <juggle/future.h>
 
 struct error_record;
-struct jg_task;
+struct jg_task_record;
 struct wait;
 
 /* How a future that is settled from another thread is reached. */
@@ -102,8 +102,8 @@ struct error_record *future_error(jg_future *future);
 
 /* Who waits by this watch and does not go on, whatever is cancelled, before its future has settled; NULL:
  * nobody. */
-struct jg_task *future_bound(const jg_watch *watch);
-struct jg_task *many_bound(const jg_watch *watch); // many.c
+struct jg_task_record *future_bound(const jg_watch *watch);
+struct jg_task_record *many_bound(const jg_watch *watch); // many.c
 
 /* Whether this wait is such a one. */
 bool future_binds(const struct wait *wait);

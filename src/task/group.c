@@ -30,13 +30,13 @@ static void add_failure(jg_group *group, intptr_t code, struct error_record *rec
 }
 
 /* The task's record, for the list; whoever else waits for the task is to have it as well. */
-static struct error_record *record_of(struct jg_task *task, intptr_t result) {
+static struct error_record *record_of(struct jg_task_record *task, intptr_t result) {
     bool wanted = task->held || task->future.first != NULL;
     return wanted ? error_share(task, result) : error_take_for(task, result);
 }
 
 /* Who waits for the task to be ready gets its failure; the group has not had it yet. */
-static void end_unready(struct jg_task *task, intptr_t result) {
+static void end_unready(struct jg_task_record *task, intptr_t result) {
     jg_future *ready = task->ready;
     task->ready = NULL;
     if (jg_failed(result)) {
@@ -46,7 +46,7 @@ static void end_unready(struct jg_task *task, intptr_t result) {
     }
 }
 
-void group_task_ended(jg_group *group, struct jg_task *task) {
+void group_task_ended(jg_group *group, struct jg_task_record *task) {
     must(group->live > 0);
     group->live--;
     intptr_t result = task->future.result;
@@ -75,10 +75,11 @@ intptr_t jg_group_start_at(jg_group *group, jg_fn *fn, void *arg, const char *si
     if (rc < 0) {
         return rc;
     }
-    struct jg_task *task = task_start(fn, arg, &options, site, false);
-    if (task == NULL) {
-        return task_started(task);
+    jg_task *handle = task_start(fn, arg, &options, site, false);
+    if (handle == NULL) {
+        return task_started(handle);
     }
+    struct jg_task_record *task = handle_record(handle);
     task->ready = &ready;
     intptr_t word = future_await(&ready, &task->future);
     must(ready.done);
@@ -88,7 +89,7 @@ intptr_t jg_group_start_at(jg_group *group, jg_fn *fn, void *arg, const char *si
 }
 
 int jg_started(intptr_t word) {
-    struct jg_task *self = task_current();
+    struct jg_task_record *self = task_current();
     jg_future *ready = self->ready;
     if (jg_failed(word)) {
         return -EINVAL;
@@ -109,7 +110,7 @@ struct group_wait {
 /* The group's tasks are the owners of the scopes below its own; the body's scope is another such. */
 static struct coro *next_member(const struct wait *wait, const struct coro *before) {
     const jg_group *group = ((const struct group_wait *)(const void *)wait)->group;
-    const struct jg_task *last = (const struct jg_task *)(const void *)before;
+    const struct jg_task_record *last = (const struct jg_task_record *)(const void *)before;
     const jg_scope *scope = last == NULL ? group->scope.first_child : last->root.next;
     while (scope != NULL && scope->task->group != group) {
         scope = scope->next;
@@ -167,7 +168,7 @@ intptr_t jg_group_wait(jg_group *group) {
 }
 
 /* Gives the failures to the task, for jg_error_last. */
-static void hand_over(jg_group *group, struct jg_task *task) {
+static void hand_over(jg_group *group, struct jg_task_record *task) {
     if (group->first_error != 0) {
         error_sum_up(group->errors);
         error_keep(task, group->errors);
@@ -176,7 +177,7 @@ static void hand_over(jg_group *group, struct jg_task *task) {
 }
 
 intptr_t jg_group_close(jg_group *group, intptr_t result) {
-    struct jg_task *task = group->scope.task;
+    struct jg_task_record *task = group->scope.task;
     const struct coro *self = sched_current();
     int rc = check_waiter(group, self);
     if (unlikely(rc < 0)) {

@@ -57,7 +57,7 @@ void locals_drop(struct locals *locals) {
     mem_free(locals);
 }
 
-void locals_end(struct jg_task *task) {
+void locals_end(struct jg_task_record *task) {
     struct error_record *error = error_take(task); // what it ends with
     while (task->locals != NULL) {                 // a drop function may set one
         struct locals *locals = task->locals;
@@ -104,7 +104,7 @@ static struct locals *copy_with(const struct locals *locals, size_t place, struc
 }
 
 /* Gives the task the list in place of its own. Drop functions come last: they may look. */
-static void replace(struct jg_task *task, struct locals *locals) {
+static void replace(struct jg_task_record *task, struct locals *locals) {
     struct locals *old = task->locals;
     task->locals = locals;
     if (task->coro.loop == NULL) {
@@ -124,7 +124,7 @@ static struct cell *make_cell(const jg_local *local, void *value) {
 }
 
 int jg_local_set(const jg_local *local, void *value) {
-    struct jg_task *task = task_current();
+    struct jg_task_record *task = task_current();
     struct cell *cell = make_cell(local, value);
     if (cell == NULL) {
         return -ENOMEM;
@@ -139,7 +139,7 @@ int jg_local_set(const jg_local *local, void *value) {
 }
 
 int jg_local_unset(const jg_local *local) {
-    struct jg_task *task = task_current();
+    struct jg_task_record *task = task_current();
     const struct locals *old = task->locals;
     size_t place = find(old, local);
     if (old == NULL || place == old->count) {

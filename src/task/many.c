@@ -152,17 +152,17 @@ static bool needs_all(const jg_many *many) {
     return many->when == JG_ALL_COMPLETED && !many->once;
 }
 
-struct jg_task *many_bound(const jg_watch *watch) {
+struct jg_task_record *many_bound(const jg_watch *watch) {
     if (watch->fire != fire_many) {
         return NULL;
     }
     const jg_many *many = container_of(watch, jg_many_node, watch)->many;
     const struct wait *waiter = many->waiter;
-    return waiter != NULL && needs_all(many) ? (struct jg_task *)(void *)waiter->coro : NULL;
+    return waiter != NULL && needs_all(many) ? (struct jg_task_record *)(void *)waiter->coro : NULL;
 }
 
 /* Whether one of those pending cannot end before `self` goes on, who needs all. */
-static bool closes_ring(struct jg_task *self, const jg_many *many) {
+static bool closes_ring(struct jg_task_record *self, const jg_many *many) {
     bool closes = false;
     if (!ring_wanted(self)) {
         return false;
@@ -178,7 +178,7 @@ static bool closes_ring(struct jg_task *self, const jg_many *many) {
 /* What a failure would have ended needs all from now on, of whom one may wait for us. */
 static void undo_cancel_all(struct wait *wait) {
     jg_many *many = ((struct many_wait *)(void *)wait)->many;
-    struct jg_task *self = (struct jg_task *)(void *)wait->coro;
+    struct jg_task_record *self = (struct jg_task_record *)(void *)wait->coro;
     bool needed = needs_all(many);
     wait->undo = NULL;
     cancel_all(many);
@@ -189,7 +189,7 @@ static void undo_cancel_all(struct wait *wait) {
 }
 
 /* The first node of this wait that watches the task; most tasks are watched by few. */
-static const jg_many_node *node_of(const jg_many *many, const struct jg_task *task) {
+static const jg_many_node *node_of(const jg_many *many, const struct jg_task_record *task) {
     for (const jg_watch *watch = task->future.first; watch != NULL; watch = watch->next) {
         if (watch->fire == fire_many) {
             const jg_many_node *node = container_of(watch, jg_many_node, watch);
@@ -202,21 +202,21 @@ static const jg_many_node *node_of(const jg_many *many, const struct jg_task *ta
 }
 
 /* Whose end this node waits for; NULL: it does for none, or for that of another node's as well. */
-static struct jg_task *task_of(const jg_many_node *node) {
+static struct jg_task_record *task_of(const jg_many_node *node) {
     if (node->many == NULL || node->settled || !node->watch.future->of_task) {
         return NULL;
     }
-    struct jg_task *task = future_task(node->watch.future);
+    struct jg_task_record *task = future_task(node->watch.future);
     return node_of(node->many, task) == node ? task : NULL;
 }
 
 /* The tasks among the futures that are pending, each once. */
 static struct coro *next_holder(const struct wait *wait, const struct coro *before) {
     const jg_many *many = ((const struct many_wait *)(const void *)wait)->many;
-    const struct jg_task *last = (const struct jg_task *)(const void *)before;
+    const struct jg_task_record *last = (const struct jg_task_record *)(const void *)before;
     size_t i = last == NULL ? 0 : (size_t)(node_of(many, last) - many->nodes) + 1;
     for (; i < many->count; i++) {
-        struct jg_task *task = task_of(&many->nodes[i]);
+        struct jg_task_record *task = task_of(&many->nodes[i]);
         if (task != NULL) {
             return &task->coro;
         }
@@ -293,7 +293,7 @@ static intptr_t many_wait(jg_many *many, bool pass_on) {
             return sched_refuse(self);
         }
     }
-    if (needs_all(many) && closes_ring((struct jg_task *)(void *)self, many)) {
+    if (needs_all(many) && closes_ring((struct jg_task_record *)(void *)self, many)) {
         return -EDEADLK;
     }
     if (unlikely(self->loop == NULL)) {

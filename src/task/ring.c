@@ -14,7 +14,7 @@
 
 /* Links a task behind the last one, if it is not linked yet. The last is linked to itself. Returns the
  * last. */
-static struct jg_task *mark(struct jg_task *last, struct jg_task *task) {
+static struct jg_task_record *mark(struct jg_task_record *last, struct jg_task_record *task) {
     if (task->marked != NULL) {
         return last;
     }
@@ -24,7 +24,7 @@ static struct jg_task *mark(struct jg_task *last, struct jg_task *task) {
 }
 
 /* The same for one that cannot go on, and so never says that it is ready. */
-static struct jg_task *mark_stuck(struct jg_task *last, struct jg_task *task) {
+static struct jg_task_record *mark_stuck(struct jg_task_record *last, struct jg_task_record *task) {
     while (task != NULL) {
         last = mark(last, task);
         task = task->ready != NULL ? future_bound(task->ready->first) : NULL;
@@ -33,9 +33,10 @@ static struct jg_task *mark_stuck(struct jg_task *last, struct jg_task *task) {
 }
 
 /* Those who cannot end before this one has. */
-static struct jg_task *mark_waiting(struct jg_task *last, const struct jg_task *task) {
+static struct jg_task_record *mark_waiting(struct jg_task_record *last,
+                                           const struct jg_task_record *task) {
     for (const jg_watch *watch = task->future.first; watch != NULL; watch = watch->next) {
-        struct jg_task *waiter = future_bound(watch);
+        struct jg_task_record *waiter = future_bound(watch);
         last = mark_stuck(last, waiter != NULL ? waiter : many_bound(watch));
     }
     const jg_group *group = task->group;
@@ -46,9 +47,9 @@ static struct jg_task *mark_waiting(struct jg_task *last, const struct jg_task *
     return last;
 }
 
-static void mark_all(struct jg_task *self) {
-    struct jg_task *last = mark_stuck(self, self);
-    const struct jg_task *task = self;
+static void mark_all(struct jg_task_record *self) {
+    struct jg_task_record *last = mark_stuck(self, self);
+    const struct jg_task_record *task = self;
     for (;;) {
         last = mark_waiting(last, task);
         if (task->marked == task) {
@@ -59,7 +60,7 @@ static void mark_all(struct jg_task *self) {
 }
 
 /* Whether it has a group with tasks in it: below one of its scopes is another's, before its own or behind. */
-static bool has_members(const struct jg_task *task) {
+static bool has_members(const struct jg_task_record *task) {
     const jg_scope *inside = NULL;
     const jg_scope *scope = task->innermost;
     while (scope->first_child == inside && (inside == NULL || inside->next == NULL)) {
@@ -74,13 +75,13 @@ static bool has_members(const struct jg_task *task) {
 
 /* Whether the task might be one of those: it waits for others, or has to before it ends. Most that somebody
  * waits for do not: a look at all who wait for him would be for nothing. */
-static bool may_be_held_up(const struct jg_task *task) {
+static bool may_be_held_up(const struct jg_task_record *task) {
     const struct wait *wait = task->coro.parked;
     bool bound = wait != NULL && (future_binds(wait) || many_binds(wait));
     return bound || has_members(task);
 }
 
-bool ring_closes(struct jg_task *self, jg_future *future) {
+bool ring_closes(struct jg_task_record *self, jg_future *future) {
     if (!future->of_task || future->done || !may_be_held_up(future_task(future))) {
         return false;
     }
@@ -90,16 +91,16 @@ bool ring_closes(struct jg_task *self, jg_future *future) {
     return future_task(future)->marked != NULL;
 }
 
-void ring_clear(struct jg_task *self) {
-    struct jg_task *task = self;
+void ring_clear(struct jg_task_record *self) {
+    struct jg_task_record *task = self;
     while (task != NULL) {
-        struct jg_task *next = task->marked != task ? task->marked : NULL;
+        struct jg_task_record *next = task->marked != task ? task->marked : NULL;
         task->marked = NULL;
         task = next;
     }
 }
 
-bool ring_look(struct jg_task *self, jg_future *future) {
+bool ring_look(struct jg_task_record *self, jg_future *future) {
     bool may_wait = (self->coro.attention & ~(uint32_t)ATTENTION_CANCEL) == 0;
     bool closes = may_wait && ring_closes(self, future);
     ring_clear(self);

@@ -25,7 +25,7 @@ enum { STACK_DEFAULT = 64 * 1024 * SANITIZE_STACK_FACTOR };
 void task_report_stuck(struct loop *loop) {
     const struct task_loop *tasks = (const struct task_loop *)(const void *)loop;
     for (const struct list *node = tasks->tasks.next; node != &tasks->tasks; node = node->next) {
-        const struct jg_task *task = container_of(node, struct jg_task, siblings);
+        const struct jg_task_record *task = container_of(node, struct jg_task_record, siblings);
         fprintf(stderr, "juggle: task %s (spawned at %s) waits for: %s\n", task->coro.name,
                 task_place(task->site),
                 task->coro.parked != NULL ? wait_name(task->coro.parked) : "its turn");
@@ -78,19 +78,16 @@ int task_loop_options(const jg_run_options *options, struct loop_options *out) {
 
 static intptr_t run_main(struct task_loop *loop, jg_fn *fn, void *arg, const char *site,
                          struct error_record **out_error) {
-    struct jg_task *main_task = task_start(fn, arg, NULL, site, true);
-    if (main_task == NULL) {
-        return task_started(main_task);
+    jg_task *handle = task_start(fn, arg, NULL, site, true);
+    if (handle == NULL) {
+        return task_started(handle);
     }
+    struct jg_task_record *main_task = handle_record(handle);
     loop->main = main_task;
     loop_run(&loop->loop, &loop->done);
     intptr_t result = main_task->future.result;
     *out_error = jg_failed(result) ? error_take_for(main_task, result) : NULL;
-    main_task->held = false;
-    future_forget(&main_task->future);
-    list_remove(&main_task->siblings);
-    error_free(error_take(main_task));
-    coro_free(&main_task->coro);
+    task_free(main_task);
     return result;
 }
 
@@ -102,12 +99,13 @@ int task_loop_open(struct task_loop *loop, const struct loop_options *options, b
         return rc;
     }
     task_current()->locals = locals_ref(locals); // its first task has them from here
+    loop->generations = task_first_generation(loop);
     list_init(&loop->tasks);
     list_init(&loop->ended);
     rc = OBSERVABLE ? observe_open(&loop->loop, options->debug) : 0;
     if (rc < 0) {
         loop_close(&loop->loop);
-        locals_end((struct jg_task *)(void *)&loop->loop.self);
+        locals_end((struct jg_task_record *)(void *)&loop->loop.self);
         return rc;
     }
     if (watch_faults) {
@@ -120,7 +118,7 @@ void task_loop_close(struct task_loop *loop) {
     if (loop->loop.at_close != NULL) {
         loop->loop.at_close(&loop->loop);
     }
-    struct jg_task *self = task_current();
+    struct jg_task_record *self = task_current();
     loop->loop.turning = true; // a drop function or a report can neither turn nor close it
     observe(&loop->loop.sched, closes);
     task_settle_ended(loop);
@@ -171,7 +169,7 @@ int jg_loop_stats_get(jg_loop_stats *out_stats) {
     const struct task_loop *tasks = (const struct task_loop *)(const void *)loop;
     *out_stats = (jg_loop_stats){.turns = loop->turns,
                                  .kernel_waits = loop->backend->kernel_waits,
-                                 .spawned = tasks->spawned,
+                                 .spawned = tasks->generations - task_first_generation(tasks),
                                  .live = tasks->live,
                                  .stacks = loop->stacks.mapped_count,
                                  .stack_mappings = loop->stacks.region_count};

@@ -17,12 +17,13 @@
 
 #include "base/clock.h"
 
-struct jg_task *task_adopt(struct jg_task *task) {
+struct jg_task_record *task_adopt(struct jg_task_record *task) {
     task->innermost = &task->root;
     task->root.deadline_ns = JG_NEVER;
     task->root.task = task;
     task->future.of_task = true;
     task->site = "\0";
+    task->held = HELD_IN_JOIN; // nobody else may
     return task;
 }
 
@@ -56,7 +57,7 @@ static bool should_be_effective(const jg_scope *scope) {
 }
 
 /* Whether a cancel stands: the code the task is in sees it, or a shield keeps it from that. */
-static bool cancel_stands(const struct jg_task *task) {
+static bool cancel_stands(const struct jg_task_record *task) {
     const jg_scope *scope = task->innermost;
     while (!scope->effective && scope != &task->root) {
         scope = scope->parent;
@@ -65,14 +66,15 @@ static bool cancel_stands(const struct jg_task *task) {
 }
 
 /* Refusals have been counted. */
-__attribute__((cold, noinline)) static void mind_refusals(struct jg_task *task, uint32_t bit) {
+__attribute__((cold, noinline)) static void mind_refusals(struct jg_task_record *task,
+                                                          uint32_t bit) {
     bool stands = cancel_stands(task);
     if (!stands || (task->coro.attention & ATTENTION_CANCEL) != bit) {
         sched_cancel_turns(&task->coro, stands, bit != 0);
     }
 }
 
-static inline void set_attention(struct jg_task *task, uint32_t bit) {
+static inline void set_attention(struct jg_task_record *task, uint32_t bit) {
     struct coro *coro = &task->coro;
     if (unlikely(coro->refused_in_row != 0)) {
         mind_refusals(task, bit);
@@ -81,18 +83,18 @@ static inline void set_attention(struct jg_task *task, uint32_t bit) {
 }
 
 /* Makes the coroutine see what its innermost scope says. */
-static void show(struct jg_task *task) {
+static void show(struct jg_task_record *task) {
     bool used_up = task->coro.edge && task->coro.delivered;
     set_attention(task, task->innermost->effective && !used_up ? ATTENTION_CANCEL : 0);
 }
 
 /* What is behind the task's shields has changed; its code does not see it. */
-static void mind_shield(struct jg_task *task) {
+static void mind_shield(struct jg_task_record *task) {
     set_attention(task, task->coro.attention & ATTENTION_CANCEL);
 }
 
 /* A cancel has reached the code the task is in. */
-static void hit(struct jg_task *task) {
+static void hit(struct jg_task_record *task) {
     set_attention(task, ATTENTION_CANCEL);
     task->coro.delivered = false;
     interrupt(&task->coro);
@@ -185,7 +187,7 @@ static void spread(jg_scope *top) {
  * scope was effective before and the tree does not change; behind a shield, when that is left. Those of
  * one tick are one. */
 static void spread_reason(jg_scope *scope, bool was_effective) {
-    struct jg_task *task = scope->task;
+    struct jg_task_record *task = scope->task;
     spread(scope);
     if (!was_effective || !task->coro.edge) {
         return;
@@ -227,23 +229,23 @@ int64_t scope_nearest_deadline(const jg_scope *scope) {
     return nearest;
 }
 
-void scope_root_link(struct jg_task *task, jg_scope *parent) {
+void scope_root_link(struct jg_task_record *task, jg_scope *parent) {
     link_below(&task->root, parent);
     task->root.effective = parent->effective;
     show(task);
 }
 
-void scope_root_unlink(struct jg_task *task) {
+void scope_root_unlink(struct jg_task_record *task) {
     unlink_scope(&task->root);
     task->root.parent = NULL;
 }
 
-void scope_left_open(const struct jg_task *task) {
+void scope_left_open(const struct jg_task_record *task) {
     check_misuse("task %s ended inside a scope or group it had opened", task->coro.name);
 }
 
 void jg_scope_open(jg_scope *scope, int64_t deadline_ns, bool shield) {
-    struct jg_task *task = task_current();
+    struct jg_task_record *task = task_current();
     *scope = (jg_scope){.task = task,
                         .deadline_ns = deadline_ns,
                         .refused_before = task->coro.refused,
@@ -296,7 +298,7 @@ bool scope_asked_outside(const jg_scope *scope) {
 }
 
 intptr_t jg_scope_close(jg_scope *scope, intptr_t result) {
-    struct jg_task *task = scope->task;
+    struct jg_task_record *task = scope->task;
     if (unlikely(&task->coro != sched_current())) {
         check_misuse("a scope of task %s was closed outside of it, in %s", task->coro.name,
                      sched_current()->name);
@@ -359,7 +361,7 @@ void jg_scope_cancel(jg_scope *scope) {
 }
 
 int jg_scope_reschedule(jg_scope *scope, int64_t deadline_ns) {
-    struct jg_task *task = scope->task;
+    struct jg_task_record *task = scope->task;
     if (!check_thread(scope, "reschedule in task")) {
         return -ECHILD;
     }
@@ -390,9 +392,9 @@ int64_t jg_deadline(void) {
     return scope_nearest_deadline(task_current()->innermost);
 }
 
-int jg_cancelling(const jg_task *task) {
+int scope_cancelling(const jg_scope *innermost) {
     int count = 0;
-    for (const jg_scope *scope = task->innermost; scope != NULL; scope = scope->parent) {
+    for (const jg_scope *scope = innermost; scope != NULL; scope = scope->parent) {
         bool root = scope == &scope->task->root;
         count += root ? scope->requests : scope->requests > 0;
         count += jg_scope_expired(scope);

@@ -15,6 +15,7 @@
 #include "sync/lock.h"
 
 #include <string.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 enum {
@@ -22,7 +23,7 @@ enum {
 };
 
 /* S6: a cancel that nobody saw before the function returned still counts, but hides no failure. */
-static bool ended_cancelled(const struct jg_task *task, intptr_t result) {
+static bool ended_cancelled(const struct jg_task_record *task, intptr_t result) {
     bool unseen = (task->coro.attention & ATTENTION_CANCEL) && !task->coro.delivered;
     return result == -ECANCELED || (unseen && !jg_failed(result));
 }
@@ -33,7 +34,7 @@ _Noreturn void task_end_forked(intptr_t word) {
 
 /* After a function of the user's that was called when the task's own had returned: what it left with the
  * task goes the way of what that one left. */
-static void called_late(struct jg_task *task) {
+static void called_late(struct jg_task_record *task) {
     mind_fork(sched_current(), 0);
     if (task->locals != NULL) {
         locals_end(task);
@@ -46,7 +47,7 @@ static void called_late(struct jg_task *task) {
     }
 }
 
-static void drop_result(struct jg_task *task, intptr_t result) {
+static void drop_result(struct jg_task_record *task, intptr_t result) {
     if (task->drop_result != NULL && !jg_failed(result)) {
         call_drop(task->drop_result, (void *)result);
         called_late(task);
@@ -54,8 +55,10 @@ static void drop_result(struct jg_task *task, intptr_t result) {
 }
 
 /* Gives up all that a task which has ended, and whose handle is gone, holds but its stack. */
-static inline void empty(struct jg_task *task) {
-    must(task->future.done && !task->held);
+static inline void empty(struct jg_task_record *task) {
+    must(task->future.done);
+    task->generation = 0;
+    task->held = HELD_BY_NOBODY;
     list_remove(&task->siblings);
     if (unlikely(task->future.first != NULL)) {
         future_forget(&task->future);
@@ -65,8 +68,13 @@ static inline void empty(struct jg_task *task) {
     }
 }
 
+void task_free(struct jg_task_record *task) {
+    empty(task);
+    coro_free(&task->coro);
+}
+
 /* Nobody has the handle: what it came to is dropped, and a failure is reported. */
-static void settle_unheld(struct jg_task *task) {
+static void settle_unheld(struct jg_task_record *task) {
     intptr_t result = task->future.result;
     bool lost = task->group == NULL && !task->future.seen;
     if (lost && jg_failed(result) && result != -ECANCELED) {
@@ -79,8 +87,9 @@ static void settle_unheld(struct jg_task *task) {
 
 void task_settle_ended(struct task_loop *loop) {
     while (!list_empty(&loop->ended)) {
-        struct jg_task *task = container_of(loop->ended.next, struct jg_task, siblings);
-        task->held = false;
+        struct jg_task_record *task = container_of(loop->ended.next, struct jg_task_record,
+                                                   siblings);
+        task->held = HELD_BY_NOBODY;
         settle_unheld(task);
         coro_free(&task->coro);
     }
@@ -90,11 +99,11 @@ void task_cancel_strays(struct task_loop *loop) {
     loop->closing = true;
     observe(&loop->loop.sched, closing);
     for (struct list *node = loop->tasks.next; node != &loop->tasks; node = node->next) {
-        jg_cancel(container_of(node, struct jg_task, siblings));
+        task_cancel(container_of(node, struct jg_task_record, siblings));
     }
 }
 
-static void finish(struct jg_task *task, intptr_t result) {
+static void finish(struct jg_task_record *task, intptr_t result) {
     struct task_loop *loop = task_loop_of(task);
     if (unlikely(task->locals != NULL)) {
         locals_end(task);
@@ -111,7 +120,7 @@ static void finish(struct jg_task *task, intptr_t result) {
     }
     scope_root_close(task);
     list_remove(&task->siblings);
-    if (task->held && !task->joining) { // else whoever joins it is about to end the handle
+    if (task->held == task->generation) { // else whoever joins it is about to end the handle
         list_append(&loop->ended, &task->siblings);
     }
     loop->live--;
@@ -126,7 +135,7 @@ static void finish(struct jg_task *task, intptr_t result) {
 }
 
 /* What a task comes to; a cancel before its first step keeps it from running at all. */
-static intptr_t result_of(struct jg_task *task) {
+static intptr_t result_of(struct jg_task_record *task) {
     jg_fn *fn = task->fn;
     task->marked = NULL; // in its place
     if (unlikely(task->coro.attention != 0)) {
@@ -144,11 +153,11 @@ static intptr_t result_of(struct jg_task *task) {
 
 /* The bottom of every task's stack. */
 static void run_task(void *record) {
-    struct jg_task *task = record;
+    struct jg_task_record *task = record;
     struct coro *self = &task->coro;
     sanitize_arrive(&self->sanitize);
     finish(task, result_of(task));
-    bool held = task->held;
+    bool held = task->held != HELD_BY_NOBODY;
     if (!held) {
         settle_unheld(task);
     }
@@ -166,8 +175,8 @@ __attribute__((cold)) static intptr_t tell_mapping_limit(void) {
                    "vm.max_map_count allows");
 }
 
-static struct jg_task *refuse(struct jg_task *spawner, const jg_spawn_options *options, void *arg,
-                              int code) {
+static jg_task *refuse(struct jg_task_record *spawner, const jg_spawn_options *options, void *arg,
+                       int code) {
     if (options != NULL) {
         call_drop(options->drop_arg, arg);
     }
@@ -178,9 +187,6 @@ static struct jg_task *refuse(struct jg_task *spawner, const jg_spawn_options *o
 
 /* Whether a task may be started now. */
 static int admit(const struct coro *spawner, const struct task_loop *loop, const jg_group *group) {
-    if (loop == NULL) {
-        return -ENXIO;
-    }
     if (unlikely(spawner->attention & ATTENTION_FORKED)) {
         return -ECHILD; // the loop that would run it stayed with the parent
     }
@@ -201,8 +207,14 @@ static int admit(const struct coro *spawner, const struct task_loop *loop, const
 
 /* Takes the stack for a task. Returns 0; -EINVAL for a size no stack has; what stack_take says. */
 static inline int take_stack(struct loop *loop, size_t wished_bytes, struct stack *out_stack) {
-    size_t size = likely(wished_bytes == 0) ? loop->stack_size : stack_round(wished_bytes);
-    return size != 0 ? stack_take(&loop->stacks, size, out_stack) : -EINVAL;
+    size_t size = loop->stack_size;
+    if (unlikely(wished_bytes != 0)) {
+        size = stack_round(wished_bytes);
+        if (size == 0) {
+            return -EINVAL;
+        }
+    }
+    return stack_take(&loop->stacks, size, out_stack);
 }
 
 /* Somebody looks on, or the task is to run at once. */
@@ -215,10 +227,13 @@ __attribute__((noinline)) static void begin_unusual(struct coro *coro, bool eage
     }
 }
 
-struct jg_task *task_start(jg_fn *fn, void *arg, const jg_spawn_options *options, const char *site,
-                           bool held) {
-    struct jg_task *spawner = task_current();
+jg_task *task_start(jg_fn *fn, void *arg, const jg_spawn_options *options, const char *site,
+                    bool held) {
     struct task_loop *loop = task_loop_here();
+    if (unlikely(loop == NULL)) {
+        return refuse(task_current(), options, arg, -ENXIO);
+    }
+    struct jg_task_record *spawner = task_current();
     jg_group *group = options != NULL ? options->group : NULL;
     struct stack stack;
     int rc = admit(&spawner->coro, loop, group);
@@ -228,8 +243,8 @@ struct jg_task *task_start(jg_fn *fn, void *arg, const jg_spawn_options *options
     if (unlikely(rc < 0)) {
         return refuse(spawner, options, arg, rc);
     }
-    struct coro *coro = coro_make(&loop->loop, stack, sizeof(struct jg_task), run_task);
-    struct jg_task *task = (struct jg_task *)(void *)coro;
+    struct coro *coro = coro_make(&loop->loop, stack, sizeof(struct jg_task_record), run_task);
+    struct jg_task_record *task = (struct jg_task_record *)(void *)coro;
     coro->name = site;
     task->site = site;
     task->fn = fn;
@@ -245,41 +260,66 @@ struct jg_task *task_start(jg_fn *fn, void *arg, const jg_spawn_options *options
     if (unlikely(spawner->locals != NULL)) {
         task->locals = locals_ref(spawner->locals);
     }
-    task->held = held;
+    task->generation = (uint16_t)(loop->generations++ << 1 | 1);
+    task->held = held ? task->generation : HELD_BY_NOBODY;
+    jg_task *handle = task_handle(task); // an eager one may be gone by the return
     scope_root_open(task, group != NULL ? &group->scope : NULL);
     if (group != NULL) {
         group->live++;
     }
     list_append(&loop->tasks, &task->siblings);
     loop->live++;
-    loop->spawned++;
     bool eager = options != NULL && options->eager;
     if (likely(((uintptr_t)observer_of(&loop->loop.sched) | eager) == 0)) { // one test for both
         sched_ready(&loop->loop.sched, coro);
     } else {
         begin_unusual(coro, eager);
     }
-    return task;
+    return handle;
 }
 
 jg_task *jg_spawn_at(jg_fn *fn, void *arg, const jg_spawn_options *options, const char *site) {
     return task_start(fn, arg, options, site, true);
 }
 
-int task_elsewhere(const struct jg_task *task, const char *what) {
+int task_elsewhere(const struct jg_task_record *task, const char *what) {
     if (!loop_left_behind(task->coro.loop)) {
         check_misuse("%s task %s on another thread than that of its loop", what, task->coro.name);
     }
     return -ECHILD;
 }
 
-/* A handle that is used after it was given up, found while its place is not taken again; or where it is
- * not: the record and the stack are the loop's. Returns 0; -ECHILD when that stayed behind in a fork. */
-static int check_held(const struct jg_task *self, const struct jg_task *task, const char *call) {
-    if (!task->held || task->joining) {
-        check_misuse("%s a task that was joined or detached before", call);
+/* On a thread without a loop: the record's memory may be gone with the task's, so the kernel is asked. */
+__attribute__((cold)) static void check_there(const jg_task *handle, const char *what) {
+    struct jg_task_record copy;
+    const struct iovec from = {handle_record(handle), sizeof(copy)};
+    const struct iovec to = {&copy, sizeof(copy)};
+    ssize_t got = process_vm_readv(getpid(), &to, 1, &from, 1, 0);
+    if (got != sizeof(copy) || copy.generation != handle_generation(handle)) {
+        check_misuse("%s a task that has ended, or whose loop is closed", what);
     }
-    return task->coro.loop != self->coro.loop ? task_elsewhere(task, call) : 0;
+}
+
+struct jg_task_record *handle_task(const jg_task *handle, const char *what) {
+    uint16_t generation = handle_generation(handle);
+    if (sched_here == NULL && generation != 0) {
+        check_there(handle, what);
+    }
+    struct jg_task_record *task = handle_record(handle);
+    if (task->generation != generation) {
+        check_misuse("%s a task that has ended and is nobody's any more", what);
+    }
+    return task;
+}
+
+/* A handle is about to be given up. Returns 0; -ECHILD when its task stayed behind in a fork. */
+static inline int check_held(const struct jg_task_record *self, const jg_task *handle,
+                             const char *what) {
+    const struct jg_task_record *task = handle_record(handle);
+    if (unlikely(task->held != handle_generation(handle))) {
+        check_misuse("%s a task that was joined or detached before", what);
+    }
+    return likely(task->coro.loop == self->coro.loop) ? 0 : task_elsewhere(task, what);
 }
 
 /* What stands for tasks that could not be started: a future per code, failed with it. */
@@ -294,19 +334,32 @@ static jg_future *refused_future(intptr_t code) {
     return future;
 }
 
-static intptr_t refusal(const struct jg_task *spawner) {
+static intptr_t refusal(const struct jg_task_record *spawner) {
     return spawner->spawn_error != 0 ? spawner->spawn_error : -EINVAL;
 }
 
-intptr_t jg_join(jg_task *task) {
-    struct jg_task *self = task_current();
-    if (unlikely(task == NULL)) {
+/* Where no task could be the caller's. */
+__attribute__((cold, noinline)) static intptr_t join_outside(const jg_task *handle) {
+    if (handle == NULL) {
+        return refusal(task_current());
+    }
+    const struct jg_task_record *task = handle_task(handle, "join of");
+    return &task->coro == sched_current() ? -EDEADLK : task_elsewhere(task, "join of");
+}
+
+intptr_t jg_join(jg_task *handle) {
+    if (unlikely(sched_here == NULL)) {
+        return join_outside(handle);
+    }
+    struct jg_task_record *self = task_current();
+    if (unlikely(handle == NULL)) {
         return refusal(self);
     }
-    if (task == self) {
+    if (unlikely(handle_record(handle) == self)) {
         return -EDEADLK;
     }
-    int rc = check_held(self, task, "join of");
+    struct jg_task_record *task = handle_record(handle);
+    int rc = check_held(self, handle, "join of");
     if (unlikely(rc < 0)) {
         return rc;
     }
@@ -315,33 +368,37 @@ intptr_t jg_join(jg_task *task) {
         if (ring_closed_by(self, &task->future)) {
             return -EDEADLK;
         }
-        task->joining = true;
+        task->held = HELD_IN_JOIN;
         result = future_await(&task->future, &task->future);
         if (unlikely(!task->future.done)) {
-            task->joining = false;
+            task->held = task->generation;
             return result; // it could not wait: the handle is still the caller's
         }
     } else if (unlikely(jg_failed(result))) {
         error_keep(self, future_error(&task->future));
     }
-    task->held = false;
     empty(task);
     coro_free(&task->coro);
     return result;
 }
 
-void jg_detach(jg_task *task) {
-    if (task == NULL || check_held(task_current(), task, "detach of") < 0) {
+void jg_detach(jg_task *handle) {
+    if (handle == NULL) {
         return;
     }
-    task->held = false;
+    struct jg_task_record *task = likely(sched_here != NULL) ? handle_record(handle)
+                                                             : handle_task(handle, "detach of");
+    if (check_held(task_current(), handle, "detach of") < 0) {
+        return;
+    }
+    task->held = HELD_BY_NOBODY;
     if (task->future.done) {
         settle_unheld(task);
         coro_free(&task->coro);
     }
 }
 
-bool jg_cancel(jg_task *task) {
+bool task_cancel(struct jg_task_record *task) {
     if (task->future.done) {
         return false;
     }
@@ -349,32 +406,48 @@ bool jg_cancel(jg_task *task) {
     return true;
 }
 
-int jg_uncancel(jg_task *task) {
+bool jg_cancel(jg_task *handle) {
+    return handle != NULL && task_cancel(handle_task(handle, "cancel of"));
+}
+
+int jg_uncancel(jg_task *handle) {
+    if (handle == NULL) {
+        return 0;
+    }
+    struct jg_task_record *task = handle_task(handle, "uncancel of");
     return task->future.done ? 0 : scope_withdraw(&task->root);
 }
 
-bool jg_done(const jg_task *task) {
-    return task->future.done;
+int jg_cancelling(const jg_task *handle) {
+    return handle != NULL ? scope_cancelling(handle_task(handle, "look at")->innermost) : 0;
 }
 
-bool jg_cancelled(const jg_task *task) {
-    return jg_future_cancelled(&task->future);
+bool jg_done(const jg_task *handle) {
+    return handle == NULL || handle_task(handle, "look at")->future.done;
 }
 
-jg_future *jg_task_future(jg_task *task) {
-    return task != NULL ? &task->future : refused_future(refusal(task_current()));
+bool jg_cancelled(const jg_task *handle) {
+    return handle != NULL ? jg_future_cancelled(&handle_task(handle, "look at")->future)
+                          : refusal(task_current()) == -ECANCELED;
+}
+
+jg_future *jg_task_future(jg_task *handle) {
+    return handle != NULL ? &handle_task(handle, "look at")->future
+                          : refused_future(refusal(task_current()));
 }
 
 jg_task *jg_self(void) {
-    return task_current();
+    return task_handle(task_current());
 }
 
-const char *jg_task_name(const jg_task *task) {
-    return task->coro.name;
+const char *jg_task_name(const jg_task *handle) {
+    return handle != NULL ? handle_task(handle, "look at")->coro.name : "refused";
 }
 
-void jg_task_rename(jg_task *task, const char *name) {
-    coro_rename(&task->coro, name);
+void jg_task_rename(jg_task *handle, const char *name) {
+    if (handle != NULL) {
+        coro_rename(&handle_task(handle, "rename of")->coro, name);
+    }
 }
 
 size_t jg_all_tasks(jg_task **out_tasks, size_t room) {
@@ -385,7 +458,7 @@ size_t jg_all_tasks(jg_task **out_tasks, size_t room) {
     }
     for (const struct list *node = loop->tasks.next; node != &loop->tasks; node = node->next) {
         if (count < room) {
-            out_tasks[count] = container_of(node, struct jg_task, siblings);
+            out_tasks[count] = task_handle(container_of(node, struct jg_task_record, siblings));
         }
         count++;
     }

@@ -21,7 +21,7 @@ static void make_key(void) {
     must(pthread_key_create(&thread_ends, forget_at_thread_end) == 0);
 }
 
-void thread_mind_end(struct jg_task *stand_in) {
+void thread_mind_end(struct jg_task_record *stand_in) {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, make_key);
     pthread_setspecific(thread_ends, stand_in);

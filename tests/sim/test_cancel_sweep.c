@@ -36,26 +36,26 @@ static struct {
     const struct backend_ops *ops; // the simulation's own
 } strike;
 
-static struct jg_task *find_victim(struct task_loop *loop) {
+static struct jg_task_record *find_victim(struct task_loop *loop) {
     size_t skip = strike.victim;
     for (struct list *node = loop->tasks.next; node != &loop->tasks; node = node->next) {
         if (skip-- == 0) {
-            return container_of(node, struct jg_task, siblings);
+            return container_of(node, struct jg_task_record, siblings);
         }
     }
     return NULL;
 }
 
 static void begin_turn(struct task_loop *loop) {
-    static struct jg_task *struck_task;
+    static struct jg_task_record *struck_task;
     strike.turns = loop->loop.turns;
     if (strike.turns == strike.at_turn) {
         struck_task = find_victim(loop);
-        strike.struck = struck_task != NULL && jg_cancel(struck_task);
+        strike.struck = struck_task != NULL && task_cancel(struck_task);
     }
     if (strike.struck && strike.mercy && strike.turns == strike.at_turn + MERCY_TURNS &&
         find_victim(loop) == struck_task) {
-        jg_uncancel(struck_task);
+        jg_uncancel(task_handle(struck_task));
         strike.taken_back = true;
     }
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-/* test_fault.c – a stack overflow dies by name, whatever its shape; any other fault is left alone.
+/* test_fault.c – a stack overflow, whatever its shape, and what is used after its loop die by name; any
+ *                other fault is left alone.
  */
 #include "fixtures/refuse.h"
 #include "world.h"
@@ -11,6 +12,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #if defined(JUGGLE_SANITIZE_ADDRESS) || defined(JUGGLE_SANITIZE_THREAD)
@@ -368,9 +370,43 @@ START_TEST(a_fault_on_a_plain_thread_is_as_deadly_as_ever) {
 }
 END_TEST
 
+// What is used after its loop.
+
+static volatile char *left_behind;
+
+static intptr_t leave_pointer(void *arg) {
+    left_behind = __builtin_frame_address(0);
+    return (intptr_t)arg;
+}
+
+static intptr_t follow_pointer(void *arg) {
+    (void)arg;
+    return *left_behind;
+}
+
+static void follow_pointer_in_next_loop(void *arg) {
+    long page = sysconf(_SC_PAGESIZE);
+    ck_assert_int_eq(jg_run(leave_pointer, arg), 0);
+    char *there = (char *)((uintptr_t)left_behind & ~((uintptr_t)page - 1));
+    // Nothing of the next loop's may lie there.
+    char *kept_free = mmap(there, (size_t)page, PROT_NONE,
+                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+    ck_assert_ptr_eq(kept_free, there);
+    jg_run(follow_pointer, NULL);
+}
+
+// A handle or pointer kept beyond its loop would be a crash that says nothing.
+START_TEST(what_is_used_after_its_loop_is_named) {
+    NEED_OWN_HANDLER();
+    fixture_expect_signal(follow_pointer_in_next_loop, NULL, SIGSEGV,
+                          "juggle: task follow_pointer uses memory of a loop that is closed");
+}
+END_TEST
+
 FIXTURE_MAIN("rt/fault", handlers_that_change_meanwhile_stay, faults_are_not_watched_unasked,
              without_an_alternate_stack_a_loop_runs, an_overflow_of_a_long_name_is_cut,
              a_fault_on_a_plain_thread_is_as_deadly_as_ever,
              r09_an_overflow_names_the_task_and_its_stack, the_first_task_has_a_name_too,
              an_overflow_on_another_thread_is_named, r09_an_overflow_leaves_the_neighbours_alone,
-             other_faults_are_as_deadly_as_ever, the_programs_own_handler_is_left_alone)
+             other_faults_are_as_deadly_as_ever, what_is_used_after_its_loop_is_named,
+             the_programs_own_handler_is_left_alone)

@@ -403,33 +403,6 @@ START_TEST(trimming_gives_pages_back_beyond_a_reserve) {
 }
 END_TEST
 
-// In debug mode a handle used too late would be another task's already; or memory would grow for ever.
-START_TEST(resting_stacks_are_taken_late) {
-    struct stack_pool pool;
-    struct stack stack;
-    struct stack first = {NULL, 0};
-    size_t others = 0;
-    size_t taken = 0;
-    stack_pool_init(&pool);
-    stack_let_rest(&pool);
-    for (; others < 2 || stack.base != first.base; others++) {
-        ck_assert_int_eq(stack_take(&pool, STACK_MIN, &stack), 0);
-        stack_give(&pool, stack);
-        first = others == 0 ? stack : first;
-    }
-    ck_assert(others > 50 && pool.mapped_count < 100);
-    ck_assert(!stack_trim(&pool, 100)); // they stay
-    ck_assert_uint_gt(pool.surplus_count, 50);
-    do {
-        mem_fail_nth(2, 1); // no more regions: what rests is taken nevertheless
-        taken++;
-    } while (stack_take(&pool, STACK_MIN, &stack) == 0);
-    mem_fail_nth(0, 0);
-    ck_assert_uint_eq(taken - 1, pool.mapped_count);
-    stack_pool_fini(&pool);
-}
-END_TEST
-
 // Without memory to note it down, a trimmed stack would be lost.
 START_TEST(trimming_without_memory_keeps_what_there_is) {
     enum { COUNT = 1200 };
@@ -497,4 +470,4 @@ FIXTURE_MAIN(
     r08_at_the_mapping_limit_taking_fails_and_all_goes_on, the_last_given_back_is_the_next_taken,
     refused_memory_is_an_error_and_leaks_nothing, short_address_space_gives_what_fits_then_an_error,
     trimming_gives_pages_back_beyond_a_reserve, sizes_are_rounded_up_to_powers_of_two,
-    the_largest_stack_can_be_had, resting_stacks_are_taken_late)
+    the_largest_stack_can_be_had)

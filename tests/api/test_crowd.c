@@ -5,7 +5,7 @@
  * Invariant  leaving a queue takes the same time wherever one stands in it, and the heap of timers nearly.
  * Called by  ctest, on epoll: the simulation counts the ready tasks at every step.
  * Why        a queue that is searched makes a cancel quadratic: at 100,000 waiters, minutes.
- * Quirks     a crowd of a tenth is timed beside it, as CPU; the bound lies between ten times and a hundred.
+ * Quirks     a crowd of a quarter is timed beside it, as CPU; the bound lies between ten times and a hundred.
  */
 // Backends: epoll
 #define FIXTURE_LIMIT 60
@@ -14,7 +14,9 @@
 
 #include <time.h>
 
-enum { CROWD = 100000 / API_SLOWED, TENTH = CROWD / 10, GROWTH_MOST = 50 };
+// A fourfold crowd takes four times as long, and up to twice that where it does not fit the caches: sixteen
+// times is quadratic.
+enum { CROWD = 100000 / API_SLOWED, QUARTER = CROWD / 4, GROWTH_MOST = 12, ROUNDS = 3 };
 
 struct crowd {
     jg_lock lock;
@@ -115,16 +117,24 @@ static int64_t cancel_crowd(jg_fn *wait, int count) {
     return took_ns;
 }
 
+static int64_t least(int64_t a, int64_t b) {
+    return a < b ? a : b;
+}
+
 static intptr_t crowd_body(void *arg) {
     static jg_fn *const waits[] = {wait_time, wait_event,   wait_future, wait_lock,  wait_cond,
                                    wait_sem,  wait_barrier, wait_queue,  wait_select};
     (void)arg;
     for (size_t i = 0; i < sizeof(waits) / sizeof(waits[0]); i++) {
-        cancel_crowd(waits[i], TENTH); // the stacks are made, and warm
-        int64_t tenth_ns = cancel_crowd(waits[i], TENTH);
-        int64_t all_ns = cancel_crowd(waits[i], CROWD);
-        ck_assert_msg(all_ns < tenth_ns * GROWTH_MOST, "wait %zu: %lld ns, and a tenth %lld ns", i,
-                      (long long)all_ns, (long long)tenth_ns);
+        int64_t quarter_ns = INT64_MAX;
+        int64_t all_ns = INT64_MAX;
+        // The least of several, in turn: what a busy machine adds to one of them is not ours.
+        for (int round = 0; round < ROUNDS; round++) {
+            quarter_ns = least(quarter_ns, cancel_crowd(waits[i], QUARTER));
+            all_ns = least(all_ns, cancel_crowd(waits[i], CROWD));
+        }
+        ck_assert_msg(all_ns < quarter_ns * GROWTH_MOST, "wait %zu: %lld ns, and a quarter %lld ns",
+                      i, (long long)all_ns, (long long)quarter_ns);
     }
     return 0;
 }

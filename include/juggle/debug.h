@@ -43,8 +43,8 @@ typedef enum jg_debug_kind {
                              loop */
     JG_DEBUG_SIGNAL_LEAK, /* a watch on signals was open when the loop closed; by whom is not known */
     JG_DEBUG_RING, /* tasks wait for each other while the loop has other work, and only a cancel could end
-                      it: none has a limit, nor is one of several it waits for enough. Looked for when the
-                      loop sleeps; told once */
+                      it: none has a limit, and where one of several is enough all of them are stuck. Looked
+                      for when the loop sleeps; told once, with all who are stuck, be it behind the ring */
 } jg_debug_kind;
 
 /* One report. Strings are never NULL, and valid during the call. */

@@ -1,114 +1,161 @@
 // SPDX-License-Identifier: MIT
 /* cycle.c – rings of tasks that wait for each other.
  *
- * Holds      nothing: the walk's state is in the watch's records.
- * Invariant  each ring is printed once: every task is entered once.
+ * Holds      nothing: who is stuck is in the watch's records.
+ * Invariant  a task is stuck if it waits without a limit, and of those whom it needs each one is stuck, or of
+ *            those of whom one is enough all are. Of whom nothing is known is not stuck.
  * Called by  debug.c, for a deadlock, and for a ring in a loop that has other work.
- * Why        a depth-first walk along "could be ended by"; who is met again while the walk is still in
- *            him closes a ring. A loop, not a recursion: chains may be long.
+ * Why        all who wait for tasks are taken for stuck, and who is not is struck out until nothing changes:
+ *            the rest are all that are stuck. Each of them waits for another one, so that whoever goes from
+ *            one to the first of these comes round to a ring.
+ * Quirks     passes go forward and back by turns: a chain is struck out by one or two, whichever way it lies.
+ *            When PASSES_MOST are not enough nothing is said.
  */
 #include "obs/tree.h"
 
-enum { UNSEEN, INSIDE, LEFT };
+enum {
+    PASSES_MOST = 100,
+    LINES_MOST = 500, // of waits in one report
+    WALK_TOLD = -1,
+};
 
 static const struct wait *wait_of(const struct watch_task *record) {
     return record->task->coro.parked;
 }
 
-/* Whether this wait, if it is in a ring, has no other end: neither a limit, nor somebody outside. */
-static bool lasts(const struct watch *watch, const struct watch_task *record) {
-    const struct wait *wait = wait_of(record);
-    int64_t deadline_ns = scope_nearest_deadline(record->task->innermost);
-    bool limited = deadline_ns != JG_NEVER && deadline_ns > watch_now_ns(watch);
-    return !limited && (wait->kind->others_end == NULL || !wait->kind->others_end(wait));
+static enum wait_needs needs_of(const struct wait *wait) {
+    return wait->kind->needs != NULL ? wait->kind->needs(wait) : NEEDS_EACH;
 }
 
-/* The next whom this one waits for, of those not looked at yet. */
-static struct coro *next_edge(const struct watch *watch, struct watch_task *record,
-                              enum rings which) {
+/* Whether a deadline is yet to strike. */
+static bool limited(const struct watch_task *record) {
+    const jg_scope *scope = record->task->innermost;
+    while (scope->timer.index == 0 && !scope->shield && scope->parent != NULL) {
+        scope = scope->parent;
+    }
+    return scope->timer.index != 0;
+}
+
+/* Of all who wait, those who are to be looked at. In a deadlock nobody comes whom we do not know. */
+static bool may_be_stuck(const struct watch_task *record, enum rings which) {
     const struct wait *wait = wait_of(record);
     if (wait == NULL || wait->kind == NULL || wait->kind->next_holder == NULL) {
-        return NULL;
+        return false;
     }
-    if (which == RINGS_NEW && record->cursor == NULL && (record->told || !lasts(watch, record))) {
-        return NULL;
-    }
-    struct coro *next = wait->kind->next_holder(wait, record->cursor);
-    record->cursor = next != NULL ? next : record->cursor;
-    return next;
+    return which == RINGS_ALL || (needs_of(wait) != NEEDS_ANYBODY && !limited(record));
 }
 
-static void print_ring(struct watch_task *last, const struct watch_task *first, FILE *out) {
-    fprintf(out, "a ring, each waiting for the next: %s", first->task->coro.name);
-    // The records are linked from the last back to the first: turn the links round to print forward.
-    struct watch_task *after = NULL;
-    for (struct watch_task *at = last; at != first; at = after->from) {
-        at->cursor = after != NULL ? &after->task->coro : NULL;
-        after = at;
-    }
-    for (; after != NULL; after = after->cursor != NULL ? watch_record(after->cursor) : NULL) {
-        fprintf(out, " -> %s", after->task->coro.name);
-    }
-    fprintf(out, " -> %s\n", first->task->coro.name);
-}
-
-/* Prints the ring that ends with this one, unless `out` is NULL. */
-static void tell(struct watch_task *last, const struct watch_task *first, enum rings which,
-                 FILE *out) {
-    if (out == NULL) {
-        return;
-    }
-    print_ring(last, first, out);
-    for (struct watch_task *at = last; which == RINGS_NEW; at = at->from) {
-        at->told = true;
-        fprintf(out, "  %s (spawned at %s) waits for ", at->task->coro.name,
-                task_place(at->task->site));
-        tree_print_wait(wait_of(at), out);
-        fputc('\n', out);
-        if (at == first) {
-            return;
+static bool is_stuck(const struct watch_task *record, enum rings which) {
+    const struct wait *wait = wait_of(record);
+    const struct coro *holder = NULL;
+    bool one_is_enough = which == RINGS_NEW && needs_of(wait) == NEEDS_ONE;
+    while ((holder = wait->kind->next_holder(wait, holder)) != NULL) {
+        const struct watch_task *other = watch_record(holder);
+        bool stuck = other != NULL && other->stuck;
+        if (stuck != one_is_enough) {
+            return stuck;
         }
     }
+    return one_is_enough;
 }
 
-static bool walk(const struct watch *watch, struct watch_task *record, enum rings which,
-                 FILE *out) {
+/* Strikes out who is not stuck. Returns whether there was anybody. */
+static bool strike_out(struct watch *watch, enum rings which, bool back) {
     bool found = false;
-    record->from = NULL;
-    record->mark = INSIDE;
-    while (record != NULL) {
-        struct coro *holder = next_edge(watch, record, which);
-        struct watch_task *next = holder != NULL ? watch_record(holder) : NULL;
-        if (holder == NULL) {
-            record->mark = LEFT;
-            record = record->from;
-        } else if (next != NULL && next->mark == UNSEEN) {
-            next->from = record;
-            next->mark = INSIDE;
-            record = next;
-        } else if (next != NULL && next->mark == INSIDE) {
-            tell(record, next, which, out);
+    struct list *node = &watch->tasks;
+    while ((node = back ? node->prev : node->next) != &watch->tasks) {
+        struct watch_task *record = container_of(node, struct watch_task, all);
+        if (record->stuck && !is_stuck(record, which)) {
+            record->stuck = false;
             found = true;
-            for (; record != NULL; record = record->from) {
-                record->mark = LEFT; // one ring per walk is enough to look for the reason
-            }
         }
     }
     return found;
 }
 
+/* Finds out who is stuck. Returns whether that is known, and there may be somebody. */
+static bool find_stuck(struct watch *watch, enum rings which) {
+    bool any = false;
+    for (struct list *node = watch->tasks.next; node != &watch->tasks; node = node->next) {
+        struct watch_task *record = container_of(node, struct watch_task, all);
+        record->walk = which == RINGS_NEW && record->told ? WALK_TOLD : 0;
+        record->stuck = may_be_stuck(record, which);
+        any = any || record->stuck;
+    }
+    for (int pass = 0; any && pass < PASSES_MOST; pass++) {
+        if (!strike_out(watch, which, pass % 2 != 0)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The first of the stuck for whom this one waits; who is stuck has one. */
+static struct watch_task *next_stuck(const struct watch_task *record) {
+    const struct wait *wait = wait_of(record);
+    const struct coro *holder = NULL;
+    struct watch_task *other;
+    do {
+        holder = wait->kind->next_holder(wait, holder);
+        other = watch_record(holder);
+    } while (other == NULL || !other->stuck);
+    return other;
+}
+
+static void print_ring(const struct watch_task *first, FILE *out) {
+    const struct watch_task *at = first;
+    fputs("a ring, each waiting for the next: ", out);
+    do {
+        fprintf(out, "%s -> ", at->task->coro.name);
+        at = next_stuck(at);
+    } while (at != first);
+    fprintf(out, "%s\n", first->task->coro.name);
+}
+
+/* Of all who are stuck, be it behind a ring. */
+static void print_waits(struct watch *watch, FILE *out) {
+    int lines = 0;
+    for (struct list *node = watch->tasks.next; node != &watch->tasks; node = node->next) {
+        struct watch_task *record = container_of(node, struct watch_task, all);
+        if (!record->stuck || record->told) {
+            continue;
+        }
+        record->told = true;
+        if (lines++ < LINES_MOST) {
+            fprintf(out, "  %s (spawned at %s) waits for ", record->task->coro.name,
+                    task_place(record->task->site));
+            tree_print_wait(wait_of(record), out);
+            fputc('\n', out);
+        }
+    }
+    if (lines > LINES_MOST) {
+        fprintf(out, "  ... and %d more\n", lines - LINES_MOST);
+    }
+}
+
 bool tree_print_rings(struct watch *watch, enum rings which, FILE *out) {
     bool found = false;
-    for (struct list *node = watch->tasks.next; node != &watch->tasks; node = node->next) {
-        struct watch_task *record = container_of(node, struct watch_task, all);
-        record->mark = UNSEEN;
-        record->cursor = NULL;
+    int walk = 0;
+    if (!find_stuck(watch, which)) {
+        return false;
     }
     for (struct list *node = watch->tasks.next; node != &watch->tasks; node = node->next) {
-        struct watch_task *record = container_of(node, struct watch_task, all);
-        if (record->mark == UNSEEN) {
-            found = walk(watch, record, which, out) || found;
+        struct watch_task *at = container_of(node, struct watch_task, all);
+        if (!at->stuck || at->walk != 0) {
+            continue;
         }
+        for (walk++; at->walk == 0; at = next_stuck(at)) {
+            at->walk = walk;
+        }
+        if (at->walk == walk) {
+            found = true;
+            if (out != NULL) {
+                print_ring(at, out);
+            }
+        }
+    }
+    if (which == RINGS_NEW && found && out != NULL) {
+        print_waits(watch, out);
     }
     return found;
 }

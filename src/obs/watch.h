@@ -22,11 +22,10 @@ struct watch_task {
     uint32_t id;      // 1 and up, in the order of spawning; 0 is the loop itself
     uint32_t spawner; // id
     int64_t since_ns; // when its present state began: running, ready or waiting
-    // For a walk along who waits for whom; see cycle.c.
-    struct watch_task *from;
-    const struct coro *cursor;
-    int mark;
-    bool told; // it was named in a ring, and has not run since
+    // Whether it waits for others who cannot end that; see cycle.c.
+    bool stuck;
+    int walk;
+    bool told; // it was named with a ring, and has not run since
 };
 
 struct watch {

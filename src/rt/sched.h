@@ -21,15 +21,21 @@ struct wait {
     const struct wait_kind *kind;    // for people; NULL: nothing is known
 };
 
+/* Of the holders of a wait. */
+enum wait_needs {
+    NEEDS_EACH,
+    NEEDS_ONE,
+    NEEDS_ANYBODY, // one of them, or somebody who is not known
+};
+
 /* What a kind of wait is to people. Static; nothing but reports looks into it. */
 struct wait_kind {
     const char *what; // "sleep", "read"
     // Who could end the wait: the coroutine after `before`, the first for NULL; NULL when there are no
     // more. No function: nobody in particular.
     struct coro *(*next_holder)(const struct wait *wait, const struct coro *before);
-    // Whether somebody else than the one holder could end it as well. No function: nobody, or of several
-    // holders each has to do his part.
-    bool (*others_end)(const struct wait *wait);
+    // What of those it takes. No function: each has to do his part.
+    enum wait_needs (*needs)(const struct wait *wait);
     // Writes which one it is, "fd 7", at most `size` bytes with the NUL. No function: nothing to add.
     void (*detail)(const struct wait *wait, char *out_text, size_t size);
 };

@@ -224,24 +224,23 @@ static struct coro *next_holder(const struct wait *wait, const struct coro *befo
     return NULL;
 }
 
-/* Where one of several is enough. */
-static bool others_end(const struct wait *wait) {
+/* What it takes; of a future that is no task's nobody knows who settles it. */
+static enum wait_needs needs(const struct wait *wait) {
     const jg_many *many = ((const struct many_wait *)(const void *)wait)->many;
-    bool one_task = many->pending > 0;
-    const jg_future *first = NULL;
-    for (size_t i = 0; i < many->count && many->when != JG_ALL_COMPLETED; i++) {
-        const jg_many_node *node = &many->nodes[i];
-        if (node->many == NULL || node->settled) {
-            continue;
-        }
-        one_task = one_task && (first == NULL || first == node->watch.future);
-        first = node->watch.future;
+    if (many->when == JG_ALL_COMPLETED) {
+        return NEEDS_EACH;
     }
-    return !one_task;
+    for (size_t i = 0; i < many->count; i++) {
+        const jg_many_node *node = &many->nodes[i];
+        if (node->many != NULL && !node->settled && !node->watch.future->of_task) {
+            return NEEDS_ANYBODY;
+        }
+    }
+    return NEEDS_ONE;
 }
 
 static const struct wait_kind many_kind = {
-    .what = "futures", .next_holder = next_holder, .others_end = others_end};
+    .what = "futures", .next_holder = next_holder, .needs = needs};
 
 bool many_binds(const struct wait *wait) {
     return wait->kind == &many_kind &&

@@ -3,7 +3,7 @@
  *
  * Holds      what was reported, in the order of coming.
  * Invariant  each entry below `heard_count` is whole.
- * Called by  test_debug.c, test_debug_leaks.c.
+ * Called by  test_debug.c, test_debug_futures.c, test_debug_leaks.c, test_debug_ring.c.
  * Why        one copy.
  * Quirks     a report of a stall comes from another thread, so the record is under a lock.
  */

@@ -3,7 +3,7 @@
  *
  * Holds      the gate, and how often arguments and words were dropped.
  * Invariant  no test leans on how fast a thread is: it waits for what the thread reports.
- * Called by  test_executor.c, test_executor_close.c.
+ * Called by  test_executor.c, test_executor_close.c, test_debug_ring.c.
  * Why        what a pool does while all of its threads are busy has to be seen in peace.
  */
 #ifndef TESTS_API_EXECUTOR_GATE_H

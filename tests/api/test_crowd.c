@@ -5,7 +5,7 @@
  * Invariant  leaving a queue takes the same time wherever one stands in it, and the heap of timers nearly.
  * Called by  ctest, on epoll: the simulation counts the ready tasks at every step.
  * Why        a queue that is searched makes a cancel quadratic: at 100,000 waiters, minutes.
- * Quirks     a crowd of a quarter is timed beside it, as CPU; the bound lies between ten times and a hundred.
+ * Quirks     a crowd of a quarter is timed beside it, as CPU; the bound lies between four times and sixteen.
  */
 // Backends: epoll
 #define FIXTURE_LIMIT 60

@@ -118,8 +118,8 @@ typedef struct jg_sim_report {
  * without the limit of real time, with the trace on stderr: for a debugger.
  *
  * Returns  0: every seed passed; 1: one failed, which `*out_report` describes (NULL: stderr does);
- *          -EBUSY inside a loop, -ECHILD in a forked copy of one; -EINVAL for options out of range;
- *          -ENOMEM, -EAGAIN without a child.
+ *          -EBUSY inside a loop, -ECHILD in a forked copy of one; -EINVAL for options out of range, and
+ *          when the environment names no run, or no number; -ENOMEM, -EAGAIN without a child.
  * Threads  any thread; the child has only this one. */
 #define jg_sim_explore(fn, arg, options, seeds, sweep, out_report)                                 \
     jg_sim_explore_at((fn), (arg), (options), (seeds), (sweep), (out_report), #fn "\0" JG_HERE)

@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "sim/world.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -257,27 +258,47 @@ static void put_on_stderr(void *to, const char *line) {
     fprintf(stderr, "%s\n", line);
 }
 
-/* "51", "51/cancel=7" or "51/refuse=3", as print_play writes them. */
-static struct play read_play(const char *text) {
-    static const char cancel[] = "/cancel=";
-    static const char refuse[] = "/refuse=";
-    char *rest;
-    struct play play = {.seed = strtoull(text, &rest, 0)};
-    play.seed = play.seed != 0 ? play.seed : 1; // as everywhere
-    if (strncmp(rest, cancel, sizeof(cancel) - 1) == 0) {
-        play.cancel_point = strtoull(rest + sizeof(cancel) - 1, NULL, 0);
-    } else if (strncmp(rest, refuse, sizeof(refuse) - 1) == 0) {
-        play.refused = strtoull(rest + sizeof(refuse) - 1, NULL, 0);
+static bool read_number(const char **text, uint64_t *out_number) {
+    char *end;
+    if (!isdigit((unsigned char)**text)) {
+        return false;
     }
-    return play;
+    errno = 0;
+    *out_number = strtoull(*text, &end, 0);
+    *text = end;
+    return errno == 0;
+}
+
+static bool read_word(const char **text, const char *word) {
+    size_t length = strlen(word);
+    bool found = strncmp(*text, word, length) == 0;
+    *text += found ? length : 0;
+    return found;
+}
+
+/* "51", "51/cancel=7" or "51/refuse=3", as print_play writes them. */
+static int read_play(const char *text, struct play *out_play) {
+    const char *rest = text;
+    *out_play = (struct play){0};
+    bool known = read_number(&rest, &out_play->seed);
+    if (known && read_word(&rest, "/cancel=")) {
+        known = read_number(&rest, &out_play->cancel_point);
+    } else if (known && read_word(&rest, "/refuse=")) {
+        known = read_number(&rest, &out_play->refused);
+    }
+    out_play->seed = out_play->seed != 0 ? out_play->seed : 1;
+    return known && *rest == '\0' ? 0 : (int)jg_fail(-EINVAL, "no run is named %s", text);
 }
 
 /* $JUGGLE_SEED: this one, here, for everybody to see. */
 static int play_here(struct exploration *all, const char *text, jg_sim_report *out_report) {
     const struct trace_sink sink = {.put = put_on_stderr};
-    const struct play play = read_play(text);
+    struct play play;
     struct board board = {.seeds = 1};
     struct outcome outcome;
+    if (read_play(text, &play) < 0) {
+        return -EINVAL;
+    }
     all->board = &board;
     all->unhurried = true;
     bool passed = play_one(all, &play, &sink, &outcome);
@@ -295,8 +316,8 @@ static int explore(struct exploration *all, jg_sim_report *out_report) {
     if (one != NULL && *one != '\0') {
         return play_here(all, one, out_report);
     }
-    if (many != NULL && *many != '\0') {
-        all->seeds = strtoull(many, NULL, 0);
+    if (many != NULL && *many != '\0' && (!read_number(&many, &all->seeds) || *many != '\0')) {
+        return (int)jg_fail(-EINVAL, "$JUGGLE_SEEDS is no number");
     }
     all->board = mmap(NULL, sizeof(*all->board), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
                       -1, 0);

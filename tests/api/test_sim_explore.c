@@ -147,6 +147,24 @@ START_TEST(one_seed_runs_here) {
 }
 END_TEST
 
+// A slip in JUGGLE_SEED would play another run, which passes.
+START_TEST(a_run_that_is_not_named_is_refused) {
+    const char *const slips[] = {
+        "x",         "-3",         "3x",          "3/cancel",
+        "3/cancel=", "3/cancle=2", "3/refuse=1x", "99999999999999999999999"};
+    jg_sim_report report;
+    for (size_t i = 0; i < sizeof(slips) / sizeof(slips[0]); i++) {
+        setenv("JUGGLE_SEED", slips[i], 1);
+        ck_assert_msg(jg_sim_explore(hello, NULL, NULL, 1, 0, &report) == -EINVAL, "%s", slips[i]);
+        ck_assert_ptr_nonnull(strstr(jg_error_detail(-EINVAL), slips[i]));
+    }
+    unsetenv("JUGGLE_SEED");
+    setenv("JUGGLE_SEEDS", "1O", 1);
+    ck_assert_int_eq(jg_sim_explore(hello, NULL, NULL, 1, 0, &report), -EINVAL);
+    jg_error_clear();
+}
+END_TEST
+
 static intptr_t die(void *arg) {
     jg_sleep(1);
     if (jg_sim_random() % 10 == 0) {
@@ -241,5 +259,5 @@ START_TEST(report_is_for_people) {
 END_TEST
 
 FIXTURE_MAIN("api/sim_explore", exploring_finds_a_race, exploring_passes, one_seed_runs_here,
-             exploring_survives_deaths, sweep_finds_a_leak_on_cancel, sweep_finds_a_forgotten_check,
-             report_is_for_people)
+             a_run_that_is_not_named_is_refused, exploring_survives_deaths,
+             sweep_finds_a_leak_on_cancel, sweep_finds_a_forgotten_check, report_is_for_people)

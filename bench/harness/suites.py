@@ -9,8 +9,9 @@ Quirks     wrk is a subject (what does a request cost its client?) and the load 
            many can the server answer?). It gives no count per request, so its CPU is that of its
            whole life, connecting included: at 1,000 connections about 1 % too much.
            unobserved is juggle compiled without a hook for debug mode and traces: what these cost
-           where they are off. The same code is some percent slower or faster with where it lies in
-           the program; instructions are not, so they are counted as well.
+           where they are off. The same code is up to 9 % slower or faster with where it lies in the
+           program, which is all that its times are held to; instructions do not move, and are
+           counted as well.
 """
 
 import contextlib
@@ -331,7 +332,7 @@ TARGETS = [
     ("thread_pool_roundtrip", "<=", 1.0, "libuv"),
     ("process_pool_roundtrip", "<=", 0.5, "python"),
     ("run_many_cpu", ">=", 1.9, None),
-    *((bench, "<=", 1.05, "unobserved")
+    *((bench, "<=", 1.1, "unobserved")
       for bench in ("yield", "spawn_join", "chan", "lock", "byte", "open_close", "cancel_100k")),
     *((f"instr_{bench}", "<=", 1.01, "unobserved")
       for bench in ("yield", "spawn_join", "chan", "lock", "byte", "cancel")),

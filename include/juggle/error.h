@@ -50,9 +50,9 @@ JG_API const jg_error *jg_error_last(void);
  * ("ECONNREFUSED: connection refused"). Of a group's failures the first's text, and briefly the others
  * ("no bread (and 1 more: EIO: the disk is wet)"). Never NULL; valid until the task's next failure.
  *
- * What opens, starts, resolves or transfers something either records why it failed, or forgets an older
- * failure of the same code: the text is never one of before. Only what waits for other tasks (sync.h,
- * queue.h, chan.h, many.h) does neither: there the code says it all. */
+ * A call that fails either records why, or forgets an older failure of the same code: where the code says it
+ * all (-EAGAIN, -EPIPE of a queue that is shut, -ECANCELED of whatever waits). So the text is never one of
+ * before, as long as it is asked for before the next call that may fail. */
 JG_API const char *jg_error_detail(intptr_t code);
 
 /* Forgets the current task's newest failure. */

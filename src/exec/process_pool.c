@@ -449,7 +449,7 @@ static void await_users(const struct coro *self, struct jg_process_pool *pool) {
 int jg_process_pool_close(jg_process_pool *pool) {
     struct coro *self = sched_current();
     if (pool->owner != getpid()) {
-        return -ECHILD;
+        return (int)error_bare(-ECHILD);
     }
     if (self->attention & ~(uint32_t)ATTENTION_CANCEL) {
         return sched_refuse(self);

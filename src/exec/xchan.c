@@ -182,7 +182,7 @@ static int block(struct coro *self, jg_xchan *chan, struct xwait *waiting) {
         dequeue(waiting);
     }
     pthread_mutex_unlock(&chan->lock);
-    return too_late ? sched_refuse(self) : waiting->result;
+    return too_late ? sched_refuse(self) : (int)error_bare(waiting->result);
 }
 
 /* Waits in the queue; the lock is held, and on return no longer. */
@@ -219,7 +219,7 @@ int jg_xchan_try_send(jg_xchan *chan, const void *element) {
     int rc = send_now(chan, element, &over);
     pthread_mutex_unlock(&chan->lock);
     send_home(over);
-    return rc;
+    return (int)error_bare(rc);
 }
 
 int jg_xchan_try_recv(jg_xchan *chan, void *out_element) {
@@ -228,7 +228,7 @@ int jg_xchan_try_recv(jg_xchan *chan, void *out_element) {
     int rc = receive_now(chan, out_element, &over);
     pthread_mutex_unlock(&chan->lock);
     send_home(over);
-    return rc;
+    return (int)error_bare(rc);
 }
 
 int jg_xchan_send(jg_xchan *chan, const void *element) {
@@ -244,7 +244,7 @@ int jg_xchan_send(jg_xchan *chan, const void *element) {
     }
     pthread_mutex_unlock(&chan->lock);
     send_home(over);
-    return rc;
+    return (int)error_bare(rc);
 }
 
 int jg_xchan_recv(jg_xchan *chan, void *out_element) {
@@ -260,7 +260,7 @@ int jg_xchan_recv(jg_xchan *chan, void *out_element) {
     }
     pthread_mutex_unlock(&chan->lock);
     send_home(over);
-    return rc;
+    return (int)error_bare(rc);
 }
 
 void jg_xchan_close(jg_xchan *chan) {

@@ -39,10 +39,11 @@ struct coro {
     uint32_t spin_limit;     // how many of those make a spin
     int shield_budget;       // what the loop's budget and round were when a shield was entered
     uint32_t shield_round;   // its low bits
-    bool spin_named;         // by a report, under the cancel that stands
-    bool edge;               // a refusal uses the cancel up
-    bool delivered;          // the cancel that stands was seen: some suspend returned -ECANCELED
+    bool spin_named : 1;     // by a report, under the cancel that stands
+    bool edge : 1;           // a refusal uses the cancel up
+    bool delivered : 1;      // the cancel that stands was seen: some suspend returned -ECANCELED
     bool told;             // woken with a cancel, not run since: one that comes now is seen with it
+    uint16_t explained;    // the errno of the failure on record (task/error.c); 0: no, or outdated
     int errno_kept;        // while it does not run
     struct stack stack;    // base NULL: the thread's own
     const char *name;      // for people

@@ -87,15 +87,25 @@ static inline struct coro *remove_running(struct sched *here, struct coro *self)
     return unlikely(--here->budget < 0) ? insert_loop(here, next) : next;
 }
 
+void error_outdate_of(struct coro *coro, intptr_t code) {
+    if (coro->explained == -code) {
+        coro->explained = 0;
+    }
+}
+
+void error_outdate(intptr_t code) {
+    error_outdate_of(sched_current(), code);
+}
+
 /* A wait nobody can end, as this thread has no loop: only a deadline is left. Out of line: its locals
  * would cost every switch a stack canary. */
 __attribute__((cold, noinline)) static intptr_t park_without_loop(struct coro *self) {
     if (self->deadline_ns == JG_NEVER) {
-        return -EDEADLK;
+        return error_bare(-EDEADLK);
     }
     blocking_sleep_until(self->deadline_ns);
     self->refused++; // the scopes see by it that the deadline struck inside
-    return -ECANCELED;
+    return error_bare(-ECANCELED);
 }
 
 intptr_t park(struct wait *wait) {
@@ -127,14 +137,26 @@ static void deliver(struct coro *coro) {
     }
 }
 
-/* The rest of a wake. */
-static inline void make_ready(struct sched *here, struct coro *coro, intptr_t result) {
-    coro->parked = NULL;
+/* The wait ends with an error. What stands behind it is recorded after the wake, if anything does. Apart, and
+ * last, so that the usual way has no registers to save. */
+__attribute__((cold, noinline)) static void make_ready_failed(struct sched *here, struct coro *coro,
+                                                              intptr_t result) {
+    error_outdate_of(coro, result);
     if (result == -ECANCELED && (coro->attention & ATTENTION_CANCEL)) {
         coro->told = true;
         deliver(coro);
     }
     sched_ready(here, coro);
+}
+
+/* The rest of a wake. */
+static inline void make_ready(struct sched *here, struct coro *coro, intptr_t result) {
+    coro->parked = NULL;
+    if (unlikely(result < 0)) {
+        make_ready_failed(here, coro, result);
+    } else {
+        sched_ready(here, coro);
+    }
 }
 
 /* One of an observed loop, or a copy that stayed behind in a fork and never goes on, or another thread's:
@@ -310,13 +332,11 @@ __attribute__((cold, noinline)) intptr_t sched_passed_on(struct coro *self, intp
 }
 
 __attribute__((cold, noinline)) int sched_refuse(struct coro *self) {
-    if (self->attention & ATTENTION_FORKED) {
-        return -ECHILD;
-    }
-    if (self->attention & ATTENTION_NO_SUSPEND) {
-        return -EDEADLK;
+    if (self->attention & (ATTENTION_FORKED | ATTENTION_NO_SUSPEND)) {
+        return (int)error_bare(self->attention & ATTENTION_FORKED ? -ECHILD : -EDEADLK);
     }
     deliver(self);
+    error_outdate_of(self, -ECANCELED);
     mind_spin(self);
     return -ECANCELED;
 }

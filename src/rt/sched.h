@@ -85,6 +85,22 @@ static inline struct coro *sched_current(void) {
 /* Counts a refusal and returns its code. Slow path of suspend_check. */
 int sched_refuse(struct coro *self);
 
+/* The running coroutine met a failure of which nobody has more to say: if it is an error, the text of an
+ * older one with the same code is not its reason, and is outdated. For calls that record nothing of their
+ * own; a wait that was refused, or is woken with an error, has done so by itself. */
+void error_outdate(intptr_t code) __attribute__((cold));
+
+/* The same for one that is parked, and is to return the error though another result wakes it. */
+void error_outdate_of(struct coro *coro, intptr_t code) __attribute__((cold));
+
+/* The same of a result that may be one, which is returned. */
+static inline intptr_t error_bare(intptr_t result) {
+    if (unlikely(result < 0)) {
+        error_outdate(result);
+    }
+    return result;
+}
+
 /* Ends a call that went on while a cancel stood, and passed it on: -ECANCELED counts as a refusal, anything
  * else as a wait that was let through. Returns the result. May pause: everything else comes before. */
 intptr_t sched_passed_on(struct coro *self, intptr_t result);

@@ -37,7 +37,7 @@ int jg_barrier_wait(jg_barrier *barrier) {
         return rc;
     }
     if (barrier->broken || barrier->parties == 0) {
-        return barrier->broken ? -EPIPE : -EINVAL;
+        return (int)error_bare(barrier->broken ? -EPIPE : -EINVAL);
     }
     if (barrier->waiting + 1 < barrier->parties) {
         return wait_for_others(barrier);

@@ -165,11 +165,11 @@ __attribute__((noinline)) static int wait_for_one(jg_chan *chan, void *element, 
 }
 
 int jg_chan_try_send(jg_chan *chan, const void *element) {
-    return send_now(chan, element);
+    return (int)error_bare(send_now(chan, element));
 }
 
 int jg_chan_try_recv(jg_chan *chan, void *out_element) {
-    return recv_now(chan, out_element);
+    return (int)error_bare(recv_now(chan, out_element));
 }
 
 int jg_chan_send(jg_chan *chan, const void *element) {
@@ -178,7 +178,10 @@ int jg_chan_send(jg_chan *chan, const void *element) {
         return rc;
     }
     rc = send_now(chan, element);
-    return rc != -EAGAIN ? rc : wait_for_one(chan, (void *)element, true);
+    if (likely(rc == 0)) {
+        return 0;
+    }
+    return rc == -EAGAIN ? wait_for_one(chan, (void *)element, true) : (int)error_bare(rc);
 }
 
 int jg_chan_recv(jg_chan *chan, void *out_element) {
@@ -186,14 +189,16 @@ int jg_chan_recv(jg_chan *chan, void *out_element) {
     if (unlikely(rc < 0)) {
         return rc;
     }
-    rc = recv_now(chan, out_element);
+    rc = recv_now(chan, out_element); // 1, 0 at the end, or -EAGAIN
     return rc != -EAGAIN ? rc : wait_for_one(chan, out_element, false);
 }
 
 void jg_chan_close(jg_chan *chan) {
     chan->closed = true;
     while (!waitq_empty(&chan->senders)) {
-        settle(first_case(&chan->senders), -EPIPE);
+        jg_case *sender = first_case(&chan->senders);
+        error_outdate_of(((const struct select *)sender->select)->wait.coro, -EPIPE);
+        settle(sender, -EPIPE);
     }
     while (!waitq_empty(&chan->receivers)) {
         settle(first_case(&chan->receivers), 0);
@@ -227,7 +232,8 @@ static size_t draw(size_t limit) {
     return (loop != NULL ? loop_random(loop) : turns++) % limit;
 }
 
-int jg_select_try(jg_case *cases, size_t count) {
+/* Carries one out of those that are ready. Returns its index; -EINVAL without any case, -EAGAIN. */
+static int select_now(jg_case *cases, size_t count) {
     size_t ready = 0;
     for (size_t i = 0; i < count; i++) {
         ready += is_ready(&cases[i]);
@@ -243,7 +249,12 @@ int jg_select_try(jg_case *cases, size_t count) {
     jg_case *chosen = &cases[at];
     chosen->rc = chosen->sends ? send_now(chosen->chan, chosen->element)
                                : recv_now(chosen->chan, chosen->element);
+    error_bare(chosen->rc);
     return (int)at;
+}
+
+int jg_select_try(jg_case *cases, size_t count) {
+    return (int)error_bare(select_now(cases, count));
 }
 
 int jg_select(jg_case *cases, size_t count) {
@@ -251,6 +262,6 @@ int jg_select(jg_case *cases, size_t count) {
     if (rc < 0) {
         return rc;
     }
-    rc = jg_select_try(cases, count);
-    return rc == -EAGAIN ? wait_for_any(cases, count) : rc;
+    rc = select_now(cases, count);
+    return rc == -EAGAIN ? wait_for_any(cases, count) : (int)error_bare(rc);
 }

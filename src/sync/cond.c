@@ -31,7 +31,7 @@ static int come_back(jg_cond *cond, struct coro *self, bool notified) {
     if (notified) {
         jg_cond_notify(cond, 1);
     }
-    return cancelled ? sched_refuse(self) : -ECANCELED;
+    return cancelled ? sched_refuse(self) : (int)error_bare(-ECANCELED);
 }
 
 int jg_cond_wait(jg_cond *cond, jg_lock *lock) {
@@ -41,7 +41,7 @@ int jg_cond_wait(jg_cond *cond, jg_lock *lock) {
         return rc;
     }
     if (lock->owner != self) {
-        return -EPERM;
+        return (int)error_bare(-EPERM);
     }
     struct cond_waiter waiter = {
         .waiter = {.wait = {.undo = undo_wait, .kind = WAIT_KIND("condition")}}, .lock = lock};
@@ -60,7 +60,8 @@ int jg_cond_wait_for(jg_cond *cond, jg_lock *lock, bool (*holds)(void *arg), voi
     while (rc == 0 && lock->owner == self && !holds(arg)) {
         rc = jg_cond_wait(cond, lock);
     }
-    return rc == 0 && lock->owner != self ? -EPERM : rc; // also when it was `holds` that let it go
+    bool lost = rc == 0 && lock->owner != self; // also when it was `holds` that let it go
+    return lost ? (int)error_bare(-EPERM) : rc;
 }
 
 void jg_cond_notify(jg_cond *cond, size_t count) {

@@ -47,12 +47,16 @@ static int take_free(jg_lock *lock, struct coro *self) {
     return rc;
 }
 
-int jg_lock_try(jg_lock *lock) {
+static int try_taken(jg_lock *lock) {
     struct coro *self = sched_current();
     if (lock->owner == self) {
         return -EDEADLK;
     }
     return is_free(lock) ? take_free(lock, self) : -EBUSY;
+}
+
+int jg_lock_try(jg_lock *lock) {
+    return (int)error_bare(try_taken(lock));
 }
 
 static struct coro *next_holder(const struct wait *wait, const struct coro *before) {
@@ -64,8 +68,8 @@ static const struct wait_kind lock_wait = {.what = "lock", .next_holder = next_h
 
 /* Out of line, so that the way of a free lock is short. */
 __attribute__((noinline)) static int acquire_taken(jg_lock *lock) {
-    int rc = jg_lock_try(lock);
-    return rc != -EBUSY ? rc : (int)waitq_wait(&lock->waiters, &lock_wait);
+    int rc = try_taken(lock);
+    return rc != -EBUSY ? (int)error_bare(rc) : (int)waitq_wait(&lock->waiters, &lock_wait);
 }
 
 int jg_lock_acquire(jg_lock *lock) {
@@ -107,7 +111,7 @@ void lock_grant(jg_lock *lock, struct waiter *waiter) {
 int jg_lock_release(jg_lock *lock) {
     struct coro *self = sched_current();
     if (lock->owner != self) {
-        return -EPERM;
+        return (int)error_bare(-EPERM);
     }
     release(lock, self);
     return 0;

@@ -64,7 +64,7 @@ bool jg_queue_is_full(const jg_queue *queue) {
     return queue->options.capacity > 0 && queue->count >= queue->options.capacity;
 }
 
-int jg_queue_try_put(jg_queue *queue, intptr_t item) {
+static int put_now(jg_queue *queue, intptr_t item) {
     if (queue->shut) {
         return -EPIPE;
     }
@@ -81,14 +81,18 @@ int jg_queue_try_put(jg_queue *queue, intptr_t item) {
     return 0;
 }
 
+int jg_queue_try_put(jg_queue *queue, intptr_t item) {
+    return (int)error_bare(put_now(queue, item));
+}
+
 int jg_queue_put(jg_queue *queue, intptr_t item) {
     int rc = suspend_check(sched_current());
     if (rc < 0) {
         return rc;
     }
-    rc = jg_queue_try_put(queue, item);
+    rc = put_now(queue, item);
     if (rc != -EAGAIN) {
-        return rc;
+        return (int)error_bare(rc);
     }
     struct carrier putter = {.item = item};
     return carrier_wait(&queue->putters, &putter, WAIT_KIND("queue put"));
@@ -106,7 +110,7 @@ static void let_in(jg_queue *queue) {
     wake(&putter->waiter.wait, 0);
 }
 
-int jg_queue_try_get(jg_queue *queue, intptr_t *out_item) {
+static int get_now(jg_queue *queue, intptr_t *out_item) {
     if (queue->count == 0) {
         return queue->shut ? -EPIPE : -EAGAIN;
     }
@@ -115,14 +119,18 @@ int jg_queue_try_get(jg_queue *queue, intptr_t *out_item) {
     return 0;
 }
 
+int jg_queue_try_get(jg_queue *queue, intptr_t *out_item) {
+    return (int)error_bare(get_now(queue, out_item));
+}
+
 int jg_queue_get(jg_queue *queue, intptr_t *out_item) {
     int rc = suspend_check(sched_current());
     if (rc < 0) {
         return rc;
     }
-    rc = jg_queue_try_get(queue, out_item);
+    rc = get_now(queue, out_item);
     if (rc != -EAGAIN) {
-        return rc;
+        return (int)error_bare(rc);
     }
     struct carrier getter = {.item = 0};
     rc = carrier_wait(&queue->getters, &getter, WAIT_KIND("queue get"));
@@ -134,7 +142,7 @@ int jg_queue_get(jg_queue *queue, intptr_t *out_item) {
 
 int jg_queue_task_done(jg_queue *queue) {
     if (queue->unfinished == 0) {
-        return -EINVAL;
+        return (int)error_bare(-EINVAL);
     }
     count_done(queue);
     return 0;

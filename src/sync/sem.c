@@ -18,17 +18,21 @@ void jg_sem_init_bounded(jg_sem *sem, size_t permits) {
     *sem = (jg_sem){.permits = permits, .most = permits, .bounded = true};
 }
 
-int jg_sem_try(jg_sem *sem) {
+static inline bool take(jg_sem *sem) {
     if (sem->permits == 0) {
-        return -EAGAIN;
+        return false;
     }
     sem->permits--;
-    return 0;
+    return true;
+}
+
+int jg_sem_try(jg_sem *sem) {
+    return take(sem) ? 0 : (int)error_bare(-EAGAIN);
 }
 
 int jg_sem_acquire(jg_sem *sem) {
     int rc = suspend_check(sched_current());
-    if (rc < 0 || jg_sem_try(sem) == 0) {
+    if (rc < 0 || take(sem)) {
         return rc;
     }
     return (int)waitq_wait(&sem->waiters, WAIT_KIND("semaphore"));
@@ -36,7 +40,7 @@ int jg_sem_acquire(jg_sem *sem) {
 
 int jg_sem_release(jg_sem *sem) {
     if (sem->permits == (sem->bounded ? sem->most : SIZE_MAX)) {
-        return -EOVERFLOW;
+        return (int)error_bare(-EOVERFLOW);
     }
     if (waitq_wake_one(&sem->waiters, 0) == NULL) {
         sem->permits++;

@@ -57,13 +57,13 @@ static bool claim(jg_call *call, jg_fn *fn, void *arg, const char *site) {
 static int find_loop(struct loop **out_loop) {
     const struct coro *self = sched_current();
     if (self->loop == NULL) {
-        return -ENXIO;
+        return (int)error_bare(-ENXIO);
     }
     if (unlikely(self->attention & ATTENTION_FORKED)) {
-        return -ECHILD;
+        return (int)error_bare(-ECHILD);
     }
     *out_loop = self->loop;
-    return unlikely(mpsc_closed(&self->loop->handle->queue)) ? -ESHUTDOWN : 0;
+    return unlikely(mpsc_closed(&self->loop->handle->queue)) ? (int)error_bare(-ESHUTDOWN) : 0;
 }
 
 void call_queue(struct loop *loop, jg_call *call, jg_fn *fn, void *arg, const char *site) {
@@ -78,7 +78,7 @@ int jg_call_soon_at(jg_call *call, jg_fn *fn, void *arg, const char *site) {
         return rc;
     }
     if (!claim(call, fn, arg, site)) {
-        return -EALREADY;
+        return (int)error_bare(-EALREADY);
     }
     call_make_ready(loop, call);
     return 0;
@@ -94,13 +94,13 @@ int jg_call_when_at(jg_call *call, int64_t when_ns, jg_fn *fn, void *arg, const 
         return jg_call_soon_at(call, fn, arg, site);
     }
     if (!claim(call, fn, arg, site)) {
-        return -EALREADY;
+        return (int)error_bare(-EALREADY);
     }
     rc = call_make_timed(loop, call, when_ns);
     if (rc < 0) {
         call_release(call);
     }
-    return rc;
+    return (int)error_bare(rc);
 }
 
 int jg_call_later_at(jg_call *call, int64_t delay_ms, jg_fn *fn, void *arg, const char *site) {
@@ -141,11 +141,11 @@ void jg_loop_drop(jg_loop *loop) {
 
 int jg_post_at(jg_loop *loop, jg_call *call, jg_fn *fn, void *arg, const char *site) {
     if (!claim(call, fn, arg, site)) {
-        return -EALREADY;
+        return (int)error_bare(-EALREADY);
     }
     int rc = inbox_post(loop, call);
     if (rc < 0) {
         call_release(call);
     }
-    return rc;
+    return (int)error_bare(rc);
 }

@@ -32,17 +32,17 @@ static void fire_callback(jg_watch *watch, jg_future *future) {
 int jg_future_add_done_callback_at(jg_future *future, jg_done_callback *callback, jg_done_fn *fn,
                                    void *arg, const char *site) {
     if (callback->watch.future != NULL || jg_call_queued(&callback->call)) {
-        return -EALREADY;
+        return (int)error_bare(-EALREADY);
     }
     const struct coro *self = sched_current();
     if (self->loop == NULL) {
-        return -ENXIO;
+        return (int)error_bare(-ENXIO);
     }
     if (unlikely(self->attention & ATTENTION_FORKED)) {
-        return -ECHILD; // the loop that would make the call stayed with the parent
+        return (int)error_bare(-ECHILD); // the loop that would make the call stayed with the parent
     }
     if (unlikely(future_check(future) == -ECHILD)) { // its own it may be
-        return -ECHILD;
+        return (int)error_bare(-ECHILD);
     }
     callback->fn = fn;
     callback->arg = arg;
@@ -50,7 +50,8 @@ int jg_future_add_done_callback_at(jg_future *future, jg_done_callback *callback
     callback->loop = self->loop;
     callback->watch.fire = fire_callback;
     if (unlikely(mpsc_closed(&self->loop->handle->queue))) {
-        return -ESHUTDOWN; // it makes its last calls: none may ask for more without end
+        return (int)error_bare(
+            -ESHUTDOWN); // it makes its last calls: none may ask for more without end
     }
     if (future->done) {
         fire_callback(&callback->watch, future);

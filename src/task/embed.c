@@ -19,16 +19,16 @@ int jg_loop_open(const jg_run_options *options, jg_loop **out_loop) {
     options = options != NULL ? options : &no_options;
     int rc = task_loop_options(options, &loop_options);
     if (rc < 0 || loop_options.sim) {
-        return rc < 0 ? rc : -EOPNOTSUPP;
+        return rc < 0 ? rc : (int)error_bare(-EOPNOTSUPP);
     }
     struct task_loop *loop = mem_alloc(sizeof(*loop));
     if (loop == NULL) {
-        return -ENOMEM;
+        return (int)error_bare(-ENOMEM);
     }
     rc = task_loop_open(loop, &loop_options, !options->no_fault_report);
     if (rc < 0) {
         mem_free(loop);
-        return rc;
+        return (int)error_bare(rc);
     }
     // Asleep until its first step: a post has to show at the descriptor.
     must(inbox_sleep(loop->loop.handle));
@@ -40,10 +40,10 @@ int jg_loop_open(const jg_run_options *options, jg_loop **out_loop) {
 static int find_own(jg_loop *handle, struct task_loop **out_loop) {
     const struct coro *self = sched_current();
     if (unlikely(inbox_is_copy(handle))) {
-        return -ECHILD;
+        return (int)error_bare(-ECHILD);
     }
     if (unlikely(mpsc_closed(&handle->queue))) {
-        return -ESHUTDOWN;
+        return (int)error_bare(-ESHUTDOWN);
     }
     if (unlikely(self->loop == NULL || self->loop->handle != handle)) {
         check_misuse("a loop is used on another thread than its own");
@@ -55,7 +55,7 @@ static int find_own(jg_loop *handle, struct task_loop **out_loop) {
 /* The same, for what turns it: not from inside a turn. */
 static int find_to_turn(jg_loop *handle, struct task_loop **out_loop) {
     int rc = find_own(handle, out_loop);
-    return rc == 0 && (*out_loop)->loop.turning ? -EDEADLK : rc;
+    return rc == 0 && (*out_loop)->loop.turning ? (int)error_bare(-EDEADLK) : rc;
 }
 
 int jg_loop_fd(jg_loop *handle) {

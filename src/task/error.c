@@ -161,6 +161,11 @@ struct error_record *error_read(const struct error_text *text, const char *site)
 void error_keep(struct jg_task_record *task, struct error_record *record) {
     error_free(task->error);
     task->error = record;
+    task->coro.explained = 0;
+    if (record != NULL) {
+        intptr_t code = record->error.code;
+        task->coro.explained = jg_failed(code) ? (uint16_t)-code : UINT16_MAX;
+    }
     if (record != NULL && task->coro.loop == NULL) {
         thread_mind_end(task);
     }
@@ -170,9 +175,19 @@ void jg_error_clear(void) {
     error_keep(task_current(), NULL);
 }
 
+/* The newest failure on record, or NULL. One that is outdated is forgotten now: error_bare, to which a record
+ * is unknown, has only taken its mark off. */
+static struct error_record *newest(struct jg_task_record *task) {
+    if (task->error != NULL && task->coro.explained == 0) {
+        error_keep(task, NULL);
+    }
+    return task->error;
+}
+
 struct error_record *error_take(struct jg_task_record *task) {
-    struct error_record *record = task->error;
+    struct error_record *record = newest(task);
     task->error = NULL;
+    task->coro.explained = 0;
     return record;
 }
 
@@ -188,13 +203,6 @@ struct error_record *error_take_for(struct jg_task_record *task, intptr_t code) 
 struct error_record *error_share(struct jg_task_record *task, intptr_t code) {
     error_keep(task, error_take_for(task, code));
     return error_ref(task->error);
-}
-
-void error_outdate(intptr_t code) {
-    struct jg_task_record *task = task_current();
-    if (task->error != NULL && task->error->error.code == code) {
-        error_keep(task, NULL);
-    }
 }
 
 static bool shared(struct error_record *record) {
@@ -352,7 +360,7 @@ static intptr_t fail(const char *where, intptr_t code, bool because, const char 
         return code;
     }
     write_text(record, format, args);
-    if (because && task->error != NULL) {
+    if (because && newest(task) != NULL) {
         record->cause = error_take(task);
         record->error.cause = &record->cause->error;
         cut_chain(record);
@@ -378,7 +386,7 @@ intptr_t jg_fail_because_at(const char *where, intptr_t code, const char *format
 }
 
 const jg_error *jg_error_last(void) {
-    const struct error_record *record = task_current()->error;
+    const struct error_record *record = newest(task_current());
     return record == NULL ? NULL : &record->error;
 }
 
@@ -388,7 +396,7 @@ const char *jg_error_name(intptr_t code) {
 }
 
 const char *jg_error_detail(intptr_t code) {
-    const struct error_record *record = task_current()->error;
+    const struct error_record *record = newest(task_current());
     if (record != NULL && record->error.code == code) {
         if (record->summary != NULL) {
             return record->summary;

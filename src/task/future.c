@@ -88,7 +88,7 @@ __attribute__((cold, noinline)) static int set_unusual(jg_future *future, intptr
         future_owe_no_more(future, NULL);
         settle(future, result);
     }
-    return rc;
+    return (int)error_bare(rc);
 }
 
 int jg_future_set(jg_future *future, intptr_t result) {
@@ -99,7 +99,7 @@ int jg_future_set(jg_future *future, intptr_t result) {
     if (rc == 0) {
         settle(future, result);
     }
-    return rc;
+    return (int)error_bare(rc);
 }
 
 int jg_future_fail(jg_future *future, intptr_t code) {
@@ -108,7 +108,7 @@ int jg_future_fail(jg_future *future, intptr_t code) {
         future_owe_no_more(future, NULL);
         future_settle(future, code, error_share(task_current(), code));
     }
-    return rc;
+    return (int)error_bare(rc);
 }
 
 __attribute__((cold, noinline)) static void check_unawaited(const jg_future *future) {
@@ -171,11 +171,12 @@ struct future_wait {
     jg_future *victim; // cancelled in the waiter's place, or NULL
 };
 
-/* The record may be gone by the time the waiter runs: it is given now. Apart, so that the usual way has no
- * registers to save. */
+/* The record may be gone by the time the waiter runs: it is given now, after the wake, which outdates others.
+ * Apart, so that the usual way has no registers to save. */
 __attribute__((noinline)) static void fire_failed(struct future_wait *waiting, jg_future *future) {
-    error_keep((struct jg_task_record *)(void *)waiting->wait.coro, future_error(future));
+    struct jg_task_record *waiter = (struct jg_task_record *)(void *)waiting->wait.coro;
     wake(&waiting->wait, future->result);
+    error_keep(waiter, future_error(future));
 }
 
 static void fire_wait(jg_watch *watch, jg_future *future) {
@@ -237,7 +238,7 @@ static intptr_t block(struct coro *self, jg_future *future, jg_future *victim) {
         }
         rc = future->owner->block(future, JG_NEVER);
     }
-    return rc < 0 ? rc : read_settled(future);
+    return rc < 0 ? error_bare(rc) : read_settled(future);
 }
 
 /* Without a loop, and without an owner nobody could settle it: only a deadline can end the wait. */
@@ -315,7 +316,7 @@ intptr_t jg_future_wait(jg_future *future) {
         return read_settled(future); // there already: nothing to wait for, nothing to lose
     }
     int rc = future_check(future);
-    return rc < 0 ? rc : future_await(future, NULL);
+    return rc < 0 ? error_bare(rc) : future_await(future, NULL);
 }
 
 intptr_t jg_shield(jg_future *future) {
@@ -329,7 +330,7 @@ intptr_t jg_wait_for(jg_future *future, int64_t timeout_ms) {
     int rc = future_check(future);
     rc = rc == 0 && ring_closed_by(task_current(), future) ? -EDEADLK : rc;
     if (rc < 0) {
-        return rc;
+        return error_bare(rc);
     }
     jg_scope scope;
     jg_scope_open(&scope, deadline_after_ms(timeout_ms), false);

@@ -92,10 +92,10 @@ int jg_started(intptr_t word) {
     struct jg_task_record *self = task_current();
     jg_future *ready = self->ready;
     if (jg_failed(word)) {
-        return -EINVAL;
+        return (int)error_bare(-EINVAL);
     }
     if (ready == NULL) {
-        return -EALREADY;
+        return (int)error_bare(-EALREADY);
     }
     self->ready = NULL;
     future_settle(ready, word, NULL);
@@ -130,7 +130,7 @@ static int check_waiter(const jg_group *group, const struct coro *self) {
     if (!loop_left_behind(owner->loop)) {
         check_misuse("a group of task %s is waited for by task %s", owner->name, self->name);
     }
-    return -ECHILD;
+    return (int)error_bare(-ECHILD);
 }
 
 /* Waits for all tasks, whatever asks us to stop: the tasks are asked too. In a forked child they stayed
@@ -162,9 +162,9 @@ intptr_t jg_group_wait(jg_group *group) {
     }
     wait_all(group, self);
     if (group->first_error != 0) {
-        return group->first_error;
+        return error_bare(group->first_error); // what stands behind it comes with the close
     }
-    return scope_asked_outside(&group->scope) ? sched_passed_on(self, -ECANCELED) : 0;
+    return scope_asked_outside(&group->scope) ? sched_passed_on(self, error_bare(-ECANCELED)) : 0;
 }
 
 /* Gives the failures to the task, for jg_error_last. */
@@ -202,7 +202,7 @@ intptr_t jg_group_close(jg_group *group, intptr_t result) {
         return group->first_error;
     }
     if (outside) {
-        return sched_passed_on(&task->coro, -ECANCELED);
+        return sched_passed_on(&task->coro, error_bare(-ECANCELED));
     }
     return result == -ECANCELED && by_hand ? 0 : result;
 }

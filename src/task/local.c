@@ -127,12 +127,12 @@ int jg_local_set(const jg_local *local, void *value) {
     struct jg_task_record *task = task_current();
     struct cell *cell = make_cell(local, value);
     if (cell == NULL) {
-        return -ENOMEM;
+        return (int)error_bare(-ENOMEM);
     }
     struct locals *locals = copy_with(task->locals, find(task->locals, local), cell);
     if (locals == NULL) {
         mem_free(cell); // the value stays the caller's
-        return -ENOMEM;
+        return (int)error_bare(-ENOMEM);
     }
     replace(task, locals);
     return 0;
@@ -149,7 +149,7 @@ int jg_local_unset(const jg_local *local) {
     if (old->count > 1) {
         locals = copy_with(old, place, NULL);
         if (locals == NULL) {
-            return -ENOMEM;
+            return (int)error_bare(-ENOMEM);
         }
     }
     replace(task, locals);

@@ -111,7 +111,7 @@ static int many_open(jg_many *many, jg_future *const *futures) {
     for (size_t i = 0; i < count; i++) {
         int rc = future_check(futures[i]);
         if (rc < 0) {
-            return rc;
+            return (int)error_bare(rc);
         }
     }
     many->nodes = many->few;
@@ -293,12 +293,12 @@ static intptr_t many_wait(jg_many *many, bool pass_on) {
         }
     }
     if (needs_all(many) && closes_ring((struct jg_task_record *)(void *)self, many)) {
-        return -EDEADLK;
+        return error_bare(-EDEADLK);
     }
     if (unlikely(self->loop == NULL)) {
         intptr_t rc = block_for_owners(self, many, pass_on);
         if (rc < 0 || has_enough(many)) {
-            return rc;
+            return error_bare(rc);
         }
     }
     many->waiter = &waiting.wait;
@@ -334,7 +334,7 @@ static intptr_t gather_outcome(jg_many *many, intptr_t rc) {
     if (many->cancel_fails) {
         return many->failed != NULL ? take_word(many->failed) : 0;
     }
-    return many->passed_on && many->any_cancelled ? -ECANCELED : 0;
+    return many->passed_on && many->any_cancelled ? error_bare(-ECANCELED) : 0;
 }
 
 static void hand_over(jg_many *many, intptr_t *out_results) {
@@ -349,7 +349,7 @@ static void hand_over(jg_many *many, intptr_t *out_results) {
 intptr_t jg_gather(jg_future *const *futures, size_t count, intptr_t *out_results,
                    jg_gather_mode mode) {
     if (mode != JG_FAIL_FIRST && mode != JG_COLLECT_ERRORS) {
-        return -EINVAL;
+        return error_bare(-EINVAL);
     }
     bool collect = mode == JG_COLLECT_ERRORS;
     jg_many many = {.count = count,
@@ -384,7 +384,7 @@ ssize_t jg_wait(jg_future *const *futures, size_t count, jg_return_when when, in
     bool known = when == JG_ALL_COMPLETED || when == JG_FIRST_COMPLETED ||
                  when == JG_FIRST_EXCEPTION;
     if (count == 0 || !known) {
-        return -EINVAL;
+        return error_bare(-EINVAL);
     }
     intptr_t rc = many_open(&many, futures);
     if (rc == 0) {

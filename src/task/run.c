@@ -164,7 +164,7 @@ const char *jg_backend(void) {
 int jg_loop_stats_get(jg_loop_stats *out_stats) {
     const struct loop *loop = sched_current()->loop;
     if (loop == NULL) {
-        return -ENXIO;
+        return (int)error_bare(-ENXIO);
     }
     const struct task_loop *tasks = (const struct task_loop *)(const void *)loop;
     *out_stats = (jg_loop_stats){.turns = loop->turns,

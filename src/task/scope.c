@@ -324,7 +324,7 @@ intptr_t jg_scope_close(jg_scope *scope, intptr_t result) {
         return result;
     }
     if (expired) {
-        return scope->timeless ? jg_fail(-ENOMEM, "no memory for a timer") : -ETIMEDOUT;
+        return scope->timeless ? jg_fail(-ENOMEM, "no memory for a timer") : error_bare(-ETIMEDOUT);
     }
     return scope->requests > 0 ? 0 : result;
 }
@@ -363,10 +363,10 @@ void jg_scope_cancel(jg_scope *scope) {
 int jg_scope_reschedule(jg_scope *scope, int64_t deadline_ns) {
     struct jg_task_record *task = scope->task;
     if (!check_thread(scope, "reschedule in task")) {
-        return -ECHILD;
+        return (int)error_bare(-ECHILD);
     }
     if (jg_scope_expired(scope)) {
-        return -EINVAL;
+        return (int)error_bare(-EINVAL);
     }
     if (task->coro.loop != NULL) {
         timer_disarm(&task->coro.loop->timers, &scope->timer);

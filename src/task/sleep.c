@@ -28,7 +28,7 @@ static int sleep_without_loop(struct coro *self, int64_t when_ns) {
     bool cut_short = self->deadline_ns < when_ns;
     int64_t until_ns = cut_short ? self->deadline_ns : when_ns;
     if (until_ns == JG_NEVER) {
-        return -EDEADLK;
+        return (int)error_bare(-EDEADLK);
     }
     blocking_sleep_until(until_ns);
     return cut_short ? sched_refuse(self) : 0;

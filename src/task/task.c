@@ -286,7 +286,7 @@ int task_elsewhere(const struct jg_task_record *task, const char *what) {
     if (!loop_left_behind(task->coro.loop)) {
         check_misuse("%s task %s on another thread than that of its loop", what, task->coro.name);
     }
-    return -ECHILD;
+    return (int)error_bare(-ECHILD);
 }
 
 /* On a thread without a loop: the record's memory may be gone with the task's, so the kernel is asked. */
@@ -356,7 +356,7 @@ intptr_t jg_join(jg_task *handle) {
         return refusal(self);
     }
     if (unlikely(handle_record(handle) == self)) {
-        return -EDEADLK;
+        return error_bare(-EDEADLK);
     }
     struct jg_task_record *task = handle_record(handle);
     int rc = check_held(self, handle, "join of");
@@ -366,7 +366,7 @@ intptr_t jg_join(jg_task *handle) {
     intptr_t result = task->future.result;
     if (!task->future.done) {
         if (ring_closed_by(self, &task->future)) {
-            return -EDEADLK;
+            return error_bare(-EDEADLK);
         }
         task->held = HELD_IN_JOIN;
         result = future_await(&task->future, &task->future);

@@ -320,17 +320,6 @@ size_t error_append(struct error_record **first, struct error_record **last,
                     struct error_record *record);
 void error_sum_up(struct error_record *first);
 
-/* Hands on a result of which nobody has more to say: if it is an error, the text of an older failure with
- * the same code is not its reason, and is forgotten. For calls that record nothing of their own. */
-void error_outdate(intptr_t code) __attribute__((cold));
-
-static inline intptr_t error_bare(intptr_t result) {
-    if (unlikely(result < 0)) {
-        error_outdate(result);
-    }
-    return result;
-}
-
 /* A failure as text, and a record made of one; NULL without memory. Causes are left out. What happened in
  * no task over there happened in what was started at `site`. */
 void error_write(const struct error_record *record, struct error_text *out_text);

@@ -125,6 +125,160 @@ START_TEST(a_failing_call_has_its_own_reason) {
 }
 END_TEST
 
+// What the calls below are made on: each fails.
+static struct {
+    jg_lock mine;
+    jg_lock others;
+    jg_cond cond;
+    jg_sem none;
+    jg_sem all;
+    jg_barrier broken;
+    jg_barrier nobody;
+    jg_queue shut;
+    jg_queue full;
+    jg_queue empty;
+    jg_chan closed;
+    jg_chan lonely;
+    jg_xchan xclosed;
+    jg_future done;
+    jg_scope scope;
+    jg_task *napping;
+    int element;
+    intptr_t word;
+} poor;
+
+static intptr_t hold_other(void *arg) {
+    (void)arg;
+    jg_lock_acquire(&poor.others);
+    return jg_sleep(60000);
+}
+
+#define POOR(code, call)                                                                           \
+    do {                                                                                           \
+        jg_fail((code), "of before");                                                              \
+        intptr_t rc_ = (call);                                                                     \
+        ck_assert_int_eq(rc_, (code));                                                             \
+        ck_assert_msg(strcmp(jg_error_detail(code), "of before") != 0, "%s", #call);               \
+    } while (0)
+
+static void try_poor(void) {
+    jg_case sends[] = {jg_case_send(&poor.closed, &poor.element)};
+    jg_case receives[] = {jg_case_recv(&poor.lonely, &poor.element)};
+    POOR(-EDEADLK, jg_lock_acquire(&poor.mine));
+    POOR(-EDEADLK, jg_lock_try(&poor.mine));
+    POOR(-EBUSY, jg_lock_try(&poor.others));
+    POOR(-EPERM, jg_lock_release(&poor.others));
+    POOR(-EPERM, jg_cond_wait(&poor.cond, &poor.others));
+    POOR(-EAGAIN, jg_sem_try(&poor.none));
+    POOR(-EOVERFLOW, jg_sem_release(&poor.all));
+    POOR(-EPIPE, jg_barrier_wait(&poor.broken));
+    POOR(-EINVAL, jg_barrier_wait(&poor.nobody));
+    POOR(-EPIPE, jg_queue_put(&poor.shut, 1));
+    POOR(-EPIPE, jg_queue_try_put(&poor.shut, 1));
+    POOR(-EPIPE, jg_queue_get(&poor.shut, &poor.word));
+    POOR(-EAGAIN, jg_queue_try_put(&poor.full, 2));
+    POOR(-EAGAIN, jg_queue_try_get(&poor.empty, &poor.word));
+    POOR(-EINVAL, jg_queue_task_done(&poor.empty));
+    POOR(-EPIPE, jg_chan_send(&poor.closed, &poor.element));
+    POOR(-EPIPE, jg_chan_try_send(&poor.closed, &poor.element));
+    POOR(-EAGAIN, jg_chan_try_recv(&poor.lonely, &poor.element));
+    POOR(-EPIPE, (jg_select(sends, 1), sends[0].rc));
+    POOR(-EAGAIN, jg_select_try(receives, 1));
+    POOR(-EINVAL, jg_select(receives, 0));
+    POOR(-EPIPE, jg_xchan_send(&poor.xclosed, &poor.element));
+    POOR(-EPIPE, jg_xchan_try_send(&poor.xclosed, &poor.element));
+    POOR(-EALREADY, jg_future_set(&poor.done, 1));
+    POOR(-EINVAL, jg_future_fail(&poor.done, 1));
+    POOR(-EINVAL, jg_wait(NULL, 0, JG_ALL_COMPLETED, -1));
+    POOR(-EDEADLK, jg_join(jg_self()));
+    POOR(-EALREADY, jg_started(1));
+}
+
+/* What ends a wait that has begun. */
+static intptr_t put_waiting(void *arg) {
+    (void)arg;
+    POOR(-EPIPE, jg_queue_put(&poor.full, 2));
+    return 0;
+}
+
+static intptr_t send_waiting(void *arg) {
+    (void)arg;
+    POOR(-EPIPE, jg_chan_send(&poor.lonely, &poor.element));
+    return 0;
+}
+
+static intptr_t select_waiting(void *arg) {
+    jg_case cases[] = {jg_case_send(&poor.lonely, &poor.element)};
+    (void)arg;
+    POOR(-EPIPE, (jg_select(cases, 1), cases[0].rc));
+    return 0;
+}
+
+static intptr_t sleep_cancelled(void *arg) {
+    (void)arg;
+    POOR(-ECANCELED, jg_sleep(60000));
+    return 0;
+}
+
+static intptr_t sleep_limited(void *arg) {
+    int rc = 0;
+    (void)arg;
+    POOR(-ETIMEDOUT, ({
+        JG_TIMEOUT(1, rc) {
+            rc = jg_sleep(60000);
+        }
+        rc;
+    }));
+    return 0;
+}
+
+static intptr_t poor_body(void *arg) {
+    (void)arg;
+    memset(&poor, 0, sizeof(poor));
+    jg_lock_acquire(&poor.mine);
+    jg_sem_init_bounded(&poor.all, 1);
+    jg_barrier_init(&poor.broken, 2);
+    jg_barrier_abort(&poor.broken);
+    jg_queue_shutdown(&poor.shut, false);
+    jg_queue_init(&poor.full, &(jg_queue_options){.capacity = 1});
+    jg_queue_put(&poor.full, 1);
+    jg_chan_init(&poor.closed, sizeof(int), NULL, 0);
+    jg_chan_close(&poor.closed);
+    jg_chan_init(&poor.lonely, sizeof(int), NULL, 0);
+    jg_xchan_init(&poor.xclosed, sizeof(int), NULL, 0);
+    jg_xchan_close(&poor.xclosed);
+    jg_future_set(&poor.done, 1);
+    poor.napping = jg_spawn(hold_other, NULL);
+    jg_sleep(1);
+    try_poor();
+    JG_GROUP(group) {
+        jg_group_spawn(group, put_waiting, NULL);
+        jg_group_spawn(group, send_waiting, NULL);
+        jg_group_spawn(group, select_waiting, NULL);
+        jg_group_spawn(group, sleep_limited, NULL);
+        jg_task *cancelled = jg_spawn(sleep_cancelled, NULL);
+        jg_sleep(1);
+        jg_cancel(cancelled);
+        jg_queue_shutdown(&poor.full, true);
+        jg_chan_close(&poor.lonely);
+        ck_assert_int_eq(jg_join(cancelled), 0);
+    }
+    POOR(-ECANCELED, (jg_cancel(poor.napping), jg_join(poor.napping)));
+    jg_lock_release(&poor.mine);
+    jg_queue_fini(&poor.full);
+    jg_future_fini(&poor.done);
+    return 0;
+}
+
+// A lock that is not to be had would be explained by a connection that failed long ago.
+START_TEST(a_wait_for_others_has_no_reason_of_before) {
+    if (on_backend("blocking")) {
+        fixture_skip("without a loop there are no others");
+    }
+    run_body(poor_body);
+}
+END_TEST
+
 // Failures.
 
 static intptr_t fail_with_cause(void *arg) {
@@ -271,5 +425,6 @@ START_TEST(the_tree_names_who_could_end_each_wait) {
 END_TEST
 
 FIXTURE_MAIN("api/report", a_failing_call_has_its_own_reason,
+             a_wait_for_others_has_no_reason_of_before,
              a_failure_without_a_reason_has_none_of_before, every_code_has_a_name,
              s50e_unseen_failure_is_told_with_its_cause, the_tree_names_who_could_end_each_wait)

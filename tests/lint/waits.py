@@ -11,12 +11,9 @@ import re
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 NAME = "lint/waits"
 TABLE = ROOT / "tests/api/test_every_wait.c"
-# Ends of blocks and steps of loops, which other rows go through; what has no result, or closes whatever stands;
-# what needs an exchange or an answer under way (api/http_server, api/http_client).
+# Ends of blocks and steps of loops, which other rows go through; what has no result, or closes whatever stands.
 ELSEWHERE = set("""
 jg_group_block_close jg_group_close jg_as_completed_step jg_process_cleanup jg_process_close jg_file_close
-jg_http_read jg_http_body jg_http_request_read jg_http_request_body
-jg_http_reply jg_http_reply_begin jg_http_reply_write jg_http_reply_end
 """.split())
 
 

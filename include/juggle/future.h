@@ -58,8 +58,8 @@ JG_API int jg_future_fail(jg_future *future, intptr_t code);
 /* Ends a future that jg_future_fail made fail; others need no end, but may have one. A failure that
  * nobody was given is reported, see jg_error_on_unretrieved: one of jg_future_set too, which the caller of
  * this is named for. Debug mode reports a pending one that somebody waited for, unless it is settled or
- * ended, and one that jg_future_fail made fail, unless it is read or ended. While somebody waits: a named
- * abort. */
+ * ended, and one that jg_future_fail made fail, unless it is read or ended. While somebody waits, or is
+ * to be called: a named abort. */
 JG_API void jg_future_fini(jg_future *future);
 
 /* Cancels a pending future: all who wait get -ECANCELED. A task's future cancels the task, and stays
@@ -110,13 +110,14 @@ typedef struct jg_done_callback {
     void *arg;
     intptr_t result;
     const char *site;
-    void *loop; /* which makes the call */
+    uint64_t place; /* the loop that makes the call */
 } jg_done_callback;
 
 /* Has `fn(arg, word)` called once the future has settled: in the loop's next round, never inside what
  * settles it, also if it has settled before. Calls are made in the order they were asked for. The future
  * itself may be gone by then. Does not count as looking at a failure. What was settled before the loop has
- * closed is called for, in its last calls at the latest; a future that is still pending then is not.
+ * closed is called for, in its last calls at the latest; a future that is still pending then is not, and to
+ * settle it later is a named abort unless the callback has been removed.
  *
  * Returns  0; -EALREADY while the record is in use; -ENXIO without a loop, -ECHILD in a forked copy of one;
  *          -ESHUTDOWN in the last calls of one that closes.

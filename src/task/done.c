@@ -18,15 +18,15 @@ static intptr_t call_back(void *record) {
 
 static void fire_callback(jg_watch *watch, jg_future *future) {
     jg_done_callback *callback = container_of(watch, jg_done_callback, watch);
-    if (unlikely(callback->loop != task_loop_here())) {
-        if (loop_left_behind(callback->loop)) { // the first member of what it is
+    if (unlikely(callback->place != place_here())) {
+        if (place_left_behind(callback->place)) {
             return; // a copy, in a forked child: the call is its parent's to make
         }
         check_misuse("a future is settled where the loop does not run that is to call %s",
                      callback->site);
     }
     callback->result = future->result;
-    call_queue(callback->loop, &callback->call, call_back, callback, callback->site);
+    call_queue(sched_current()->loop, &callback->call, call_back, callback, callback->site);
 }
 
 int jg_future_add_done_callback_at(jg_future *future, jg_done_callback *callback, jg_done_fn *fn,
@@ -47,7 +47,7 @@ int jg_future_add_done_callback_at(jg_future *future, jg_done_callback *callback
     callback->fn = fn;
     callback->arg = arg;
     callback->site = site;
-    callback->loop = self->loop;
+    callback->place = place_of(self);
     callback->watch.fire = fire_callback;
     if (unlikely(mpsc_closed(&self->loop->handle->queue))) {
         return (int)error_bare(

@@ -187,6 +187,47 @@ START_TEST(callbacks_of_the_last_calls_are_made) {
 }
 END_TEST
 
+struct late {
+    jg_future future;
+    jg_done_callback callback;
+};
+
+static intptr_t late_body(void *arg) {
+    struct late *late = arg;
+    return jg_future_add_done_callback(&late->future, &late->callback, never_called, NULL);
+}
+
+static intptr_t settle_it(void *arg) {
+    struct late *late = arg;
+    int rc = jg_future_set(&late->future, 1);
+    return rc < 0 ? rc : jg_yield();
+}
+
+static void settle_in_the_next_loop(void *arg) {
+    (void)arg;
+    struct late late = {0};
+    ck_assert_int_eq(jg_run(late_body, &late), 0);
+    ck_assert_int_eq(jg_run(settle_it, &late), 0);
+}
+
+static void settle_without_a_loop(void *arg) {
+    (void)arg;
+    struct late late = {0};
+    ck_assert_int_eq(jg_run(late_body, &late), 0);
+    jg_future_set(&late.future, 1);
+}
+
+// The next loop, which may lie where the closed one lay, would call what is long gone.
+START_TEST(callback_of_a_closed_loop_is_named) {
+    struct late late = {0};
+    fixture_expect_abort(settle_in_the_next_loop, NULL, "settled where the loop does not run");
+    fixture_expect_abort(settle_without_a_loop, NULL, "settled where the loop does not run");
+    ck_assert_int_eq(jg_run(late_body, &late), 0);
+    ck_assert(jg_future_remove_done_callback(&late.callback));
+    ck_assert_int_eq(jg_run(settle_it, &late), 0);
+}
+END_TEST
+
 FIXTURE_MAIN("api/future_callback", s50d_callbacks_run_in_the_next_round,
              callback_may_be_added_from_inside, callback_on_a_task,
-             callbacks_of_the_last_calls_are_made)
+             callbacks_of_the_last_calls_are_made, callback_of_a_closed_loop_is_named)

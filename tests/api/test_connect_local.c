@@ -37,20 +37,69 @@ static jg_listener *listen_at_ipv6(void) {
     return listener;
 }
 
+/* Binds a port (0: any) of a loopback without listening: who connects there is refused, and nobody else on
+ * this machine can have it. Returns -1 when somebody has. */
+static int hold_port(const char *host, int port) {
+    jg_address address;
+    ck_assert_int_eq(jg_address_make(host, port, &address), 0);
+    const struct sockaddr *where = (const struct sockaddr *)(const void *)&address;
+    int fd = socket(where->sa_family, SOCK_STREAM, 0);
+    if (bind(fd, where, sizeof(address)) != 0) {
+        ck_assert_int_eq(errno, EADDRINUSE);
+        close(fd);
+        return -1;
+    }
+    return fd;
+}
+
+static int port_of(int fd) {
+    struct sockaddr_in address;
+    socklen_t size = sizeof(address);
+    ck_assert_int_eq(getsockname(fd, (struct sockaddr *)(void *)&address, &size), 0);
+    return ntohs(address.sin_port);
+}
+
+/* A listener at ::1 whose port is held at 127.0.0.1. */
+static jg_listener *listen_at_ipv6_alone(int *out_held) {
+    for (;;) {
+        jg_listener *listener = listen_at_ipv6();
+        *out_held = hold_port("127.0.0.1", jg_listener_port(listener));
+        if (*out_held >= 0) {
+            return listener;
+        }
+        jg_listener_close(listener);
+    }
+}
+
+/* Holds one port at both. */
+static int hold_both(int out_held[2]) {
+    for (;;) {
+        out_held[0] = hold_port("127.0.0.1", 0);
+        out_held[1] = hold_port("::1", port_of(out_held[0]));
+        if (out_held[1] >= 0) {
+            return port_of(out_held[0]);
+        }
+        close(out_held[0]);
+    }
+}
+
 static const char *const own_names[] = {NULL, "localhost", "LocalHost.", "a.b.localhost",
                                         "a.LOCALHOST."};
 
 static intptr_t local_ipv6(void *arg) {
     (void)arg;
     char expected[200];
+    int held[2];
     jg_stream *stream = NULL;
-    jg_listener *listener = listen_at_ipv6();
+    jg_listener *listener = listen_at_ipv6_alone(held);
     int port = jg_listener_port(listener);
     for (size_t i = 0; i < sizeof(own_names) / sizeof(own_names[0]); i++) {
         ck_assert_int_eq(jg_tcp_connect(own_names[i], port, &stream), 0);
         jg_stream_close(stream);
     }
     jg_listener_close(listener);
+    close(held[0]);
+    port = hold_both(held);
     ck_assert_int_eq(jg_tcp_connect("localhost", port, &stream), -ECONNREFUSED);
     snprintf(expected, sizeof(expected),
              "cannot connect to localhost port %d: 127.0.0.1:%d (Connection refused), "
@@ -58,6 +107,8 @@ static intptr_t local_ipv6(void *arg) {
              port, port, port);
     ck_assert_str_eq(jg_error_last()->text, expected);
     ck_assert_int_eq(atomic_load(&asked), 0);
+    close(held[0]);
+    close(held[1]);
     return 0;
 }
 

@@ -20,16 +20,19 @@ typedef struct jg_address {
 #define JG_ADDRESS_TEXT 80
 
 /* Makes an address of a host and a port. The host is a number, without brackets; NULL, "localhost" or a
- * name below it is 127.0.0.1. Asks no resolver.
+ * name below it is 127.0.0.1. Asks no resolver. A link-local IPv6 address may name its interface, or give
+ * that's number: "fe80::1%eth0".
  *
- * Returns 0; -EINVAL for a bad host or port; -ENOENT for a name: jg_resolve looks it up. */
+ * Returns 0; -EINVAL for a bad host or port; -ENODEV for an interface there is not; -ENOENT for a name:
+ *         jg_resolve looks it up. */
 JG_API int jg_address_make(const char *host, int port, jg_address *out_address);
 
-/* Reads an address as text: "127.0.0.1:80", "[::1]:80", "localhost:80". As jg_address_make. */
+/* Reads an address as text: "127.0.0.1:80", "[::1]:80", "[fe80::1%eth0]:80", "localhost:80". As
+ * jg_address_make. */
 JG_API int jg_address_parse(const char *text, jg_address *out_address);
 
-/* Writes an address as text, which jg_address_parse reads. The interface of a link-local address is left
- * out.
+/* Writes an address as text, which jg_address_parse reads. A link-local one is written with its interface,
+ * if it has one.
  *
  * Returns its length; -ENOSPC when `cap` is too small; -EINVAL for no address. */
 JG_API ssize_t jg_address_format(const jg_address *address, char *out_text, size_t cap);
@@ -44,8 +47,8 @@ JG_API bool jg_address_equal(const jg_address *a, const jg_address *b);
  * machine, as above, has 127.0.0.1 and ::1, whatever of it is there.
  *
  * Returns  how many there are in `out_addresses`, at least 1; -EINVAL for a bad name or port, or a `cap` of
- *          0; -ENOENT when it does not resolve, -EAGAIN when the resolver could not be asked; -EMFILE and
- *          -ENFILE; -ENOMEM; -ECANCELED. With a detail. */
+ *          0; -ENODEV as jg_address_make; -ENOENT when it does not resolve, -EAGAIN when the resolver could
+ *          not be asked; -EMFILE and -ENFILE; -ENOMEM; -ECANCELED. With a detail. */
 JG_API JG_SUSPENDS int jg_resolve(const char *host, int port, jg_address *out_addresses,
                                   size_t cap);
 

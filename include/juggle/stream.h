@@ -26,9 +26,9 @@ typedef struct jg_stream jg_stream;
 /* A socket at which others connect. */
 typedef struct jg_listener jg_listener;
 
-/* Connects to a TCP host and port: a name, an IPv4 or an IPv6 address (without brackets). NULL is
- * "localhost": it and the names below it are this machine, at 127.0.0.1 and ::1, and no resolver is asked
- * (RFC 6761).
+/* Connects to a TCP host and port: a name, an IPv4 or an IPv6 address (without brackets; a link-local one
+ * with its interface, "fe80::1%eth0"). NULL is "localhost": it and the names below it are this machine, at
+ * 127.0.0.1 and ::1, and no resolver is asked (RFC 6761).
  *
  * A name with several addresses is connected to by the first of them that answers (RFC 8305): IPv6 and
  * IPv4 take turns, as the resolver ordered them, and the next is tried when the one before has failed, or
@@ -36,11 +36,11 @@ typedef struct jg_listener jg_listener;
  * on return. Without a loop each address is tried when the one before has failed, and so is one for which
  * there is no memory to try it beside the others. One that finds no descriptor counts as failed.
  *
- * Returns  0; -EINVAL for a bad name or port; -ENOENT for a host that does not resolve, -EAGAIN when
- *          the resolver could not be asked; -ECONNREFUSED, -ENETUNREACH, -EHOSTUNREACH, -ETIMEDOUT, -EMFILE
- *          of the last address, when all failed: jg_error_last then names each with its reason (one of
- *          a family this machine does not have counts only when they all are);
- *          -ENOMEM; -ECANCELED.
+ * Returns  0; -EINVAL for a bad name or port; -ENODEV for an interface there is not; -ENOENT for a host
+ *          that does not resolve, -EAGAIN when the resolver could not be asked; -ECONNREFUSED,
+ *          -ENETUNREACH, -EHOSTUNREACH, -ETIMEDOUT, -EMFILE of the last address, when all failed:
+ *          jg_error_last then names each with its reason (one of a family this machine does not have counts
+ *          only when they all are); -ENOMEM; -ECANCELED.
  * Owns     gives the stream: jg_stream_close it. */
 JG_API JG_SUSPENDS int jg_tcp_connect(const char *host, int port, jg_stream **out_stream);
 
@@ -55,9 +55,10 @@ JG_API JG_SUSPENDS int jg_unix_connect(const char *path, jg_stream **out_stream)
  * of its family; port 0 picks one. Unix: a stale socket file is replaced, a live one is -EADDRINUSE;
  * closing removes it, unless another has taken its place.
  *
- * Returns  0; -EADDRINUSE, -EACCES, -EADDRNOTAVAIL; -EAFNOSUPPORT for IPv6 where there is none; -EINVAL for a
- *          bad host or port, or a path that is empty or beyond 107 bytes; -ENOENT for a name (none is looked
- *          up), or without the path's directory; -EMFILE, -ENOMEM. With a detail.
+ * Returns  0; -EADDRINUSE, -EACCES, -EADDRNOTAVAIL; -EAFNOSUPPORT for IPv6 where there is none; -ENODEV for
+ *          an interface there is not; -EINVAL for a bad host or port, or a path that is empty or beyond 107
+ *          bytes; -ENOENT for a name (none is looked up), or without the path's directory; -EMFILE,
+ *          -ENOMEM. With a detail.
  * Owns     gives the listener: jg_listener_close it. */
 JG_API int jg_tcp_listen(const char *host, int port, jg_listener **out_listener);
 JG_API int jg_unix_listen(const char *path, jg_listener **out_listener);

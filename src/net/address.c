@@ -10,8 +10,10 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/un.h>
@@ -65,11 +67,55 @@ void address_list_local(int port, struct address_list *out_list) {
     out_list->count = 2;
 }
 
+bool address_has_zone(const struct in6_addr *host) {
+    return IN6_IS_ADDR_LINKLOCAL(host) || IN6_IS_ADDR_MC_LINKLOCAL(host);
+}
+
+/* The number of an interface: by its name, or as it stands. */
+static int find_zone(const char *zone, uint32_t *out_index) {
+    *out_index = if_nametoindex(zone);
+    if (*out_index != 0) {
+        return 0;
+    }
+    int rc = -errno; // -ENODEV, or what a socket to ask by is not to be had for
+    size_t digits = strspn(zone, "0123456789");
+    unsigned long number = digits <= 10 && zone[digits] == '\0' ? strtoul(zone, NULL, 10) : 0;
+    if (number == 0 || number > UINT32_MAX) {
+        return rc;
+    }
+    *out_index = (uint32_t)number;
+    return 0;
+}
+
+/* "fe80::1%eth0": such an address says nothing without the interface. */
+static int address_in_zone(const char *host, size_t len, int port, struct op_address *out_address) {
+    char number[INET6_ADDRSTRLEN];
+    struct in6_addr ipv6;
+    uint32_t index;
+    if (len >= sizeof(number) || host[len + 1] == '\0') {
+        return -EINVAL;
+    }
+    memcpy(number, host, len);
+    number[len] = '\0';
+    if (inet_pton(AF_INET6, number, &ipv6) != 1 || !address_has_zone(&ipv6)) {
+        return -EINVAL;
+    }
+    int rc = find_zone(host + len + 1, &index);
+    if (rc == 0) {
+        *out_address = ipv6_address(&ipv6, port, index);
+    }
+    return rc;
+}
+
 int address_of_number(const char *host, int port, struct op_address *out_address) {
     struct in_addr ipv4;
     struct in6_addr ipv6;
-    if (port < 0 || port > 65535 || (host != NULL && !name_is_valid(host))) {
+    const char *zone = host != NULL ? strchr(host, '%') : NULL;
+    if (port < 0 || port > 65535 || (host != NULL && zone == NULL && !name_is_valid(host))) {
         return -EINVAL;
+    }
+    if (zone != NULL) {
+        return address_in_zone(host, (size_t)(zone - host), port, out_address);
     }
     if (host != NULL && inet_pton(AF_INET, host, &ipv4) == 1) {
         *out_address = ipv4_address(&ipv4, port);

@@ -31,8 +31,11 @@ bool address_is_local(const char *host);
 /* The addresses of this machine: 127.0.0.1, then ::1. */
 void address_list_local(int port, struct address_list *out_list);
 
+/* Whether an IPv6 address is of one link only, and so needs its interface, the zone: fe80::1%eth0. */
+bool address_has_zone(const struct in6_addr *host);
+
 /* The address of a host that is a number.
- * Returns 0; -EINVAL for a bad name or port; -ENOENT for a name. */
+ * Returns 0; -EINVAL for a bad name or port; -ENODEV for a zone there is not; -ENOENT for a name. */
 int address_of_number(const char *host, int port, struct op_address *out_address);
 
 /* The one address of a host without asking a resolver: as above, and 127.0.0.1 for this machine. */

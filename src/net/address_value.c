@@ -14,6 +14,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -57,13 +58,18 @@ jg_address address_to_value(const struct op_address *address) {
     return out;
 }
 
+/* Which part of a number was wrong, where the code alone does not say it. */
+static int tell_zone(const char *host, int rc) {
+    return rc == -ENODEV ? (int)jg_fail(rc, "%s: no such interface", host) : (int)error_bare(rc);
+}
+
 int jg_address_make(const char *host, int port, jg_address *out_address) {
     struct op_address address;
     int rc = address_parse(host, port, &address);
     if (rc == 0) {
         *out_address = address_to_value(&address);
     }
-    return (int)error_bare(rc);
+    return tell_zone(host, rc);
 }
 
 /* A port: digits alone, at most 65535. */
@@ -99,8 +105,23 @@ int jg_address_parse(const char *text, jg_address *out_address) {
     return jg_address_make(host, port, out_address);
 }
 
+/* Writes "%eth0" behind the number of an address that needs it: the interface's name, or its number when it
+ * is gone. */
+static void write_zone(const struct sockaddr_in6 *address, char *out_text, size_t size) {
+    char name[IF_NAMESIZE];
+    uint32_t index = address->sin6_scope_id;
+    if (index == 0 || !address_has_zone(&address->sin6_addr)) {
+        out_text[0] = '\0';
+    } else if (if_indextoname(index, name) != NULL) {
+        snprintf(out_text, size, "%%%s", name);
+    } else {
+        snprintf(out_text, size, "%%%u", index);
+    }
+}
+
 ssize_t jg_address_format(const jg_address *address, char *out_text, size_t cap) {
     char host[INET6_ADDRSTRLEN];
+    char zone[IF_NAMESIZE + 1] = "";
     int port = jg_address_port(address);
     const view *seen = look_at(address);
     bool ipv6 = seen->any.sa_family == AF_INET6;
@@ -110,8 +131,11 @@ ssize_t jg_address_format(const jg_address *address, char *out_text, size_t cap)
     inet_ntop(seen->any.sa_family,
               ipv6 ? (const void *)&seen->ipv6.sin6_addr : (const void *)&seen->ipv4.sin_addr, host,
               sizeof(host));
+    if (ipv6) {
+        write_zone(&seen->ipv6, zone, sizeof(zone));
+    }
     char text[JG_ADDRESS_TEXT];
-    int size = snprintf(text, sizeof(text), ipv6 ? "[%s]:%d" : "%s:%d", host, port);
+    int size = snprintf(text, sizeof(text), ipv6 ? "[%s%s]:%d" : "%s%s:%d", host, zone, port);
     if ((size_t)size >= cap) {
         return error_bare(-ENOSPC);
     }
@@ -166,7 +190,7 @@ int jg_resolve(const char *host, int port, jg_address *out_addresses, size_t cap
         return look_up(host, port, out_addresses, cap);
     }
     if (rc < 0) {
-        return rc;
+        return tell_zone(host, rc);
     }
     out_addresses[0] = address_to_value(&address);
     return 1;

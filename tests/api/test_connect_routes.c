@@ -77,6 +77,28 @@ static void enter_network(void) {
     close(fd);
 }
 
+/* Gives the loopback a link-local address: those of a real link would need one. The kernel looks first, soon,
+ * whether anybody else has it. */
+static void add_link_local(const char *number) {
+    struct {
+        struct in6_addr host;
+        uint32_t prefix_len;
+        int index;
+    } request = {.prefix_len = 64, .index = (int)if_nametoindex("lo")}; // the kernel's in6_ifreq
+    struct sockaddr_in6 own = {.sin6_family = AF_INET6, .sin6_scope_id = (uint32_t)request.index};
+    int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    inet_pton(AF_INET6, number, &request.host);
+    own.sin6_addr = request.host;
+    if (fd < 0 || ioctl(fd, SIOCSIFADDR, &request) != 0) {
+        fixture_skip("no IPv6 here");
+    }
+    while (bind(fd, (const struct sockaddr *)(const void *)&own, sizeof(own)) != 0) {
+        ck_assert_int_eq(errno, EADDRNOTAVAIL);
+        sched_yield();
+    }
+    close(fd);
+}
+
 static int connect_to(const char *host) {
     jg_stream *stream = NULL;
     int rc = jg_tcp_connect(host, PORT, &stream);
@@ -123,6 +145,37 @@ static intptr_t refused_at_once(void *arg) {
 START_TEST(r24_a_refusal_takes_no_time) {
     enter_network();
     run_once(refused_at_once, NULL);
+}
+END_TEST
+
+static intptr_t in_zone(void *arg) {
+    (void)arg;
+    jg_listener *listener;
+    jg_stream *stream;
+    jg_udp *udp;
+    jg_address address;
+    char text[JG_ADDRESS_TEXT];
+    ck_assert_int_eq(jg_tcp_listen("fe80::7%lo", 0, &listener), 0);
+    ck_assert_int_eq(jg_tcp_connect("fe80::7%lo", jg_listener_port(listener), &stream), 0);
+    jg_stream_close(stream);
+    jg_listener_close(listener);
+    ck_assert_int_eq(jg_tcp_connect("fe80::7", PORT, &stream), -EINVAL); // of which link?
+    ck_assert_int_eq(jg_tcp_connect("fe80::7%lo", PORT, &stream), -ECONNREFUSED);
+    ck_assert_int_eq(jg_address_make("fe80::7%lo", 0, &address), 0);
+    ck_assert_int_eq(jg_udp_open(&address, NULL, &udp), 0);
+    ck_assert_int_eq(jg_udp_address(udp, &address), 0);
+    ck_assert_int_gt(jg_address_format(&address, text, sizeof(text)), 0);
+    ck_assert_int_eq(strncmp(text, "[fe80::7%lo]:", strlen("[fe80::7%lo]:")), 0);
+    jg_udp_close(udp);
+    jg_error_clear();
+    return 0;
+}
+
+// A link-local address, which says nothing without its interface, could not be used at all.
+START_TEST(an_address_of_a_link_is_used_with_its_interface) {
+    enter_network();
+    add_link_local("fe80::7");
+    run_once(in_zone, NULL);
 }
 END_TEST
 
@@ -230,6 +283,7 @@ START_TEST(r24_nobody_connects_to_himself) {
 END_TEST
 
 FIXTURE_MAIN("api/connect_routes", r24_each_refusal_has_its_code, r24_a_refusal_takes_no_time,
+             an_address_of_a_link_is_used_with_its_interface,
              r24_limit_ends_a_connect_that_nobody_answers,
              r24_limit_ends_a_connect_that_finds_a_full_queue, r24_full_queue_of_a_unix_socket,
              r24_nobody_connects_to_himself)

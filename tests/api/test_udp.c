@@ -75,10 +75,35 @@ START_TEST(addresses_are_read_and_written) {
     expect_text("[::1]:80", "[::1]:80", 80);
     expect_text("[2001:DB8:0:0::7]:1", "[2001:db8::7]:1", 1);
     expect_text("[::ffff:1.2.3.4]:9", "[::ffff:1.2.3.4]:9", 9);
-    static const char *const bad[] = {
-        "",       ":",       ":80",        "127.0.0.1",     "127.0.0.1:",   "127.0.0.1:65536",
-        "::1:80", "[::1]",   "[::1]80",    "[127.0.0.1]:1", "127.0.0.1:1 ", "127.0.0.1:-1",
-        "[]:80",  "[::1:80", "1.2.3.4:0x", "[::1]:",        "a b:1",        "1.2.3.4:99999999999"};
+    expect_text("[FE80::1%lo]:9", "[fe80::1%lo]:9", 9);
+    expect_text("[fe80::1%1]:9", "[fe80::1%lo]:9",
+                9); // the first interface is the loopback everywhere
+    expect_text("[ff02::1%4294967295]:9", "[ff02::1%4294967295]:9", 9);
+    expect_text("[fe80::1]:9", "[fe80::1]:9", 9);
+    static const char *const bad[] = {"",
+                                      ":",
+                                      ":80",
+                                      "127.0.0.1",
+                                      "127.0.0.1:",
+                                      "127.0.0.1:65536",
+                                      "::1:80",
+                                      "[::1]",
+                                      "[::1]80",
+                                      "[127.0.0.1]:1",
+                                      "127.0.0.1:1 ",
+                                      "127.0.0.1:-1",
+                                      "[::1%lo]:1",
+                                      "[%lo]:1",
+                                      "[fe80::1%]:1",
+                                      "[fe80::1%lo%lo]:1x",
+                                      "lo%lo:1",
+                                      "1.2.3.4%lo:1",
+                                      "[]:80",
+                                      "[::1:80",
+                                      "1.2.3.4:0x",
+                                      "[::1]:",
+                                      "a b:1",
+                                      "1.2.3.4:99999999999"};
     jg_address address;
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         ck_assert_msg(jg_address_parse(bad[i], &address) == -EINVAL, "%s", bad[i]);
@@ -91,6 +116,27 @@ START_TEST(addresses_are_read_and_written) {
     ck_assert_int_eq(jg_address_format(&none, small, sizeof(small)), -EINVAL);
     ck_assert_int_eq(jg_address_port(&none), 0);
     ck_assert(jg_address_equal(&none, &none) && !jg_address_equal(&none, &address));
+}
+END_TEST
+
+// A slip in an interface's name would be told as a slip in the address.
+START_TEST(an_interface_that_is_not_there_is_named) {
+    static const char *const hosts[] = {"fe80::1%nowhere", "fe80::1%4294967296",
+                                        "fe80::1%0",       "fe80::1%1x",
+                                        "fe80::1%lo%lo",   "fe80::1%a-name-too-long-for-one"};
+    jg_address address;
+    jg_stream *stream;
+    jg_listener *listener;
+    for (size_t i = 0; i < sizeof(hosts) / sizeof(hosts[0]); i++) {
+        ck_assert_int_eq(jg_address_make(hosts[i], 80, &address), -ENODEV);
+        ck_assert_ptr_nonnull(strstr(jg_error_detail(-ENODEV), hosts[i]));
+        ck_assert_ptr_nonnull(strstr(jg_error_detail(-ENODEV), "no such interface"));
+        ck_assert_int_eq(jg_resolve(hosts[i], 80, &address, 1), -ENODEV);
+        ck_assert_int_eq(jg_tcp_listen(hosts[i], 80, &listener), -ENODEV);
+        ck_assert_int_eq(jg_tcp_connect(hosts[i], 80, &stream), -ENODEV);
+        ck_assert_ptr_nonnull(strstr(jg_error_detail(-ENODEV), hosts[i]));
+    }
+    jg_error_clear();
 }
 END_TEST
 
@@ -407,8 +453,9 @@ START_TEST(the_simulated_network_loses_and_reorders) {
 }
 END_TEST
 
-FIXTURE_MAIN("api/udp", addresses_are_read_and_written, hosts_are_looked_up,
-             datagrams_tell_who_sent_them, sizes_are_minded, that_nobody_is_there_is_told,
-             a_connected_socket_hears_its_peer_alone, an_address_is_taken_once,
-             options_are_as_asked, a_waiting_receive_is_cancelled_and_closed,
-             a_socket_needs_a_descriptor, the_simulated_network_loses_and_reorders)
+FIXTURE_MAIN("api/udp", addresses_are_read_and_written, an_interface_that_is_not_there_is_named,
+             hosts_are_looked_up, datagrams_tell_who_sent_them, sizes_are_minded,
+             that_nobody_is_there_is_told, a_connected_socket_hears_its_peer_alone,
+             an_address_is_taken_once, options_are_as_asked,
+             a_waiting_receive_is_cancelled_and_closed, a_socket_needs_a_descriptor,
+             the_simulated_network_loses_and_reorders)

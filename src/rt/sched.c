@@ -175,11 +175,13 @@ __attribute__((cold, noinline)) static void wake_seen(struct sched *here, struct
 
 void wake(struct wait *wait, intptr_t result) {
     struct coro *coro = wait->coro;
-    struct sched *here = sched_unseen; // known at once; coro->loop is only what it is compared with
+    struct sched *here = sched_unseen;
+    struct sched *known = here; // at once: not to be exchanged for coro->loop as its equal
+    __asm__("" : "+r"(known));
     must(coro->parked == wait);
     wait->result = result;
     if (likely((struct sched *)(void *)coro->loop == here)) {
-        make_ready(here, coro, result);
+        make_ready(known, coro, result);
     } else {
         wake_seen((struct sched *)(void *)coro->loop, wait);
     }

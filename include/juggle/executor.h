@@ -102,7 +102,11 @@ JG_API int jg_executor_submit_at(jg_executor *executor, jg_job *job, jg_fn *fn, 
  *          could be started; -EDEADLK when it was in the queue, and there may be no other: the caller runs
  *          on a thread of the same executor, and all that it may have wait, without a loop and without a
  *          deadline, for jobs of it (a job that waits for another needs a second thread). Either way the
- *          job is over. -EINVAL for a record that was never submitted. */
+ *          job is over. -EINVAL for a record that was never submitted.
+ *
+ * Not found out, and without a deadline for ever: jobs that wait for each other across several executors
+ * (the only thread of A for a job in the queue of B, whose only thread waits for one in A's), and jobs that
+ * wait in a loop of their own. Between several executors let jobs wait in one direction only. */
 JG_API JG_SUSPENDS intptr_t jg_job_wait(jg_job *job);
 
 /* Cancels a job that has not begun: takes it out of the queue, calls `drop_arg` and cancels its

@@ -22,6 +22,7 @@
 #include "http/headers.h"
 #include "http/limit.h"
 #include "http/parse.h"
+#include "rt/loop.h"
 
 #include <juggle/group.h>
 #include <juggle/http.h>
@@ -95,6 +96,11 @@ struct jg_http_exchange {
     struct http_field fields[FIELDS_INLINE];
     char inline_text[TEXT_INLINE];
 };
+
+/* Whether the exchange is of this thread's loop: see place_check. */
+static inline int exchange_check(const struct jg_http_exchange *x) {
+    return place_check(sched_current(), x->connection->limit.loop->number, "an HTTP exchange");
+}
 
 // server.c
 

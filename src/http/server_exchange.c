@@ -230,7 +230,8 @@ ssize_t jg_http_request_read(jg_http_exchange *exchange, void *buf, size_t cap) 
     if (exchange->body_error != 0) {
         return exchange->body_error;
     }
-    int rc = suspend_check(sched_current());
+    int rc = exchange_check(exchange);
+    rc = rc < 0 ? rc : suspend_check(sched_current());
     rc = rc < 0 ? rc : ask_for_body(exchange);
     if (rc < 0) {
         return rc;

@@ -180,8 +180,9 @@ static void add_headers(struct message *m, const struct jg_http_exchange *x) {
 
 /* Whether a reply may be begun like this. */
 static int check(struct jg_http_exchange *x, int status, const char *type) {
-    if (x->reply != REPLY_NONE) {
-        return -EALREADY;
+    int rc = exchange_check(x);
+    if (unlikely(rc < 0 || x->reply != REPLY_NONE)) {
+        return rc < 0 ? rc : -EALREADY;
     }
     if (status < 200 || status > 999) {
         return -EINVAL;
@@ -271,8 +272,9 @@ int jg_http_reply_begin(jg_http_exchange *exchange, int status, const char *type
 }
 
 static int check_begun(const struct jg_http_exchange *x) {
-    if (x->reply == REPLY_ENDED) {
-        return -EALREADY;
+    int rc = exchange_check(x);
+    if (unlikely(rc < 0 || x->reply == REPLY_ENDED)) {
+        return rc < 0 ? rc : -EALREADY;
     }
     return x->reply == REPLY_BEGUN ? x->write_error : -EINVAL;
 }

@@ -8,6 +8,7 @@
  */
 #define FIXTURE_LIMIT 30
 #include "api/executor_gate.h"
+#include "api/http_half.h"
 
 /* What another thread does to a task of ours, outside of a loop or in one of its own. */
 struct use {
@@ -309,9 +310,39 @@ START_TEST(lookup_without_descriptors_is_emfile) {
 }
 END_TEST
 
+static intptr_t reply_elsewhere(void *exchange) {
+    return jg_http_reply(exchange, 200, NULL, "x", 1);
+}
+
+static intptr_t read_elsewhere(void *exchange) {
+    char byte;
+    return jg_http_request_read(exchange, &byte, 1);
+}
+
+static intptr_t hand_out_exchange(void *fn) {
+    half_open();
+    return jg_worker_join(start(JG_WORKER_THREAD, *(jg_fn **)fn, half.asked[0]));
+}
+
+static void run_hand_out(void *fn) {
+    jg_run(hand_out_exchange, fn);
+}
+
+// A handler that lets a thread answer would corrupt the server's clock, or crash.
+START_TEST(an_exchange_on_another_thread_is_named) {
+    static jg_fn *const uses[] = {reply_elsewhere, read_elsewhere};
+    for (size_t i = 0; i < sizeof(uses) / sizeof(uses[0]); i++) {
+        jg_fn *use = uses[i];
+        fixture_expect_abort(run_hand_out, &use,
+                             "an HTTP exchange is used outside the loop or thread it was made on");
+    }
+}
+END_TEST
+
 FIXTURE_MAIN("api/elsewhere", cancel_from_another_thread_is_named,
              join_and_detach_from_another_thread_are_named, waits_from_another_thread_are_named,
              settling_with_callbacks_from_another_thread_is_named,
              reschedule_from_another_thread_is_named, spawn_into_a_group_of_another_loop_is_named,
              second_close_of_an_executor_is_named, second_close_of_a_process_pool_is_named,
-             fill_of_nothing_does_not_wait, lookup_without_descriptors_is_emfile)
+             an_exchange_on_another_thread_is_named, fill_of_nothing_does_not_wait,
+             lookup_without_descriptors_is_emfile)

@@ -7,10 +7,9 @@
  * Why        a call that forgets to ask would suspend in a region that must not, or hang in a forked child.
  */
 #define FIXTURE_LIMIT 20
-#include "api/api.h"
+#include "api/http_half.h"
 
 #include <fcntl.h>
-#include <juggle/http.h>
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -20,7 +19,6 @@
 
 enum mode { NO_SUSPEND, FORKED, CANCELLED, MODES };
 
-enum { ASKED = 4, BEGUN = 2 };     // exchanges of the server: asked for a body, answering
 #define RETURNS(word) ((word) + 1) // in `expected`, where 0 is the mode's refusal
 
 /* What the calls are made on. All of them would wait. */
@@ -45,17 +43,7 @@ static struct {
     jg_job job;
     jg_worker *worker;
     jg_signals signals;
-    jg_http_client *client;
     jg_http_response *response;
-    jg_http_response *answers[BEGUN]; // the body is to come
-    jg_listener *http_listener;
-    jg_task *http_server;
-    jg_event answered;
-    jg_stream *peers[ASKED];
-    jg_http_exchange *asked[ASKED]; // the body is to come, nothing is answered yet
-    jg_http_exchange *begun[BEGUN]; // the answer's body is to come
-    int asked_count;
-    int begun_count;
     jg_task *task;
     jg_group group;
     char path[64];
@@ -100,22 +88,6 @@ static intptr_t handle(jg_stream *stream, void *arg) {
 static int answer(jg_http_exchange *exchange, void *arg) {
     (void)arg;
     return jg_http_reply(exchange, 200, NULL, "x", 1);
-}
-
-/* Keeps the exchange until the test is over. */
-static int keep_exchange(jg_http_exchange *exchange, void *arg) {
-    (void)arg;
-    if (strcmp(jg_http_path(exchange), "/begun") == 0) {
-        on.begun[on.begun_count++] = exchange;
-        jg_http_reply_begin(exchange, 200, NULL);
-    } else {
-        on.asked[on.asked_count++] = exchange;
-    }
-    return jg_event_wait(&on.answered);
-}
-
-static intptr_t serve_http(void *listener) {
-    return jg_http_serve(listener, keep_exchange, NULL, NULL, NULL);
 }
 
 static intptr_t complete_one(void) {
@@ -220,17 +192,17 @@ static struct iovec piece = {buf, 1};
     WAIT(jg_signal_wait, jg_signal_wait(JG_SIGNAL(SIGUSR2)))                                       \
     WAIT(jg_map, jg_map(JG_MAP_INLINE, pass_gate, buf, 1, 1, NULL, NULL))                          \
     WAIT(jg_run_many, jg_run_many(2, pass_gate, NULL, 0, NULL))                                    \
-    WAIT(jg_http_send,                                                                             \
-         jg_http_send(on.client, &(jg_http_request){.url = "http://127.0.0.1:1/"}, &on.response))  \
-    WAIT(jg_http_get, jg_http_get(on.client, "http://127.0.0.1:1/", &on.response))                 \
-    WAIT(jg_http_read, jg_http_read(on.answers[0], buf, 5))                                        \
-    WAIT(jg_http_body, jg_http_body(on.answers[1], &text))                                         \
-    WAIT(jg_http_request_read, jg_http_request_read(on.asked[0], buf, 5))                          \
-    WAIT(jg_http_request_body, jg_http_request_body(on.asked[1], &text))                           \
-    WAIT(jg_http_reply, jg_http_reply(on.asked[2], 200, NULL, "x", 1))                             \
-    WAIT(jg_http_reply_begin, jg_http_reply_begin(on.asked[3], 200, NULL))                         \
-    WAIT(jg_http_reply_write, jg_http_reply_write(on.begun[0], "x", 1))                            \
-    WAIT(jg_http_reply_end, jg_http_reply_end(on.begun[1]))                                        \
+    WAIT(jg_http_send, jg_http_send(half.client, &(jg_http_request){.url = "http://127.0.0.1:1/"}, \
+                                    &on.response))                                                 \
+    WAIT(jg_http_get, jg_http_get(half.client, "http://127.0.0.1:1/", &on.response))               \
+    WAIT(jg_http_read, jg_http_read(half.answers[0], buf, 5))                                      \
+    WAIT(jg_http_body, jg_http_body(half.answers[1], &text))                                       \
+    WAIT(jg_http_request_read, jg_http_request_read(half.asked[0], buf, 5))                        \
+    WAIT(jg_http_request_body, jg_http_request_body(half.asked[1], &text))                         \
+    WAIT(jg_http_reply, jg_http_reply(half.asked[2], 200, NULL, "x", 1))                           \
+    WAIT(jg_http_reply_begin, jg_http_reply_begin(half.asked[3], 200, NULL))                       \
+    WAIT(jg_http_reply_write, jg_http_reply_write(half.begun[0], "x", 1))                          \
+    WAIT(jg_http_reply_end, jg_http_reply_end(half.begun[1]))                                      \
     WAIT(jg_group_start, jg_group_start(&on.group, nap, NULL))                                     \
     WAIT(jg_group_wait, jg_group_wait(&on.group), [FORKED] = RETURNS(0))                           \
     WAIT(jg_job_wait, jg_job_wait(&on.job))                                                        \
@@ -278,42 +250,6 @@ static int try_all(enum mode mode) {
     return wrong;
 }
 
-/* Leaves exchanges half done, on both sides. */
-static void set_up_http(void) {
-    static const char ask[] = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n";
-    char url[64];
-    ck_assert_int_eq(jg_tcp_listen(NULL, 0, &on.http_listener), 0);
-    on.http_server = jg_spawn(serve_http, on.http_listener);
-    ck_assert_int_eq(jg_http_client_open(NULL, &on.client), 0);
-    int port = jg_listener_port(on.http_listener);
-    snprintf(url, sizeof(url), "http://127.0.0.1:%d/begun", port);
-    for (int i = 0; i < BEGUN; i++) {
-        const jg_http_request request = {.url = url};
-        ck_assert_int_eq(jg_http_send(on.client, &request, &on.answers[i]), 0);
-    }
-    for (int i = 0; i < ASKED; i++) {
-        ck_assert_int_eq(jg_tcp_connect(NULL, port, &on.peers[i]), 0);
-        ck_assert_int_eq(jg_write(on.peers[i], ask, strlen(ask)), (ssize_t)strlen(ask));
-    }
-    while (on.asked_count < ASKED || on.begun_count < BEGUN) {
-        jg_sleep(1);
-    }
-}
-
-static void tear_down_http(void) {
-    for (int i = 0; i < BEGUN; i++) {
-        jg_http_response_close(on.answers[i]);
-    }
-    for (int i = 0; i < ASKED; i++) {
-        jg_stream_close(on.peers[i]);
-    }
-    jg_http_client_close(on.client);
-    jg_event_set(&on.answered);
-    jg_cancel(on.http_server);
-    ck_assert_int_eq(jg_join(on.http_server), -ECANCELED);
-    jg_listener_close(on.http_listener);
-}
-
 static void set_up(void) {
     static const char *const sleep_argv[] = {"sleep", "60", NULL};
     const jg_process_options sleeper = {.argv = sleep_argv, .out = {.kind = JG_STDIO_PIPE}};
@@ -340,7 +276,7 @@ static void set_up(void) {
     ck_assert_int_eq(jg_executor_submit(NULL, &on.job, pass_gate, (void *)1), 0);
     ck_assert_int_eq(jg_worker_start(JG_WORKER_THREAD, give, (void *)4, NULL, &on.worker), 0);
     ck_assert_int_eq(jg_signals_open(&on.signals, JG_SIGNAL(SIGUSR1)), 0);
-    set_up_http();
+    half_open();
     on.task = jg_spawn(nap, NULL);
 }
 
@@ -355,7 +291,7 @@ static void tear_down(bool used_up) {
         ck_assert_int_eq(jg_executor_close(on.executor), 0);
         ck_assert_int_eq(jg_process_pool_close(on.pool), 0);
     }
-    tear_down_http();
+    half_close();
     jg_signals_close(&on.signals);
     jg_process_close(on.process);
     ck_assert_int_eq(jg_file_close(on.file), 0);

@@ -9,9 +9,8 @@
  *            refused before they look at what they are called on (test_fork.c, test_every_wait.c).
  */
 #define FIXTURE_LIMIT 30
-#include "api/api.h"
+#include "api/http_half.h"
 
-#include <juggle/http.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -26,7 +25,6 @@ static struct {
     jg_stream *ends[2];
     jg_listener *listener;
     jg_udp *udp;
-    jg_http_client *client;
     jg_signals signals;
     jg_worker *worker;
     jg_process *process; // NULL in a simulated world
@@ -105,13 +103,22 @@ static int answer(jg_http_exchange *exchange, void *arg) {
     return jg_http_reply(exchange, 200, NULL, "x", 1);
 }
 
+static int first_let_through(const intptr_t *answers, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        if (answers[i] != -ECHILD) {
+            dprintf(STDERR_FILENO, "call %zu: %ld\n", i, (long)answers[i]);
+            return LET_THROUGH + (int)i;
+        }
+    }
+    return 0;
+}
+
 /* Everything that waits. Returns 0, or the number of the first call that was let through. */
 static int try_waits(void) {
     char buf[8];
     char *data;
     jg_stream *stream;
     jg_address peer;
-    jg_http_response *response;
     jg_process_status status;
     jg_process_output output;
     struct iovec piece = {buf, 1};
@@ -133,7 +140,6 @@ static int try_waits(void) {
         jg_udp_recv(on.udp, buf, sizeof(buf), NULL, NULL),
         jg_udp_connect(on.udp, &peer),
         jg_udp_address(on.udp, &peer),
-        jg_http_get(on.client, "http://127.0.0.1:1/", &response),
         jg_signals_next(&on.signals),
         jg_worker_join(on.worker),
         on.process == NULL ? -ECHILD : jg_process_wait(on.process, &status),
@@ -151,13 +157,25 @@ static int try_waits(void) {
         next_completed(task),
         loop ? jg_group_start(&on.group, nap, NULL) : -ECHILD,
     };
-    for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++) {
-        if (answers[i] != -ECHILD) {
-            dprintf(STDERR_FILENO, "call %zu: %ld\n", i, (long)answers[i]);
-            return LET_THROUGH + (int)i;
-        }
-    }
-    return 0;
+    return first_let_through(answers, sizeof(answers) / sizeof(answers[0]));
+}
+
+static int try_http(void) {
+    char buf[8];
+    const char *text;
+    jg_http_response *response;
+    const intptr_t answers[] = {
+        jg_http_get(half.client, "http://127.0.0.1:1/", &response),
+        jg_http_read(half.answers[0], buf, 5),
+        jg_http_body(half.answers[1], &text),
+        jg_http_request_read(half.asked[0], buf, 5),
+        jg_http_request_body(half.asked[1], &text),
+        jg_http_reply(half.asked[2], 200, NULL, "x", 1),
+        jg_http_reply_begin(half.asked[3], 200, NULL),
+        jg_http_reply_write(half.begun[0], "x", 1),
+        jg_http_reply_end(half.begun[1]),
+    };
+    return first_let_through(answers, sizeof(answers) / sizeof(answers[0]));
 }
 
 /* Everything that does not, where it is not the copy of a task: it changes the child's memory at most. */
@@ -183,7 +201,9 @@ static int try_rest(void) {
     jg_stream_close(on.ends[1]);
     jg_listener_close(on.listener);
     jg_udp_close(on.udp);
-    jg_http_client_close(on.client);
+    jg_http_response_close(half.answers[0]);
+    jg_http_response_close(half.answers[1]);
+    jg_http_client_close(half.client);
     jg_signals_close(&on.signals);
     return fine ? 0 : 1;
 }
@@ -191,6 +211,7 @@ static int try_rest(void) {
 static intptr_t use_all(void *arg) {
     (void)arg;
     int rc = try_waits();
+    rc = rc != 0 ? rc : try_http();
     return rc != 0 ? rc : try_rest();
 }
 
@@ -216,7 +237,6 @@ static void set_up(void) {
     ck_assert_int_eq(jg_tcp_listen(NULL, 0, &on.listener), 0);
     ck_assert_int_eq(jg_address_make("127.0.0.1", 0, &local), 0);
     ck_assert_int_eq(jg_udp_open(&local, NULL, &on.udp), 0);
-    ck_assert_int_eq(jg_http_client_open(NULL, &on.client), 0);
     ck_assert_int_eq(jg_signals_open(&on.signals, JG_SIGNAL(SIGUSR1)), 0);
     ck_assert_int_eq(jg_worker_start(JG_WORKER_THREAD, give, (void *)4, NULL, &on.worker), 0);
     ck_assert_int_eq(jg_process_spawn(&sleeper, &on.process), on_backend("sim") ? -EOPNOTSUPP : 0);
@@ -225,6 +245,7 @@ static void set_up(void) {
     ck_assert_int_eq(jg_executor_submit(NULL, &on.common_job, pass_gate, (void *)2), 0);
     ck_assert_int_eq(jg_call_later(&on.call, 60000, count_call, NULL), 0);
     ck_assert_int_eq(jg_future_add_done_callback(&on.called_back, &on.callback, note, NULL), 0);
+    half_open();
     on.napping = jg_spawn(nap, NULL);
     on.ended = jg_spawn(give, (void *)3);
     jg_group_open(&on.group);
@@ -262,7 +283,7 @@ static void tear_down(void) {
     jg_process_close(on.process);
     ck_assert_int_eq(jg_executor_close(on.executor), 0);
     jg_signals_close(&on.signals);
-    jg_http_client_close(on.client);
+    half_close();
     jg_udp_close(on.udp);
     jg_listener_close(on.listener);
     jg_queue_fini(&on.queue);
@@ -306,7 +327,7 @@ static intptr_t plain_fork(void) {
     pid_t child = fork();
     ck_assert_int_ge(child, 0);
     if (child == 0) {
-        _exit(try_waits() != 0 ? 1 : 0);
+        _exit(try_waits() != 0 || try_http() != 0 ? 1 : 0);
     }
     ck_assert_int_eq(waitpid(child, &status, 0), child);
     return status;

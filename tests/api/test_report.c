@@ -264,6 +264,7 @@ static intptr_t poor_body(void *arg) {
         ck_assert_int_eq(jg_join(cancelled), 0);
     }
     POOR(-ECANCELED, (jg_cancel(poor.napping), jg_join(poor.napping)));
+    ck_assert_str_eq(jg_error_last()->task, "hold_other"); // what stands behind it is there
     jg_lock_release(&poor.mine);
     jg_queue_fini(&poor.full);
     jg_future_fini(&poor.done);

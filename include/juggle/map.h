@@ -45,8 +45,8 @@ typedef struct jg_map_options {
  * Returns  0; the first failure, with jg_error_last(); with `collect_errors` the number of items that
  *          failed. -ECANCELED when the caller was cancelled; -EINVAL for an unknown mode; -ENOMEM,
  *          -EAGAIN, -EMFILE when not even one thread, process or task could be started.
- * Owns     borrows all. `out_words`, if not NULL, gets each item's word; -ECANCELED for one that was not
- *          run. */
+ * Owns     borrows all. `out_words`, if not NULL, gets each item's word, whatever is returned; -ECANCELED
+ *          for one that was not run. */
 #define jg_map(mode, fn, items, item_size, count, out_words, options)                              \
     jg_map_at((mode), (fn), (items), (item_size), (count), (out_words), (options), #fn "\0" JG_HERE)
 JG_API JG_SUSPENDS intptr_t jg_map_at(jg_map_mode mode, jg_fn *fn, void *items, size_t item_size,

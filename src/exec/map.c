@@ -280,6 +280,9 @@ intptr_t jg_map_at(jg_map_mode mode, jg_fn *fn, void *items, size_t item_size, s
                    intptr_t *out_words, const jg_map_options *options, const char *site) {
     static const jg_map_options no_options;
     options = options != NULL ? options : &no_options;
+    for (size_t i = 0; out_words != NULL && i < count; i++) {
+        out_words[i] = -ECANCELED;
+    }
     int refused = suspend_check(sched_current());
     if (refused < 0 || count == 0) {
         return refused;
@@ -294,9 +297,6 @@ intptr_t jg_map_at(jg_map_mode mode, jg_fn *fn, void *items, size_t item_size, s
                       .collect = options->collect_errors,
                       .mode = mode,
                       .generation = pool_generation()};
-    for (size_t i = 0; out_words != NULL && i < count; i++) {
-        out_words[i] = -ECANCELED;
-    }
     intptr_t rc = run_mode(&map);
     size_t failed = atomic_load(&map.failed);
     if (rc == 0 && failed > 0 && !map.collect) {

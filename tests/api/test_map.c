@@ -283,7 +283,37 @@ START_TEST(deadline_stops_it_without_a_loop) {
 }
 END_TEST
 
+static intptr_t never(void *item) {
+    (void)item;
+    ck_abort_msg("run");
+}
+
+static intptr_t refused_body(void *arg) {
+    (void)arg;
+    for (jg_map_mode mode = JG_MAP_INLINE; mode <= JG_MAP_COROUTINES; mode++) {
+        intptr_t words[2] = {7, 7};
+        char items[2];
+        JG_NO_SUSPEND {
+            ck_assert_int_eq(jg_map(mode, never, items, 1, 2, words, NULL), -EDEADLK);
+        }
+        ck_assert(words[0] == -ECANCELED && words[1] == -ECANCELED);
+        words[0] = 7;
+        jg_cancel(jg_self());
+        ck_assert_int_eq(jg_map(mode, never, items, 1, 2, words, NULL), -ECANCELED);
+        jg_uncancel(jg_self());
+        ck_assert_int_eq(words[0], -ECANCELED);
+    }
+    return 0;
+}
+
+// Whoever looks through the words after a cancel would take what was there before for results.
+START_TEST(refused_items_say_so) {
+    run_body(refused_body);
+}
+END_TEST
+
 FIXTURE_MAIN("api/map", every_mode_does_the_same, errors_are_collected,
              first_failure_stops_the_rest, limit_holds, death_is_one_item_s_error,
              deadline_stops_it, deadline_reaches_the_loop_made_for_it,
-             thread_that_is_left_is_one_item_s_error, deadline_stops_it_without_a_loop)
+             thread_that_is_left_is_one_item_s_error, deadline_stops_it_without_a_loop,
+             refused_items_say_so)

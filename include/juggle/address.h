@@ -23,8 +23,8 @@ typedef struct jg_address {
  * name below it is 127.0.0.1. Asks no resolver. A link-local IPv6 address may name its interface, or give
  * that's number: "fe80::1%eth0".
  *
- * Returns 0; -EINVAL for a bad host or port; -ENODEV for an interface there is not; -ENOENT for a name:
- *         jg_resolve looks it up. */
+ * Returns 0; -EINVAL for a bad host or port; -ENODEV for an interface there is not, -EMFILE
+ *         without a descriptor to ask by; -ENOENT for a name: jg_resolve looks it up. */
 JG_API int jg_address_make(const char *host, int port, jg_address *out_address);
 
 /* Reads an address as text: "127.0.0.1:80", "[::1]:80", "[fe80::1%eth0]:80", "localhost:80". As

@@ -16,7 +16,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/ioctl.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 static struct op_address ipv4_address(const struct in_addr *host, int port) {
     struct op_address address = {.len = sizeof(struct sockaddr_in)};
@@ -71,16 +73,29 @@ bool address_has_zone(const struct in6_addr *host) {
     return IN6_IS_ADDR_LINKLOCAL(host) || IN6_IS_ADDR_MC_LINKLOCAL(host);
 }
 
+/* As if_nametoindex, which does not say what it lacked. */
+static int ask_kernel(const char *name, uint32_t *out_index) {
+    struct ifreq request = {.ifr_ifindex = 0};
+    size_t len = strlen(name);
+    if (len >= sizeof(request.ifr_name)) {
+        return -ENODEV;
+    }
+    memcpy(request.ifr_name, name, len);
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    int rc = fd < 0 || ioctl(fd, SIOCGIFINDEX, &request) != 0 ? -errno : 0;
+    if (fd >= 0) {
+        close(fd);
+    }
+    *out_index = (uint32_t)request.ifr_ifindex;
+    return rc;
+}
+
 /* The number of an interface: by its name, or as it stands. */
 static int find_zone(const char *zone, uint32_t *out_index) {
-    *out_index = if_nametoindex(zone);
-    if (*out_index != 0) {
-        return 0;
-    }
-    int rc = -errno; // -ENODEV, or what a socket to ask by is not to be had for
     size_t digits = strspn(zone, "0123456789");
     unsigned long number = digits <= 10 && zone[digits] == '\0' ? strtoul(zone, NULL, 10) : 0;
-    if (number == 0 || number > UINT32_MAX) {
+    int rc = ask_kernel(zone, out_index);
+    if (rc == 0 || number == 0 || number > UINT32_MAX) {
         return rc;
     }
     *out_index = (uint32_t)number;

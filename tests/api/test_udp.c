@@ -136,6 +136,12 @@ START_TEST(an_interface_that_is_not_there_is_named) {
         ck_assert_int_eq(jg_tcp_connect(hosts[i], 80, &stream), -ENODEV);
         ck_assert_ptr_nonnull(strstr(jg_error_detail(-ENODEV), hosts[i]));
     }
+    rlim_t before = leave_descriptors(0);
+    int by_name = jg_address_make("fe80::1%lo", 80, &address);
+    int by_number = jg_address_make("fe80::1%1", 80, &address);
+    set_descriptors(before);
+    ck_assert_int_eq(by_name, -EMFILE);
+    ck_assert_int_eq(by_number, 0);
     jg_error_clear();
 }
 END_TEST

@@ -318,7 +318,7 @@ int jg_executor_close(jg_executor *executor) {
         return sched_refuse(self);
     }
     if (pool_of_thread() == executor) {
-        return -EDEADLK;
+        return (int)error_bare(-EDEADLK);
     }
     if (__atomic_exchange_n(&executor->closing, true, __ATOMIC_RELAXED)) {
         check_misuse("an executor is closed that is being closed already");

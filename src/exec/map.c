@@ -300,7 +300,7 @@ intptr_t jg_map_at(jg_map_mode mode, jg_fn *fn, void *items, size_t item_size, s
     intptr_t rc = run_mode(&map);
     size_t failed = atomic_load(&map.failed);
     if (rc == 0 && failed > 0 && !map.collect) {
-        return -ECANCELED; // an item said so of itself
+        return error_bare(-ECANCELED); // an item said so of itself
     }
     return rc == 0 ? (intptr_t)failed : rc;
 }

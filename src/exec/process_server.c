@@ -118,7 +118,7 @@ static int flush_output(jg_worker_output *out) {
 int jg_worker_output_write(jg_worker_output *out, const void *data, size_t size) {
     const char *at = data;
     if (out->fd < 0) {
-        return -ECHILD;
+        return (int)error_bare(-ECHILD);
     }
     while (size > 0) {
         size_t room = WIRE_BUFFER - out->used;
@@ -129,7 +129,7 @@ int jg_worker_output_write(jg_worker_output *out, const void *data, size_t size)
         size -= now;
         int rc = out->used == WIRE_BUFFER ? flush_output(out) : 0;
         if (rc < 0) {
-            return rc;
+            return (int)error_bare(rc);
         }
     }
     return 0;

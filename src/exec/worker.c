@@ -59,7 +59,7 @@ intptr_t jg_worker_join(jg_worker *worker) {
         return error_bare(-ECHILD);
     }
     if (self->attention & ~(uint32_t)ATTENTION_CANCEL) {
-        return error_bare(sched_refuse(self));
+        return sched_refuse(self);
     }
     if (atomic_exchange(&worker->joined, true)) {
         check_misuse("join of a worker that is being joined already");

@@ -144,7 +144,7 @@ int response_make(struct exchange *x, jg_http_response **out_response) {
     jg_http_response *response = block_take(
         x->client, x->head.field_count * sizeof(struct http_field) + held + 1);
     if (response == NULL) {
-        return -ENOMEM;
+        return (int)error_bare(-ENOMEM);
     }
     fill_in(response, x, data);
     x->client->busy++;

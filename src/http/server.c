@@ -125,12 +125,12 @@ static void stop(struct server *server) {
 int jg_http_serve(jg_listener *listener, jg_http_handler *handler, void *arg,
                   const jg_http_server_options *options, jg_http_server_stats *stats) {
     if (sched_current()->loop == NULL) {
-        return -ENXIO;
+        return (int)error_bare(-ENXIO);
     }
     struct server *server;
     int rc = make_server(options, &server);
     if (rc < 0) {
-        return rc;
+        return (int)error_bare(rc);
     }
     server->handler = handler;
     server->arg = arg;

@@ -182,17 +182,17 @@ static void add_headers(struct message *m, const struct jg_http_exchange *x) {
 static int check(struct jg_http_exchange *x, int status, const char *type) {
     int rc = exchange_check(x);
     if (unlikely(rc < 0 || x->reply != REPLY_NONE)) {
-        return rc < 0 ? rc : -EALREADY;
+        return (int)error_bare(rc < 0 ? rc : -EALREADY);
     }
     if (status < 200 || status > 999) {
-        return -EINVAL;
+        return (int)error_bare(-EINVAL);
     }
     if (type == NULL) {
         return 0;
     }
     struct http_bytes text = bytes_of(type);
     if (text.len > TYPE_MOST || !chars_all(text, CHARS_TEXT)) {
-        return -EINVAL;
+        return (int)error_bare(-EINVAL);
     }
     if (unlikely(x->headers.len > 0)) {
         headers_remove(&x->headers, bytes_of("content-type"));
@@ -218,7 +218,7 @@ static bool is_reserved(struct http_bytes name) {
 int jg_http_reply_header(jg_http_exchange *exchange, const char *name, const char *value) {
     struct http_bytes name_bytes = bytes_of(name);
     if (exchange->reply != REPLY_NONE) {
-        return -EALREADY;
+        return (int)error_bare(-EALREADY);
     }
     bool closes = chars_equal_nocase(name_bytes, bytes_of("connection")) &&
                   chars_equal_nocase(bytes_of(value), bytes_of("close"));
@@ -226,8 +226,9 @@ int jg_http_reply_header(jg_http_exchange *exchange, const char *name, const cha
         exchange->close = true;
         return 0;
     }
-    return is_reserved(name_bytes) ? -EINVAL
-                                   : headers_add(&exchange->headers, name_bytes, bytes_of(value));
+    return (int)error_bare(is_reserved(name_bytes)
+                               ? -EINVAL
+                               : headers_add(&exchange->headers, name_bytes, bytes_of(value)));
 }
 
 int jg_http_reply(jg_http_exchange *exchange, int status, const char *type, const void *body,
@@ -274,9 +275,9 @@ int jg_http_reply_begin(jg_http_exchange *exchange, int status, const char *type
 static int check_begun(const struct jg_http_exchange *x) {
     int rc = exchange_check(x);
     if (unlikely(rc < 0 || x->reply == REPLY_ENDED)) {
-        return rc < 0 ? rc : -EALREADY;
+        return (int)error_bare(rc < 0 ? rc : -EALREADY);
     }
-    return x->reply == REPLY_BEGUN ? x->write_error : -EINVAL;
+    return x->reply == REPLY_BEGUN ? x->write_error : (int)error_bare(-EINVAL);
 }
 
 int jg_http_reply_write(jg_http_exchange *exchange, const void *data, size_t size) {

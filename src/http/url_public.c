@@ -8,6 +8,7 @@
  */
 #include "base/check.h"
 #include "http/url.h"
+#include "rt/sched.h"
 
 #include <juggle/url.h>
 
@@ -38,7 +39,7 @@ int jg_url_parse(const char *text, jg_url *out_url, const char **out_reason) {
         if (out_reason != NULL) {
             *out_reason = url_error_text(error);
         }
-        return -EINVAL;
+        return (int)error_bare(-EINVAL);
     }
     out_url->scheme = (jg_url_scheme)url.scheme;
     out_url->port = url.port;

@@ -168,7 +168,7 @@ bool jg_address_equal(const jg_address *a, const jg_address *b) {
 static int look_up(const char *host, int port, jg_address *out_addresses, size_t cap) {
     struct address_list *list = mem_alloc_zero(sizeof(*list));
     if (list == NULL) {
-        return -ENOMEM;
+        return (int)error_bare(-ENOMEM);
     }
     int rc = lookup_host(host, port, list);
     int count = 0;

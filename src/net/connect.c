@@ -245,7 +245,7 @@ int jg_unix_connect(const char *path, jg_stream **out_stream) {
     struct op_address address;
     int rc = address_unix(path, &address);
     if (rc < 0) {
-        return rc;
+        return (int)error_bare(rc);
     }
     rc = connect_one(&address, out_stream);
     if (rc == 0 || rc == -ECANCELED) {

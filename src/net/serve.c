@@ -122,7 +122,7 @@ static int start(void *arg, jg_stream *stream) {
 int jg_serve(jg_listener *listener, jg_serve_fn *handler, void *arg,
              const jg_serve_options *options) {
     if (sched_current()->loop == NULL) {
-        return -ENXIO;
+        return (int)error_bare(-ENXIO);
     }
     size_t connections = options != NULL ? options->connections : 0;
     struct serving serving = {.handler = handler, .arg = arg};

@@ -99,7 +99,7 @@ int jg_tcp_listen(const char *host, int port, jg_listener **out_listener) {
     rc = backend->ops->local_address(backend, listener->fd, &bound);
     if (rc < 0) {
         jg_listener_close(listener);
-        return rc;
+        return (int)error_bare(rc);
     }
     // The port lies at the same place for both families.
     listener->port = ntohs(bound.in.sin_port);

@@ -306,7 +306,7 @@ int jg_trace_stop(void) {
     pthread_mutex_lock(&lock);
     if (!is_on()) {
         pthread_mutex_unlock(&lock);
-        return -EINVAL;
+        return (int)error_bare(-EINVAL);
     }
     if (watch != NULL && watch->trace != NULL) {
         write_part(watch);
@@ -318,5 +318,5 @@ int jg_trace_stop(void) {
         end(watch);
         watch_end_if_idle(watch);
     }
-    return rc;
+    return (int)error_bare(rc);
 }

@@ -175,14 +175,14 @@ int jg_debug_tree(int fd) {
     char *text = NULL;
     size_t size = 0;
     if (loop == NULL) {
-        return -ENXIO;
+        return (int)error_bare(-ENXIO);
     }
     FILE *out = open_memstream(&text, &size);
     if (out == NULL) {
-        return -ENOMEM;
+        return (int)error_bare(-ENOMEM);
     }
     tree_print((struct task_loop *)(void *)loop, out);
     int rc = fclose(out) != 0 ? -ENOMEM : write_all(fd, text, size);
     mem_free_libc(text);
-    return rc;
+    return (int)error_bare(rc);
 }

@@ -339,11 +339,11 @@ int jg_sim_explore_at(jg_fn *fn, void *arg, const jg_sim_options *options, uint6
         .fn = fn, .arg = arg, .options = &used, .site = site, .seeds = seeds, .sweep = sweep};
     const struct coro *self = sched_current();
     if (self->loop != NULL) {
-        return self->attention & ATTENTION_FORKED ? -ECHILD : -EBUSY;
+        return (int)error_bare(self->attention & ATTENTION_FORKED ? -ECHILD : -EBUSY);
     }
     size_t stack_size;
     bool known = (sweep & ~(unsigned)(JG_SIM_SWEEP_CANCEL | JG_SIM_SWEEP_ALLOC)) == 0;
-    if (!known || error_bare(sim_world_check(&used)) < 0 ||
+    if (error_bare(known ? sim_world_check(&used) : -EINVAL) < 0 ||
         task_stack_size(used.stack_size, &stack_size) < 0) {
         return -EINVAL;
     }

@@ -25,10 +25,10 @@ static struct sim_net *net_here(void) {
 int jg_sim_advance(int64_t duration_ms) {
     struct sim_net *net = net_here();
     if (net == NULL) {
-        return -ENXIO;
+        return (int)error_bare(-ENXIO);
     }
     if (duration_ms < 0) {
-        return -EINVAL;
+        return (int)error_bare(-EINVAL);
     }
     int64_t until = clock_add_ms(net->now_ns, duration_ms);
     net->now_ns = until < SIM_NET_END_NS ? until : SIM_NET_END_NS;
@@ -91,13 +91,13 @@ int jg_sim_host_add(const char *name, const char *host) {
     int rc = find_host(name, &net, &named);
     rc = rc < 0 ? rc : find_host(host, &net, &added);
     if (rc < 0) {
-        return rc;
+        return (int)error_bare(rc);
     }
     if (named == &net->here || added == &net->here) {
-        return -EINVAL; // here has no address that a name could mean
+        return (int)error_bare(-EINVAL); // here has no address that a name could mean
     }
     if (named->more_count == SIM_HOST_MORE) {
-        return -ENOSPC;
+        return (int)error_bare(-ENOSPC);
     }
     named->more[named->more_count++] = added->number;
     return 0;
@@ -110,7 +110,7 @@ int jg_sim_host_reset(const char *host) {
     if (rc == 0) {
         sim_host_reset(net, found);
     }
-    return rc;
+    return (int)error_bare(rc);
 }
 
 // Streams.
@@ -133,12 +133,12 @@ int jg_sim_stream_stall(jg_stream *stream, int64_t duration_ms) {
     struct sim_socket *socket;
     int rc = find_socket(stream, &socket);
     if (rc == 0 && duration_ms < 0) {
-        return -EINVAL;
+        return (int)error_bare(-EINVAL);
     }
     if (rc == 0) {
         socket->held_until_ns = clock_add_ms(socket->net->now_ns, duration_ms);
     }
-    return rc;
+    return (int)error_bare(rc);
 }
 
 int jg_sim_stream_reset(jg_stream *stream, uint64_t bytes) {
@@ -149,5 +149,5 @@ int jg_sim_stream_reset(jg_stream *stream, uint64_t bytes) {
         socket->reset_after = bytes;
         sim_net_poke(socket->net, &socket->in);
     }
-    return rc;
+    return (int)error_bare(rc);
 }

@@ -40,7 +40,9 @@ int mem_refuse_armed(void);
 /* Returns -ENOMEM when the hook refuses this request, else 0; counts it. For doors that do not use
  * malloc. */
 static inline int mem_refuse(void) {
-    return likely(__atomic_load_n(&mem_fail_at, __ATOMIC_RELAXED) == 0) ? 0 : mem_refuse_armed();
+    return likely(atomic_load_explicit(&mem_fail_at, memory_order_relaxed) == 0)
+               ? 0
+               : mem_refuse_armed();
 }
 
 #endif

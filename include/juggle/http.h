@@ -28,7 +28,8 @@ typedef struct jg_http_header {
 /* A client: the connections it keeps, and its limits. */
 typedef struct jg_http_client jg_http_client;
 
-/* An answer: its head, and what of its body is still to be read. */
+/* An answer: its head, and what of its body is still to be read. By one task at a time: while one waits,
+ * another that reads gets -EBUSY, and closing it is a named abort. */
 typedef struct jg_http_response jg_http_response;
 
 /* How a client behaves. All zero is the default, given in brackets. Times: -1 takes a limit away. */
@@ -129,7 +130,9 @@ JG_API void jg_http_response_close(jg_http_response *response);
 
 /* ---- Server ---- */
 
-/* One request, and the reply to it; the handler's until it returns. */
+/* One request, and the reply to it; the handler's until it returns. Tasks may hand it around, but while one
+ * waits in a call with it, another that reads or replies gets -EBUSY; and when the handler returns, none
+ * may wait. */
 typedef struct jg_http_exchange jg_http_exchange;
 
 /* Answers one request. Runs in the connection's task, so it may wait; requests of one connection

@@ -68,10 +68,11 @@ struct jg_http_response {
     int64_t total_ns; // when the whole exchange must be over
     int error;        // sticky: what the body ended with
     bool reused;
-    bool indexed;  // names and values end in NUL
-    bool gathered; // the body lies in memory as a whole: jg_http_body is done
-    char *text;    // the head, in `store`
-    char *ahead;   // payload that came with the head, in `store`
+    bool read_from; // a task waits for more of the body
+    bool indexed;   // names and values end in NUL
+    bool gathered;  // the body lies in memory as a whole: jg_http_body is done
+    char *text;     // the head, in `store`
+    char *ahead;    // payload that came with the head, in `store`
     size_t ahead_at;
     size_t ahead_len;
     char *data; // what jg_http_body gathers: in `store`, or in a block of its own

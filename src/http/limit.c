@@ -48,7 +48,8 @@ void limit_renew(struct limit *limit, int64_t now_ns, int64_t span_ms) {
 }
 
 void limit_begin(struct limit *limit, int64_t now_ns, int64_t span_ms) {
-    must(limit->deadline_ns == JG_NEVER);
+    must(!limit->begun);
+    limit->begun = true;
     limit->struck = false;
     jg_scope_open(&limit->scope, JG_NEVER, false);
     limit_renew(limit, now_ns, span_ms);
@@ -56,6 +57,7 @@ void limit_begin(struct limit *limit, int64_t now_ns, int64_t span_ms) {
 
 intptr_t limit_end(struct limit *limit, intptr_t result) {
     limit->deadline_ns = JG_NEVER;
+    limit->begun = false;
     intptr_t outside = jg_scope_close(&limit->scope, result);
     bool ours = limit->struck && result == -ECANCELED && outside != -ECANCELED;
     return ours ? -ETIMEDOUT : outside;

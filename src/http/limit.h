@@ -8,7 +8,7 @@
  * Called by  the server, once per connection. Calls timers and scopes.
  * Why        a scope's own deadline arms and disarms a timer per wait. Here a wait that ends in
  *            time costs a store: a busy connection touches the timer heap once per idle time.
- * Quirks     one wait at a time.
+ * Quirks     one wait at a time: whoever lets tasks in asks `begun` first.
  */
 #ifndef HTTP_LIMIT_H
 #define HTTP_LIMIT_H
@@ -25,6 +25,7 @@ struct limit {
     int64_t deadline_ns; // JG_NEVER: no wait is limited now
     jg_scope scope;      // around the wait
     bool struck;         // the limit has cancelled it
+    bool begun;          // a wait is under way
 };
 
 /* Prepares the limit for the running task, which must be one of a loop. Returns 0 or -ENOMEM. */

@@ -123,6 +123,7 @@ static void fill_in(jg_http_response *response, struct exchange *x, const char *
     response->total_ns = x->total_ns;
     response->error = 0;
     response->reused = x->connection->reused;
+    response->read_from = false;
     response->indexed = false;
     response->gathered = false;
     response->text = response->store + fields_size;
@@ -319,11 +320,17 @@ static size_t read_ahead(jg_http_response *response, void *buf, size_t cap) {
     return count;
 }
 
+/* Whether the caller may wait for more of the body now. */
+static int check(const jg_http_response *response) {
+    int rc = suspend_check(sched_current());
+    return rc == 0 && response->read_from ? (int)error_bare(-EBUSY) : rc;
+}
+
 ssize_t jg_http_read(jg_http_response *response, void *buf, size_t cap) {
     if (cap == 0) {
         check_misuse("jg_http_read into a buffer without room: its 0 is the end of the body");
     }
-    int rc = suspend_check(sched_current());
+    int rc = check(response);
     if (rc < 0) {
         return rc;
     }
@@ -336,7 +343,10 @@ ssize_t jg_http_read(jg_http_response *response, void *buf, size_t cap) {
     if (response->body.error != HTTP_ERROR_NONE) {
         return refuse(response);
     }
-    return read_payload(response, buf, cap);
+    response->read_from = true;
+    ssize_t got = read_payload(response, buf, cap);
+    response->read_from = false;
+    return got;
 }
 
 // Gathering it.
@@ -428,7 +438,7 @@ int response_gather(jg_http_response *response) {
 }
 
 ssize_t jg_http_body(jg_http_response *response, const char **out_data) {
-    int rc = response->gathered ? 0 : suspend_check(sched_current());
+    int rc = response->gathered ? 0 : check(response);
     rc = rc < 0 ? rc : response_gather(response);
     if (rc < 0) {
         return rc;
@@ -440,6 +450,9 @@ ssize_t jg_http_body(jg_http_response *response, const char **out_data) {
 void jg_http_response_close(jg_http_response *response) {
     if (response == NULL) {
         return;
+    }
+    if (unlikely(response->read_from)) {
+        check_misuse("an HTTP response is closed while a task waits for more of it");
     }
     jg_http_client *client = response->client;
     must(client->busy > 0);

@@ -97,9 +97,11 @@ struct jg_http_exchange {
     char inline_text[TEXT_INLINE];
 };
 
-/* Whether the exchange is of this thread's loop: see place_check. */
+/* Whether the exchange is of this thread's loop, see place_check, and no task waits with it: -EBUSY. */
 static inline int exchange_check(const struct jg_http_exchange *x) {
-    return place_check(sched_current(), x->connection->limit.loop->number, "an HTTP exchange");
+    const struct limit *limit = &x->connection->limit;
+    int rc = place_check(sched_current(), limit->loop->number, "an HTTP exchange");
+    return rc == 0 && unlikely(limit->begun) ? (int)error_bare(-EBUSY) : rc;
 }
 
 // server.c

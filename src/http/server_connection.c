@@ -155,6 +155,9 @@ static bool run_handler(struct server_connection *c, struct jg_http_exchange *x)
     jg_error_clear(); // of an earlier request: not this one's cause
     int rc = server->handler(x, server->arg);
     mind_fork(sched_current(), rc);
+    if (unlikely(c->limit.begun)) {
+        check_misuse("an HTTP handler has returned while another task waits with its exchange");
+    }
     if (unlikely(rc < 0)) {
         handler_failed(x, rc);
         return false;

@@ -276,7 +276,8 @@ static int gather(struct jg_http_exchange *x) {
         return too_large(x);
     }
     while (!parse_body_done(&x->body)) {
-        int rc = gather_room(x);
+        int rc = exchange_check(x); // before what another task may be reading into is moved
+        rc = rc < 0 ? rc : gather_room(x);
         if (rc < 0) {
             return rc;
         }

@@ -9,7 +9,7 @@
  * Threads    any: a file may be used by several tasks, loops and threads at once, as the kernel allows.
  *            It is closed once, when nobody uses it.
  * Why        without a loop the same calls run where they stand. In a simulated loop the files are the
- *            real ones, and time keeps pace with the real clock meanwhile.
+ *            real ones: see <juggle/sim.h> for how time passes meanwhile.
  *
  * Besides what the system says, every call that suspends may return -EBUSY (too many jobs wait for a
  * thread), -EAGAIN (no thread), -ENOMEM and -ECANCELED.

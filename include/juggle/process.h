@@ -81,7 +81,7 @@ JG_API void jg_process_close_in(jg_process *process);
 JG_API pid_t jg_process_id(const jg_process *process);
 
 /* Waits until it has ended. Any number of tasks may wait; waiting again tells the same. What it wrote
- * to a pipe stays readable. In a simulated loop time keeps pace with the real clock meanwhile.
+ * to a pipe stays readable. For time in a simulated loop see <juggle/sim.h>.
  *
  * `out_status` may be NULL.
  *

@@ -50,7 +50,7 @@ typedef struct jg_signals {
 JG_API int jg_signals_open(jg_signals *signals, uint64_t set);
 
 /* Waits for the next signal: the lowest number first, of several that have come. Several tasks may
- * wait, the first gets it. In a simulated loop time keeps pace with the real clock meanwhile.
+ * wait, the first gets it. For time in a simulated loop see <juggle/sim.h>.
  *
  * Returns  the signal's number; -EBADF when the watch is closed, also meanwhile; -ECANCELED: then no signal
  *          was taken; -ECHILD in a forked child. */

@@ -13,6 +13,10 @@
  * no change: jg_now, sleeps, deadlines, streams and listeners are the world's. Real descriptors are not
  * part of it: opening a stream of one is -EOPNOTSUPP.
  *
+ * Threads, programs, signals and files are real there too. While one is waited for, time passes no faster
+ * than on the real clock, so that no limit strikes sooner than it would; what ends before anything else is
+ * due has taken no time. A limit around many short ones of them may never strike.
+ *
  * Hosts have names: "server" in jg_tcp_connect("server", 80, …) and jg_tcp_listen("server", 80, …) is
  * made at its first mention and asks no resolver. Names that end in ".invalid" never resolve.
  *

@@ -52,8 +52,8 @@ JG_API int jg_worker_start_at(jg_worker_kind kind, jg_fn *fn, void *arg,
                               const jg_worker_options *options, jg_worker **out_worker,
                               const char *site);
 
-/* Waits until the worker has ended. In a task the loop goes on meanwhile (a simulated one keeps pace
- * with the real clock). A cancel does not cut it short: a thread cannot be stopped, and a process is
+/* Waits until the worker has ended. In a task the loop goes on meanwhile (for time in a simulated
+ * one see <juggle/sim.h>). A cancel does not cut it short: a thread cannot be stopped, and a process is
  * waited for after jg_worker_kill.
  *
  * Returns  the function's word; with an error, jg_error_last() has the failure recorded in the worker.

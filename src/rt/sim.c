@@ -9,8 +9,9 @@
  *            behaves like a ring where it may: an op that could complete at once is made to wait, a
  *            cancelled one completes later, with whatever came first.
  * Quirks     the clock stands still while anybody can run, and jumps to the next event when nobody
- *            can. While a thread owes us something, or has a share in the handle, it keeps pace with the
- *            real clock, so that real work does not run into virtual timeouts.
+ *            can. While a thread owes us something, or has a share in the handle, it runs no faster than
+ *            the real clock, so that real work does not run into virtual timeouts; what ends before the
+ *            next event has taken no time, so that a run with real work can be repeated.
  */
 #include "rt/op.h"
 

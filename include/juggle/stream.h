@@ -38,9 +38,10 @@ typedef struct jg_listener jg_listener;
  *
  * Returns  0; -EINVAL for a bad name or port; -ENODEV for an interface there is not; -ENOENT for a host
  *          that does not resolve, -EAGAIN when the resolver could not be asked; -ECONNREFUSED,
- *          -ENETUNREACH, -EHOSTUNREACH, -ETIMEDOUT, -EMFILE of the last address, when all failed:
- *          jg_error_last then names each with its reason (one of a family this machine does not have counts
- *          only when they all are); -ENOMEM; -ECANCELED.
+ *          -ENETUNREACH, -EHOSTUNREACH, -ETIMEDOUT of the last address, when all failed: jg_error_last then
+ *          names each with its reason (one of a family this machine does not have counts only when they all
+ *          are). -ENOMEM, -EMFILE, -ENFILE, -ENOBUFS, -ENOSPC of any of them comes before what the others
+ *          said: somebody may be there. -ECANCELED.
  * Owns     gives the stream: jg_stream_close it. */
 JG_API JG_SUSPENDS int jg_tcp_connect(const char *host, int port, jg_stream **out_stream);
 

@@ -17,6 +17,7 @@
 #include "net/address_value.h"
 #include "net/lookup.h"
 #include "net/no_delay.h"
+#include "net/shortage.h"
 
 #include <juggle/error.h>
 #include <juggle/group.h>
@@ -138,9 +139,15 @@ static int start_attempt(struct attempt *attempt) {
 }
 
 /* Why nobody answered: the last address's code. One of a family that this machine does not have says
- * nothing about the others. */
+ * nothing about the others. What this machine ran out of comes first: where that was, somebody may listen. */
 static int last_failure(const struct race *race) {
     int last = race->count - 1;
+    for (int i = 0; i < race->count; i++) {
+        int rc = race->attempts[i].rc;
+        if (is_shortage(rc) || rc == -ENOSPC) { // the latter of epoll
+            return rc;
+        }
+    }
     while (last > 0 && (race->attempts[last].rc == -EAFNOSUPPORT ||
                         race->attempts[last].rc == -EADDRNOTAVAIL)) {
         last--;

@@ -15,6 +15,7 @@
 #include "net/address.h"
 #include "net/listener.h"
 #include "net/no_delay.h"
+#include "net/shortage.h"
 #include "rt/observe.h"
 #include "task/task.h"
 
@@ -184,10 +185,6 @@ static int refuse_some(jg_listener *listener) {
         open_spare(listener);
     }
     return jg_sleep(RETRY_MS);
-}
-
-static bool is_shortage(int rc) {
-    return rc == -EMFILE || rc == -ENFILE || rc == -ENOBUFS || rc == -ENOMEM;
 }
 
 void listener_hold(jg_listener *listener) {

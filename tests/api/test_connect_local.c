@@ -8,6 +8,8 @@
  */
 // Backends: epoll blocking
 #define FIXTURE_LIMIT 20
+#include "fixtures/refuse.h"
+
 #include "api/connect_steps.h"
 
 #include <netdb.h>
@@ -159,5 +161,28 @@ START_TEST(r25_dead_loopback_is_got_around) {
 }
 END_TEST
 
+static intptr_t one_without_descriptor(void *arg) {
+    const struct refused no_ipv4 = {
+        .call = SYS_socket, .error = EMFILE, .minds = true, .value = AF_INET};
+    int held[2];
+    jg_stream *stream = NULL;
+    (void)arg;
+    jg_listener_close(listen_at_ipv6()); // skips the test without one
+    int port = hold_both(held);
+    refuse_with(&no_ipv4);
+    ck_assert_int_eq(jg_tcp_connect("localhost", port, &stream), -EMFILE);
+    ck_assert_ptr_nonnull(strstr(jg_error_last()->text, "(Too many open files), "));
+    ck_assert_ptr_nonnull(strstr(jg_error_last()->text, "(Connection refused)"));
+    close(held[0]);
+    close(held[1]);
+    return 0;
+}
+
+// Whoever is short of descriptors would be told that nobody listens, and not try again.
+START_TEST(r25_shortage_comes_before_a_refusal) {
+    run_once(one_without_descriptor, NULL);
+}
+END_TEST
+
 FIXTURE_MAIN("api/connect_local", localhost_is_both_loopbacks, localhost_asks_no_resolver,
-             r25_dead_loopback_is_got_around)
+             r25_dead_loopback_is_got_around, r25_shortage_comes_before_a_refusal)

@@ -253,19 +253,17 @@ static intptr_t run_threads(struct map *map) {
     return result;
 }
 
-static intptr_t run_mode(struct map *map) {
-    switch (map->mode) {
-    case JG_MAP_INLINE:
-        return run_lane(map);
-    case JG_MAP_THREADS:
-        return run_threads(map);
-    case JG_MAP_PROCESSES:
-        return run_processes(map);
-    case JG_MAP_COROUTINES:
-        return run_in_some_loop(map);
-    }
-    return -EINVAL;
+static intptr_t run_inline(struct map *map) {
+    return run_lane(map);
 }
+
+/* By mode. */
+static intptr_t (*const ways[])(struct map *map) = {
+    [JG_MAP_INLINE] = run_inline,
+    [JG_MAP_THREADS] = run_threads,
+    [JG_MAP_PROCESSES] = run_processes,
+    [JG_MAP_COROUTINES] = run_in_some_loop,
+};
 
 static size_t lanes_for(jg_map_mode mode, size_t limit, size_t count) {
     if (limit == 0) {
@@ -284,8 +282,14 @@ intptr_t jg_map_at(jg_map_mode mode, jg_fn *fn, void *items, size_t item_size, s
         out_words[i] = -ECANCELED;
     }
     int refused = suspend_check(sched_current());
-    if (refused < 0 || count == 0) {
+    if (refused < 0) {
         return refused;
+    }
+    if ((size_t)mode >= sizeof(ways) / sizeof(ways[0])) {
+        return error_bare(-EINVAL);
+    }
+    if (count == 0) {
+        return 0;
     }
     struct map map = {.fn = fn,
                       .site = site,
@@ -297,7 +301,7 @@ intptr_t jg_map_at(jg_map_mode mode, jg_fn *fn, void *items, size_t item_size, s
                       .collect = options->collect_errors,
                       .mode = mode,
                       .generation = pool_generation()};
-    intptr_t rc = run_mode(&map);
+    intptr_t rc = ways[mode](&map);
     size_t failed = atomic_load(&map.failed);
     if (rc == 0 && failed > 0 && !map.collect) {
         return error_bare(-ECANCELED); // an item said so of itself

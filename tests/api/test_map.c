@@ -47,8 +47,6 @@ static intptr_t words_body(void *arg) {
         ck_assert_int_eq(jg_map(modes[mode], square_item, items, sizeof(items[0]), 0, words, NULL),
                          0);
     }
-    ck_assert_int_eq(jg_map((jg_map_mode)9, square_item, items, sizeof(items[0]), 1, NULL, NULL),
-                     -EINVAL);
     return 0;
 }
 
@@ -312,8 +310,28 @@ START_TEST(refused_items_say_so) {
 }
 END_TEST
 
+static intptr_t unknown_mode_body(void *arg) {
+    static const jg_map_mode unknown[] = {(jg_map_mode)4, (jg_map_mode)9, (jg_map_mode)-1};
+    char items[1];
+    (void)arg;
+    for (size_t i = 0; i < sizeof(unknown) / sizeof(unknown[0]); i++) {
+        for (size_t count = 0; count <= 1; count++) {
+            ck_assert_int_eq(jg_fail(-EINVAL, "an older one"), -EINVAL);
+            ck_assert_int_eq(jg_map(unknown[i], never, items, 1, count, NULL, NULL), -EINVAL);
+            ck_assert_str_eq(jg_error_detail(-EINVAL), "EINVAL: Invalid argument");
+        }
+    }
+    return 0;
+}
+
+// A mistake would be found only once there is something to do.
+START_TEST(unknown_mode_is_refused_for_no_items_too) {
+    run_once(unknown_mode_body, NULL);
+}
+END_TEST
+
 FIXTURE_MAIN("api/map", every_mode_does_the_same, errors_are_collected,
              first_failure_stops_the_rest, limit_holds, death_is_one_item_s_error,
              deadline_stops_it, deadline_reaches_the_loop_made_for_it,
              thread_that_is_left_is_one_item_s_error, deadline_stops_it_without_a_loop,
-             refused_items_say_so)
+             refused_items_say_so, unknown_mode_is_refused_for_no_items_too)

@@ -16,7 +16,7 @@ JG_BEGIN_DECLS
 /* One failure. Strings are never NULL. */
 typedef struct jg_error {
     intptr_t code;     /* the negative errno that was returned */
-    const char *text;  /* one line, no newline; "" when only the code is known */
+    const char *text;  /* one line, no control character; "" when only the code is known */
     const char *where; /* "file.c:12" of the jg_fail; "" when unknown */
     const char *task;  /* name of the task, the call, the job or the worker it happened in */
     const char
@@ -28,7 +28,8 @@ typedef struct jg_error {
 } jg_error;
 
 /* Records why the current task fails and hands the code back: `return jg_fail(-EPROTO, "bad reply
- * from %s", host);`. The failure recorded before becomes its cause only with jg_fail_because.
+ * from %s", host);`. The failure recorded before becomes its cause only with jg_fail_because. A control
+ * character in the text, a newline too, becomes a space.
  *
  * Returns  `code` as given, also when the text found no memory. */
 #define jg_fail(code, ...) jg_fail_at(JG_HERE, (code), __VA_ARGS__)

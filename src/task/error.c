@@ -336,16 +336,28 @@ static void cut_chain(struct error_record *record) {
     }
 }
 
-/* Without memory, and in another process, a long text is cut. */
+/* What others sent may be in it: it is to end no line of a log, and to steer no terminal. */
+static void make_one_line(char *text) {
+    for (; *text != '\0'; text++) {
+        if ((unsigned char)*text < ' ' || *text == '\x7f') {
+            *text = ' ';
+        }
+    }
+}
+
+/* Every text comes from here, one from another process too. Without memory, and in another process, a long
+ * one is cut. */
 static void write_text(struct error_record *record, const char *format, va_list args) {
     va_list again;
     va_copy(again, args);
     int len = vsnprintf(record->own.text, sizeof(record->own.text), format, args);
+    make_one_line(record->own.text);
     if (len >= (int)sizeof(record->own.text)) {
         record->long_text = mem_alloc((size_t)len + 1);
     }
     if (record->long_text != NULL) {
         vsnprintf(record->long_text, (size_t)len + 1, format, again);
+        make_one_line(record->long_text);
         record->error.text = record->long_text;
     }
     va_end(again);

@@ -87,7 +87,9 @@ JG_API int jg_executor_open(const jg_executor_options *options, jg_executor **ou
  *          submit calls `drop_arg`, but for -EALREADY.
  * Owns     keeps `job` until its future is done, `arg` until the function returns.
  * Threads  any thread. The job belongs to the submitter's loop, whose thread alone may touch it; one
- *          submitted without a loop is waited for without a loop. */
+ *          submitted without a loop is waited for without a loop. That wait alone brings it back: if it
+ *          never comes, what the job came to, a failure too, is told nobody, dropped nowhere and not
+ *          freed, and the record cannot be used again (-EALREADY). */
 #define jg_executor_submit(executor, job, fn, arg)                                                 \
     jg_executor_submit_at((executor), (job), (fn), (arg), #fn "\0" JG_HERE)
 JG_API int jg_executor_submit_at(jg_executor *executor, jg_job *job, jg_fn *fn, void *arg,

@@ -100,7 +100,7 @@ JG_API JG_SUSPENDS int jg_sem_acquire(jg_sem *sem);
 JG_API int jg_sem_try(jg_sem *sem);
 
 /* Gives one permit back: to the longest waiter, if any. Returns 0; -EOVERFLOW when a bounded semaphore
- * has all of its permits: nothing is changed. */
+ * has all of its permits, or another SIZE_MAX of them: nothing is changed. */
 JG_API int jg_sem_release(jg_sem *sem);
 
 /* Returns the number of permits that are free. */

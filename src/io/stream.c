@@ -45,7 +45,7 @@ static void make_blocking(int fd) {
     }
 }
 
-static int open_fd(int fd, jg_stream **out_stream) {
+static int open_fd(int fd, const char *how, jg_stream **out_stream) {
     struct backend *backend = backend_current();
     struct stat about;
     if (fstat(fd, &about) != 0) {
@@ -57,7 +57,7 @@ static int open_fd(int fd, jg_stream **out_stream) {
     int flags = fcntl(fd, F_GETFL);
     bool blocking = (flags & O_NONBLOCK) == 0;
     int rc = backend->ops->adopt(backend, fd);
-    rc = rc < 0 ? rc : stream_make(fd, S_ISSOCK(about.st_mode), "adopted", out_stream);
+    rc = rc < 0 ? rc : stream_make(fd, S_ISSOCK(about.st_mode), how, out_stream);
     if (rc == 0) {
         (*out_stream)->lent = blocking && backend->loop != NULL;
         (*out_stream)->one_way = S_ISFIFO(about.st_mode) && (flags & O_ACCMODE) == O_WRONLY;
@@ -67,8 +67,12 @@ static int open_fd(int fd, jg_stream **out_stream) {
     return rc;
 }
 
+int stream_adopt(int fd, const char *how, jg_stream **out_stream) {
+    return (int)error_bare(open_fd(fd, how, out_stream));
+}
+
 int jg_stream_open_fd(int fd, jg_stream **out_stream) {
-    return (int)error_bare(open_fd(fd, out_stream));
+    return stream_adopt(fd, "adopted", out_stream);
 }
 
 static int open_pair(jg_stream **out_a, jg_stream **out_b) {

@@ -37,9 +37,12 @@ struct jg_stream {
     int64_t armed_ns[2]; // see op.armed_ns
 };
 
-/* Makes a stream of a descriptor of the current backend; `how` it came about is for reports, and static.
+/* Makes a stream of a descriptor of the current backend; `how` it came about is for reports.
  * Returns 0 or -ENOMEM. Owns: takes `fd` on success. */
 int stream_make(int fd, bool socket, const char *how, jg_stream **out_stream);
+
+/* jg_stream_open_fd, of one that came about like this. */
+int stream_adopt(int fd, const char *how, jg_stream **out_stream);
 
 /* A named abort where it does not belong; its backend where it does. What a forked child's copy has read
  * ahead is the child's as well. */

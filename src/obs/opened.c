@@ -23,7 +23,7 @@ struct opened {
     uint64_t place;   // the loop it was opened on
     const char *what; // "descriptor"
     int number;       // negative: none
-    const char *how;  // "accepted"
+    char how[64];     // "accepted"
     struct origin opener;
 };
 
@@ -116,11 +116,9 @@ static void add(const struct opened *record) {
 
 void opened_add(const struct watch *watch, const void *thing, const char *what, int number,
                 const char *how) {
-    struct opened record = {.thing = thing,
-                            .place = watch->loop->loop.number,
-                            .what = what,
-                            .number = number,
-                            .how = how};
+    struct opened record = {
+        .thing = thing, .place = watch->loop->loop.number, .what = what, .number = number};
+    snprintf(record.how, sizeof(record.how), "%s", how);
     origin_write(sched_current(), &record.opener);
     pthread_mutex_lock(&lock);
     add(&record);

@@ -12,11 +12,14 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "exec/child.h"
+#include "io/stream.h"
 #include "rt/observe.h"
 #include "task/task.h"
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -45,13 +48,16 @@ static void reap(jg_process *process) {
 }
 
 /* Makes streams of our ends. Takes the descriptors, also when it fails. */
-static int open_streams(jg_process *process, const int fds[STDIO_COUNT]) {
+static int open_streams(jg_process *process, const char *name, const int fds[STDIO_COUNT]) {
+    static const char *const ends[STDIO_COUNT] = {"stdin", "stdout", "stderr"};
     int rc = 0;
     for (int i = 0; i < STDIO_COUNT; i++) {
+        char how[64];
         if (fds[i] < 0) {
             continue;
         }
-        rc = rc < 0 ? rc : jg_stream_open_fd(fds[i], &process->streams[i]);
+        snprintf(how, sizeof(how), "%s of %s", ends[i], name);
+        rc = rc < 0 ? rc : stream_adopt(fds[i], how, &process->streams[i]);
         if (rc < 0) {
             close(fds[i]);
         }
@@ -88,11 +94,12 @@ int jg_process_spawn(const jg_process_options *options, jg_process **out_process
         mem_free(process);
         return rc;
     }
-    observe_opened(process, "process", (int)process->pid, "a program");
+    const char *name = basename(options->argv[0]);
+    observe_opened(process, "process", (int)process->pid, name);
     process->owner = getpid();
     process->own_group = options->own_group;
     process->grace_ms = options->grace_ms != 0 ? options->grace_ms : GRACE_MS;
-    rc = open_streams(process, fds);
+    rc = open_streams(process, name, fds);
     if (rc < 0) {
         process->grace_ms = -1;
         jg_process_close(process);

@@ -104,8 +104,8 @@ static inline bool is_observed(const struct coro *coro) {
         }                                                                                          \
     })
 
-/* A handle was opened that somebody has to close: "descriptor" 7, "accepted". On whatever loop this is; the
- * texts are static. A negative number is none. */
+/* A handle was opened that somebody has to close: "descriptor" 7, "accepted". On whatever loop this is;
+ * `what` is static. A negative number is none. */
 static inline void observe_opened(const void *thing, const char *what, int number,
                                   const char *how) {
     struct sched *here = sched_here;

@@ -9,8 +9,10 @@
 #include "api/debug_steps.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 
 // Tasks, handles, descriptors.
 
@@ -44,14 +46,19 @@ static void leak_victim(void *arg) {
     abort();
 }
 
-// What is left behind is found at the loop's end, by the name of who left it, or never.
-START_TEST(leaks_are_named_at_the_end) {
+/* The victim leaks, and so is another process. It puts what it heard where its argument says, and aborts. */
+static void hear_in_child(void (*victim)(void *arg)) {
     void *copy = mmap(NULL, sizeof(heard), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
                       0);
     ck_assert_ptr_ne(copy, MAP_FAILED);
-    fixture_expect_abort(leak_victim, copy, ""); // in a child: it leaks, after all
+    fixture_expect_abort(victim, copy, "");
     memcpy(heard, copy, sizeof(heard));
     munmap(copy, sizeof(heard));
+}
+
+// What is left behind is found at the loop's end, by the name of who left it, or never.
+START_TEST(leaks_are_named_at_the_end) {
+    hear_in_child(leak_victim);
     atomic_store(&heard_count, 3);
     ck_assert_str_eq(find(JG_DEBUG_TASK_LEAK)->task, "stray");
     expect_text(find(JG_DEBUG_TASK_LEAK)->text, "waiting for sleep");
@@ -105,8 +112,7 @@ START_TEST(files_programs_pools_and_workers_left_are_named) {
     ck_assert_int_eq(run_debugged(open_kept, &kept, &patient), 0);
     ck_assert_int_eq(atomic_load(&heard_count), 5);
     snprintf(texts[0], sizeof(texts[0]), "descriptor %d (file, by", jg_file_fd(kept.file));
-    snprintf(texts[1], sizeof(texts[1]), "process %d (a program, by",
-             (int)jg_process_id(kept.process));
+    snprintf(texts[1], sizeof(texts[1]), "process %d (sleep, by", (int)jg_process_id(kept.process));
     snprintf(texts[2], sizeof(texts[2]), "(process pool, by");
     snprintf(texts[3], sizeof(texts[3]), "worker thread (work, by task first");
     snprintf(texts[4], sizeof(texts[4]), "worker process %d (work, by",
@@ -117,6 +123,39 @@ START_TEST(files_programs_pools_and_workers_left_are_named) {
         expect_text(heard[i].text, texts[i]);
     }
     ck_assert_int_eq(close_kept(&kept), 0);
+}
+END_TEST
+
+static intptr_t open_pipes(void *arg) {
+    const char *argv[] = {"/bin/cat", NULL};
+    const jg_stdio pipe = {.kind = JG_STDIO_PIPE};
+    const jg_process_options options = {
+        .argv = argv, .in = pipe, .out = pipe, .err = pipe, .grace_ms = -1};
+    return jg_process_spawn(&options, arg);
+}
+
+static void pipes_victim(void *arg) {
+    jg_process *process;
+    run_debugged(open_pipes, &process, &patient);
+    memcpy(arg, heard, sizeof(heard));
+    kill(jg_process_id(process), SIGKILL);
+    waitpid(jg_process_id(process), NULL, 0);
+    abort();
+}
+
+// "adopted" would send whoever reads it to look for a descriptor that the program was given.
+START_TEST(pipes_of_a_program_left_are_named) {
+    static const char *const texts[] = {" (cat, by task first spawned at first.c:1)",
+                                        " (stdin of cat, by task first spawned at first.c:1)",
+                                        " (stdout of cat, by", " (stderr of cat, by"};
+    if (on_backend("sim")) {
+        fixture_skip("a simulated loop has no pipes to real programs");
+    }
+    hear_in_child(pipes_victim);
+    for (int i = 0; i < 4; i++) {
+        ck_assert_int_eq(heard[i].kind, JG_DEBUG_FD_LEAK);
+        expect_text(heard[i].text, texts[i]);
+    }
 }
 END_TEST
 
@@ -204,6 +243,6 @@ START_TEST(what_is_given_back_is_no_leak) {
 END_TEST
 
 FIXTURE_MAIN("api/debug_leaks", leaks_are_named_at_the_end,
-             files_programs_pools_and_workers_left_are_named, what_is_closed_anywhere_is_no_leak,
-             every_kind_of_descriptor_is_named, a_watch_on_signals_is_told_of,
-             what_is_given_back_is_no_leak)
+             files_programs_pools_and_workers_left_are_named, pipes_of_a_program_left_are_named,
+             what_is_closed_anywhere_is_no_leak, every_kind_of_descriptor_is_named,
+             a_watch_on_signals_is_told_of, what_is_given_back_is_no_leak)

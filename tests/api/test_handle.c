@@ -240,6 +240,23 @@ START_TEST(borrowed_handles_used_too_late_are_named) {
 }
 END_TEST
 
+static intptr_t cancel_it(void *task) {
+    jg_cancel(task);
+    return 0;
+}
+
+static intptr_t cancel_on_thread(void *arg) {
+    jg_task *gone = jg_spawn(give, arg);
+    jg_join(gone);
+    return jg_to_thread(cancel_it, gone);
+}
+
+// Without a loop there is none to compare with: another thread's memory would be changed.
+START_TEST(handles_used_too_late_on_a_thread_are_named) {
+    expect_abort(cancel_on_thread, "cancel of a task that has ended, or whose loop is closed");
+}
+END_TEST
+
 // Used when the loop is closed.
 
 static jg_task *kept;
@@ -294,5 +311,5 @@ END_TEST
 
 FIXTURE_MAIN("api/handle", handles_are_equal_for_the_same_task_alone, null_is_a_task_that_has_ended,
              handles_used_twice_are_named, handles_of_memory_that_another_task_has_are_named,
-             borrowed_handles_used_too_late_are_named, handles_of_a_closed_loop_are_named,
-             handles_of_the_loop_before_are_named)
+             borrowed_handles_used_too_late_are_named, handles_used_too_late_on_a_thread_are_named,
+             handles_of_a_closed_loop_are_named, handles_of_the_loop_before_are_named)

@@ -75,7 +75,8 @@ JG_API void jg_debug_set(const jg_debug_options *options);
 
 /* Writes the tasks of this thread's loop to a descriptor, as a tree: a group's tasks below the one that
  * opened it, any other below the one that spawned it if that is known. Each with what it waits for, who
- * could end that, where it was spawned, and since when (in debug mode, and while a trace is taken).
+ * could end that, and where it was spawned; in debug mode, and while a trace is taken, also with its number
+ * ("main #1": others may have that name) and since when.
  *
  * Returns 0; -ENXIO without a loop; -ENOMEM; the error of write(2). Does not suspend. */
 JG_API int jg_debug_tree(int fd);

@@ -106,10 +106,12 @@ static void print_ring(const struct watch_task *first, FILE *out) {
     const struct watch_task *at = first;
     fputs("a ring, each waiting for the next: ", out);
     do {
-        fprintf(out, "%s -> ", at->task->coro.name);
+        tree_print_name(&at->task->coro, out);
+        fputs(" -> ", out);
         at = next_stuck(at);
     } while (at != first);
-    fprintf(out, "%s\n", first->task->coro.name);
+    tree_print_name(&first->task->coro, out);
+    fputc('\n', out);
 }
 
 /* Of all who are stuck, be it behind a ring. */
@@ -122,8 +124,9 @@ static void print_waits(struct watch *watch, FILE *out) {
         }
         record->told = true;
         if (lines++ < LINES_MOST) {
-            fprintf(out, "  %s (spawned at %s) waits for ", record->task->coro.name,
-                    task_place(record->task->site));
+            fputs("  ", out);
+            tree_print_name(&record->task->coro, out);
+            fprintf(out, " (spawned at %s) waits for ", task_place(record->task->site));
             tree_print_wait(wait_of(record), out);
             fputc('\n', out);
         }

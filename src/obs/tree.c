@@ -55,6 +55,14 @@ static const struct jg_task_record *parent_of(struct task_loop *loop,
     return record != NULL && record->spawner != 0 ? by_id(loop, record->spawner) : NULL;
 }
 
+void tree_print_name(const struct coro *coro, FILE *out) {
+    const struct watch_task *record = watch_record(coro);
+    fputs(coro->name, out);
+    if (record != NULL) {
+        fprintf(out, " #%u", record->id);
+    }
+}
+
 void tree_print_wait(const struct wait *wait, FILE *out) {
     const struct wait_kind *kind = wait->kind;
     char detail[64];
@@ -73,7 +81,8 @@ void tree_print_wait(const struct wait *wait, FILE *out) {
             fputs(", ...", out);
             break;
         }
-        fprintf(out, "%s%s", i == 0 ? ", which is up to " : ", ", holder->name);
+        fputs(i == 0 ? ", which is up to " : ", ", out);
+        tree_print_name(holder, out);
     }
 }
 
@@ -98,12 +107,8 @@ static void print_line(struct printer *printer, const struct jg_task_record *tas
     if (printer->lines++ >= TASKS_MOST) {
         return;
     }
-    fprintf(printer->out, "  %*s%s", 2 * (depth < DEPTH_MOST ? depth : DEPTH_MOST), "",
-            task->coro.name);
-    const struct watch_task *record = watch_record(&task->coro);
-    if (record != NULL) {
-        fprintf(printer->out, " #%u", record->id);
-    }
+    fprintf(printer->out, "  %*s", 2 * (depth < DEPTH_MOST ? depth : DEPTH_MOST), "");
+    tree_print_name(&task->coro, printer->out);
     fprintf(printer->out, " (spawned at %s) ", task_place(task->site));
     print_state(task, printer->out);
     fputc('\n', printer->out);

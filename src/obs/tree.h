@@ -25,7 +25,10 @@ enum rings {
  * asks. */
 bool tree_print_rings(struct watch *watch, enum rings which, FILE *out);
 
-/* Writes what a coroutine waits for: "lock held by main", "read (fd 7)". */
+/* Writes "main #1": others may have the name as well. Without the number where nothing is known of it. */
+void tree_print_name(const struct coro *coro, FILE *out);
+
+/* Writes what a coroutine waits for: "lock, which is up to main #1", "read (fd 7)". */
 void tree_print_wait(const struct wait *wait, FILE *out);
 
 #endif

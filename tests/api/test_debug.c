@@ -168,9 +168,10 @@ static void deadlock_victim(void *arg) {
 // A program that hangs would say nothing; with who waits for whom the reason can be read off.
 START_TEST(a_deadlock_names_the_ring) {
     fixture_expect_abort(deadlock_victim, NULL, "juggle: deadlock: every task waits");
-    fixture_expect_abort(deadlock_victim, NULL, "fork -> spoon");
-    fixture_expect_abort(deadlock_victim, NULL, "waits for lock, which is up to spoon");
-    fixture_expect_abort(deadlock_victim, NULL, "waits for group, which is up to spoon, fork");
+    fixture_expect_abort(deadlock_victim, NULL, "fork #2 -> spoon #3");
+    fixture_expect_abort(deadlock_victim, NULL, "waits for lock, which is up to spoon #3");
+    fixture_expect_abort(deadlock_victim, NULL,
+                         "waits for group, which is up to spoon #3, fork #2");
 }
 END_TEST
 
@@ -285,7 +286,7 @@ START_TEST(the_tree_shows_who_waits_for_whom) {
     expect_text(tree, " waits for lock, which is up to root\n");
     read_tree(true);
     expect_text(tree, "\n  root #1 (spawned at root.c:1) runs, ");
-    expect_text(tree, " waits for lock, which is up to root, ");
+    expect_text(tree, " waits for lock, which is up to root #1, ");
     ck_assert_int_eq(jg_debug_tree(STDERR_FILENO), -ENXIO);
 }
 END_TEST

@@ -52,9 +52,10 @@ static void knot_victim(void *arg) {
 
 // A ring through a gather, a wait, a start or a group would be a hang without a reason.
 START_TEST(a_deadlock_names_a_ring_through_waits_for_several) {
-    fixture_expect_abort(knot_victim, NULL, "gatherer -> waiter -> starter -> service -> gatherer");
-    fixture_expect_abort(knot_victim, NULL, "waits for futures, which is up to waiter,");
-    fixture_expect_abort(knot_victim, NULL, "waits for future, which is up to service");
+    fixture_expect_abort(knot_victim, NULL,
+                         "gatherer #2 -> waiter #3 -> starter #4 -> service #5 -> gatherer #2");
+    fixture_expect_abort(knot_victim, NULL, "waits for futures, which is up to waiter #3,");
+    fixture_expect_abort(knot_victim, NULL, "waits for future, which is up to service #5");
 }
 END_TEST
 
@@ -94,14 +95,17 @@ static intptr_t busy_body(void *arg) {
     return 0;
 }
 
-// In a server that goes on with others, tasks that wait for each other would hang and nobody hear of it.
+// In a server that goes on with others, tasks that wait for each other would hang and nobody hear of it;
+// or, of several with one name, know which.
 START_TEST(a_ring_in_a_busy_loop_is_told_once) {
     ck_assert_int_eq(run_debugged(busy_body, NULL, &patient), 0);
     const struct heard *report = find(JG_DEBUG_RING);
     expect_text(report->text,
                 "juggle: tasks wait for each other, and only a cancel could end it\n");
-    expect_text(report->text, "knotted -> knotted -> knotted -> service -> knotted\n");
-    expect_text(report->text, "knotted (spawned at here) waits for future, which is up to service");
+    expect_text(report->text,
+                "knotted #2 -> knotted #3 -> knotted #4 -> service #5 -> knotted #2\n");
+    expect_text(report->text,
+                "knotted #4 (spawned at here) waits for future, which is up to service #5\n");
     ck_assert_ptr_null(find(JG_DEBUG_DEADLOCK));
 }
 END_TEST
@@ -185,11 +189,12 @@ static intptr_t led_body(void *arg) {
 START_TEST(a_ring_through_all_of_several_is_told) {
     ck_assert_int_eq(run_debugged(led_body, NULL, &patient), 0);
     const char *text = find(JG_DEBUG_RING)->text;
-    expect_text(text, "a ring, each waiting for the next: leader -> follower -> leader\n");
-    expect_text(text,
-                "leader (spawned at here) waits for futures, which is up to follower, other\n");
-    expect_text(text, "other (spawned at here) waits for join, which is up to leader\n");
-    expect_text(text, "behind (spawned at here) waits for join, which is up to leader\n");
+    expect_text(text, "a ring, each waiting for the next: leader #2 -> follower #3 -> leader #2\n");
+    expect_text(
+        text,
+        "leader #2 (spawned at here) waits for futures, which is up to follower #3, other #4\n");
+    expect_text(text, "other #4 (spawned at here) waits for join, which is up to leader #2\n");
+    expect_text(text, "behind #5 (spawned at here) waits for join, which is up to leader #2\n");
 }
 END_TEST
 

@@ -32,6 +32,42 @@ START_TEST(every_code_has_a_name) {
 }
 END_TEST
 
+static const char torn[] = "\ttwo\nlines\r\x1b[31m \x7f\xc3\xbc";
+static const char whole[] = " two lines  [31m  \xc3\xbc";
+
+static intptr_t fail_in_lines(void *arg) {
+    (void)arg;
+    return jg_fail(-EPROTO, "%s", torn);
+}
+
+static intptr_t lines_body(void *arg) {
+    char text[2000];
+    (void)arg;
+    for (int i = 0; i < 2; i++) {
+        jg_worker *worker;
+        jg_worker_kind kind = i == 0 ? JG_WORKER_THREAD : JG_WORKER_PROCESS;
+        ck_assert_int_eq(jg_worker_start(kind, fail_in_lines, NULL, NULL, &worker), 0);
+        ck_assert_int_eq(jg_worker_join(worker), -EPROTO);
+        ck_assert_str_eq(jg_error_last()->text, whole);
+    }
+    jg_fail_because(-EPIPE, "%s", torn);
+    ck_assert_str_eq(jg_error_last()->text, whole);
+    memset(text, 'a', sizeof(text));
+    snprintf(text + sizeof(text) - sizeof(torn), sizeof(torn), "%s", torn);
+    jg_fail(-EPIPE, "%s", text);
+    size_t len = strlen(jg_error_detail(-EPIPE));
+    ck_assert_uint_eq(len, sizeof(text) - 1);
+    ck_assert_str_eq(jg_error_detail(-EPIPE) + len - strlen(whole), whole);
+    jg_error_clear();
+    return 0;
+}
+
+// What a peer sent would end the line of a log, forge the next one, or steer the terminal.
+START_TEST(reason_is_one_line) {
+    run_body(lines_body);
+}
+END_TEST
+
 /* The code's reason is none of before. */
 static void expect_reason(intptr_t code, intptr_t rc, const char *reason) {
     ck_assert_int_eq(rc, code);
@@ -428,4 +464,5 @@ END_TEST
 FIXTURE_MAIN("api/report", a_failing_call_has_its_own_reason,
              a_wait_for_others_has_no_reason_of_before,
              a_failure_without_a_reason_has_none_of_before, every_code_has_a_name,
-             s50e_unseen_failure_is_told_with_its_cause, the_tree_names_who_could_end_each_wait)
+             reason_is_one_line, s50e_unseen_failure_is_told_with_its_cause,
+             the_tree_names_who_could_end_each_wait)

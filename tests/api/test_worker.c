@@ -63,39 +63,6 @@ START_TEST(error_comes_back_with_its_detail) {
 }
 END_TEST
 
-static const char torn[] = "\ttwo\nlines\r\x1b[31m \x7f\xc3\xbc";
-static const char whole[] = " two lines  [31m  \xc3\xbc";
-
-static intptr_t fail_in_lines(void *arg) {
-    (void)arg;
-    return jg_fail(-EPROTO, "%s", torn);
-}
-
-static intptr_t lines_body(void *arg) {
-    char text[2000];
-    (void)arg;
-    for (size_t i = 0; i < 2; i++) {
-        ck_assert_int_eq(jg_worker_join(start(kinds[i], fail_in_lines, NULL)), -EPROTO);
-        ck_assert_str_eq(jg_error_last()->text, whole);
-    }
-    jg_fail_because(-EPIPE, "%s", torn);
-    ck_assert_str_eq(jg_error_last()->text, whole);
-    memset(text, 'a', sizeof(text));
-    snprintf(text + sizeof(text) - sizeof(torn), sizeof(torn), "%s", torn);
-    jg_fail(-EPIPE, "%s", text);
-    size_t len = strlen(jg_error_detail(-EPIPE));
-    ck_assert_uint_eq(len, sizeof(text) - 1);
-    ck_assert_str_eq(jg_error_detail(-EPIPE) + len - strlen(whole), whole);
-    jg_error_clear();
-    return 0;
-}
-
-// What a peer sent would end the line of a log, forge the next one, or steer the terminal.
-START_TEST(reason_is_one_line) {
-    run_body(lines_body);
-}
-END_TEST
-
 static intptr_t kill_body(void *arg) {
     char wanted[100];
     jg_worker *worker = start(JG_WORKER_PROCESS, sleep_long, arg);
@@ -514,7 +481,7 @@ START_TEST(stack_sizes_out_of_range) {
 }
 END_TEST
 
-FIXTURE_MAIN("api/worker", word_comes_back, error_comes_back_with_its_detail, reason_is_one_line,
+FIXTURE_MAIN("api/worker", word_comes_back, error_comes_back_with_its_detail,
              killed_process_is_reported, exit_status_is_reported, thread_that_leaves_is_reported,
              task_that_leaves_its_thread_is_named, thousand_threads_are_joined,
              thousand_processes_are_joined, join_lets_other_tasks_go_on,

@@ -303,8 +303,20 @@ static void join_in_next_loop(void *arg) {
     jg_run_at(join_kept, NULL, NULL, "misuse\0here");
 }
 
+/* Whether the next loop gets the memory of the one before, as a rule. */
+static bool memory_comes_back(void) {
+    enum { GENERATION_BITS = 16 };
+    ck_assert_int_eq(jg_run(keep_one, NULL), 0);
+    uintptr_t before = (uintptr_t)kept;
+    ck_assert_int_eq(jg_run(keep_one, NULL), 0);
+    return (before ^ (uintptr_t)kept) << GENERATION_BITS == 0;
+}
+
 // In the next loop there may be other tasks at the same addresses.
 START_TEST(handles_of_the_loop_before_are_named) {
+    if (!memory_comes_back()) {
+        fixture_skip("the next loop has other memory here (qemu-user); see rt/fault");
+    }
     fixture_expect_abort(join_in_next_loop, NULL, joined_before);
 }
 END_TEST

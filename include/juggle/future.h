@@ -87,7 +87,7 @@ JG_API JG_SUSPENDS intptr_t jg_shield(jg_future *future);
  *          jg_future_wait, and in a ring as jg_join. With 0 a task that has not begun never runs. */
 JG_API JG_SUSPENDS intptr_t jg_wait_for(jg_future *future, int64_t timeout_ms);
 
-/* Returns the word at once; -EAGAIN while it is pending. */
+/* Returns the word at once, as a wait for a future that has settled; -EAGAIN while it is pending. */
 JG_API intptr_t jg_future_result(jg_future *future);
 
 /* Returns what stands behind the failure, asyncio's exception(). NULL when the future is pending or did

@@ -228,7 +228,7 @@ ssize_t jg_http_request_read(jg_http_exchange *exchange, void *buf, size_t cap) 
             "jg_http_request_read into a buffer without room: its 0 is the end of the body");
     }
     if (exchange->body_error != 0) {
-        return exchange->body_error;
+        return error_bare(exchange->body_error);
     }
     int rc = exchange_check(exchange);
     rc = rc < 0 ? rc : suspend_check(sched_current());
@@ -295,7 +295,7 @@ static int gather(struct jg_http_exchange *x) {
 }
 
 ssize_t jg_http_request_body(jg_http_exchange *exchange, const char **out_data) {
-    int rc = exchange->body_error != 0 ? exchange->body_error : gather(exchange);
+    int rc = exchange->body_error != 0 ? (int)error_bare(exchange->body_error) : gather(exchange);
     if (rc < 0) {
         return rc;
     }

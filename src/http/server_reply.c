@@ -91,7 +91,7 @@ static int send_slices(struct jg_http_exchange *x, const char *data, size_t len)
 
 static int message_send(struct message *m, struct jg_http_exchange *x, int64_t now_ns) {
     if (unlikely(x->write_error != 0)) {
-        return x->write_error;
+        return (int)error_bare(x->write_error);
     }
     m->pieces[0] = (struct iovec){m->room, m->len};
     struct iovec *large = NULL; // only the last may be
@@ -181,8 +181,11 @@ static void add_headers(struct message *m, const struct jg_http_exchange *x) {
 /* Whether a reply may be begun like this. */
 static int check(struct jg_http_exchange *x, int status, const char *type) {
     int rc = exchange_check(x);
-    if (unlikely(rc < 0 || x->reply != REPLY_NONE)) {
-        return (int)error_bare(rc < 0 ? rc : -EALREADY);
+    if (unlikely(rc < 0)) {
+        return rc;
+    }
+    if (x->reply != REPLY_NONE) {
+        return (int)error_bare(-EALREADY);
     }
     if (status < 200 || status > 999) {
         return (int)error_bare(-EINVAL);
@@ -274,10 +277,13 @@ int jg_http_reply_begin(jg_http_exchange *exchange, int status, const char *type
 
 static int check_begun(const struct jg_http_exchange *x) {
     int rc = exchange_check(x);
-    if (unlikely(rc < 0 || x->reply == REPLY_ENDED)) {
-        return (int)error_bare(rc < 0 ? rc : -EALREADY);
+    if (unlikely(rc < 0)) {
+        return rc;
     }
-    return x->reply == REPLY_BEGUN ? x->write_error : (int)error_bare(-EINVAL);
+    if (x->reply == REPLY_ENDED) {
+        return (int)error_bare(-EALREADY);
+    }
+    return (int)error_bare(x->reply == REPLY_BEGUN ? x->write_error : -EINVAL);
 }
 
 int jg_http_reply_write(jg_http_exchange *exchange, const void *data, size_t size) {

@@ -256,7 +256,7 @@ static struct backend *backend_of(const jg_listener *listener) {
 int jg_accept(jg_listener *listener, jg_stream **out_stream) {
     int rc = place_check(sched_current(), listener->place, "a listener");
     if (unlikely(rc < 0)) {
-        return (int)error_bare(rc);
+        return rc;
     }
     listener_hold(listener);
     rc = accept_held(listener, out_stream);

@@ -58,7 +58,7 @@ int place_missed(uint64_t place, const char *thing) {
     if (!place_left_behind(place)) {
         check_misuse("%s is used outside the loop or thread it was made on", thing);
     }
-    return -ECHILD;
+    return (int)error_bare(-ECHILD);
 }
 
 /* As early as the library: a fork that has begun runs no handler that comes later. */

@@ -338,11 +338,7 @@ intptr_t jg_wait_for(jg_future *future, int64_t timeout_ms) {
 }
 
 intptr_t jg_future_result(jg_future *future) {
-    if (!future->done) {
-        return -EAGAIN;
-    }
-    future_see(future);
-    return future->result;
+    return future->done ? read_settled(future) : error_bare(-EAGAIN);
 }
 
 const jg_error *jg_future_exception(jg_future *future) {

@@ -342,7 +342,7 @@ static jg_future *refused_future(intptr_t code) {
 }
 
 static intptr_t refusal(const struct jg_task_record *spawner) {
-    return spawner->spawn_error != 0 ? spawner->spawn_error : -EINVAL;
+    return spawner->spawn_error != 0 ? spawner->spawn_error : error_bare(-EINVAL);
 }
 
 /* Where no task could be the caller's. */
@@ -351,7 +351,7 @@ __attribute__((cold, noinline)) static intptr_t join_outside(const jg_task *hand
         return refusal(task_current());
     }
     const struct jg_task_record *task = handle_task(handle, "join of");
-    return &task->coro == sched_current() ? -EDEADLK : task_elsewhere(task, "join of");
+    return &task->coro == sched_current() ? error_bare(-EDEADLK) : task_elsewhere(task, "join of");
 }
 
 intptr_t jg_join(jg_task *handle) {

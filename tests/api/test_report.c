@@ -177,6 +177,8 @@ static struct {
     jg_chan lonely;
     jg_xchan xclosed;
     jg_future done;
+    jg_future pending;
+    jg_future failed;
     jg_scope scope;
     jg_task *napping;
     int element;
@@ -225,8 +227,11 @@ static void try_poor(void) {
     POOR(-EPIPE, jg_xchan_try_send(&poor.xclosed, &poor.element));
     POOR(-EALREADY, jg_future_set(&poor.done, 1));
     POOR(-EINVAL, jg_future_fail(&poor.done, 1));
+    POOR(-EAGAIN, jg_future_result(&poor.pending));
+    POOR(-EIO, jg_future_result(&poor.failed));
     POOR(-EINVAL, jg_wait(NULL, 0, JG_ALL_COMPLETED, -1));
     POOR(-EDEADLK, jg_join(jg_self()));
+    POOR(-EINVAL, jg_join(NULL));
     POOR(-EALREADY, jg_started(1));
 }
 
@@ -284,6 +289,7 @@ static intptr_t poor_body(void *arg) {
     jg_xchan_init(&poor.xclosed, sizeof(int), NULL, 0);
     jg_xchan_close(&poor.xclosed);
     jg_future_set(&poor.done, 1);
+    jg_future_set(&poor.failed, -EIO);
     poor.napping = jg_spawn(hold_other, NULL);
     jg_sleep(1);
     try_poor();

@@ -363,6 +363,7 @@ intptr_t jg_join(jg_task *handle) {
         return refusal(self);
     }
     if (unlikely(handle_record(handle) == self)) {
+        handle_task(handle, "join of"); // not one that was here before
         return error_bare(-EDEADLK);
     }
     struct jg_task_record *task = handle_record(handle);

@@ -220,6 +220,19 @@ START_TEST(handles_of_memory_that_another_task_has_are_named) {
 }
 END_TEST
 
+static intptr_t join_of_who_was_here(void *arg) {
+    jg_task *gone = jg_spawn(give, arg);
+    jg_join(gone);
+    jg_spawn(join_it, gone);
+    return jg_sleep(60000);
+}
+
+// A task that joins one whose memory it got itself would be told of a ring, and wait for nobody.
+START_TEST(handles_of_memory_that_the_caller_has_are_named) {
+    expect_abort(join_of_who_was_here, nobodys);
+}
+END_TEST
+
 static intptr_t end_in_group(void *out_self) {
     *(jg_task **)out_self = jg_self();
     return 0;
@@ -323,5 +336,6 @@ END_TEST
 
 FIXTURE_MAIN("api/handle", handles_are_equal_for_the_same_task_alone, null_is_a_task_that_has_ended,
              handles_used_twice_are_named, handles_of_memory_that_another_task_has_are_named,
+             handles_of_memory_that_the_caller_has_are_named,
              borrowed_handles_used_too_late_are_named, handles_used_too_late_on_a_thread_are_named,
              handles_of_a_closed_loop_are_named, handles_of_the_loop_before_are_named)

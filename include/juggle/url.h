@@ -33,7 +33,8 @@ enum {
 typedef struct jg_url {
     jg_url_scheme scheme;        /* what it began with */
     uint16_t port;               /* as given, or the scheme's own; 0 for http+unix */
-    char host[JG_URL_HOST_SIZE]; /* without brackets; http+unix: the socket's path, decoded */
+    char host[JG_URL_HOST_SIZE]; /* without brackets, and with the zone as jg_tcp_connect takes it,
+                                    "fe80::1%eth0"; http+unix: the socket's path, decoded */
     char authority[JG_URL_AUTHORITY_SIZE]; /* what a Host header says */
     const char *path;                      /* begins with "/"; no NUL behind it */
     size_t path_size;                      /* its bytes */
@@ -43,7 +44,8 @@ typedef struct jg_url {
 
 /* Takes an absolute URL apart: http, https or http+unix, at most 8192 bytes. Refused, with the reason in
  * `out_reason` (static text, "port out of range (1-65535)"; may be NULL), is whatever two programs could read
- * in two ways. A fragment is checked and left out.
+ * in two ways. A fragment is checked and left out. An address of a link may have its interface behind it, as
+ * in http://[fe80::1%25eth0]/ (RFC 6874), which is connected through and not sent.
  *
  * Returns  0; -EINVAL.
  * Owns     path and query point into `text`, or to static text.

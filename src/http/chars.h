@@ -68,6 +68,11 @@ bool chars_is_token(struct http_bytes bytes);
 /* True if every "%" in `bytes` is followed by two hexadecimal digits. */
 bool chars_percent_ok(struct http_bytes bytes);
 
+/* True if `a` and `b` are the same bytes. */
+static inline bool chars_equal(struct http_bytes a, struct http_bytes b) {
+    return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
+}
+
 /* True if `a` and `b` are the same bytes but for the case of ASCII letters. */
 bool chars_equal_nocase(struct http_bytes a, struct http_bytes b);
 

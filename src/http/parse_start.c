@@ -52,7 +52,7 @@ static bool target_is_origin(struct http_bytes target) {
 static bool target_is_absolute(struct http_bytes target) {
     struct url url;
     return memchr(target.data, '#', target.len) == NULL && url_parse(&url, target, NULL) == 0 &&
-           url.scheme != URL_HTTP_UNIX;
+           url.scheme != URL_HTTP_UNIX && url.zone.len == 0;
 }
 
 /* Finds out the form of `target` and whether the method may have it. */

@@ -47,7 +47,7 @@ void pool_fini(struct pool *pool) {
 
 /* The key of a URL; `path` has room for a socket's path. */
 static struct pool_key key_of(const struct url *url, char path[URL_SOCKET_MAX + 1]) {
-    struct pool_key key = {url->scheme, url->port, url->host};
+    struct pool_key key = {url->scheme, url->port, url->host, url->zone};
     if (url->scheme == URL_HTTP_UNIX) {
         ssize_t len = url_socket_write(url, path, URL_SOCKET_MAX + 1);
         must(len > 0);
@@ -61,8 +61,9 @@ static bool key_equal(const struct pool_key *a, const struct pool_key *b) {
     if (a->scheme != b->scheme || a->port != b->port || a->host.len != b->host.len) {
         return false;
     }
-    return a->scheme == URL_HTTP_UNIX ? memcmp(a->host.data, b->host.data, a->host.len) == 0
-                                      : chars_equal_nocase(a->host, b->host);
+    return a->scheme == URL_HTTP_UNIX
+               ? memcmp(a->host.data, b->host.data, a->host.len) == 0
+               : chars_equal_nocase(a->host, b->host) && chars_equal(a->zone, b->zone);
 }
 
 static struct origin *find(struct pool *pool, const struct pool_key *key) {
@@ -75,15 +76,22 @@ static struct origin *find(struct pool *pool, const struct pool_key *key) {
     return NULL;
 }
 
-/* Copies the host, in lower case, with a NUL behind it. Returns how many bytes that took. */
+/* Copies the host, in lower case, with its zone and a NUL behind it. Returns how many bytes that took. */
 static size_t host_copy(struct pool_key *key, char *text) {
     for (size_t i = 0; i < key->host.len; i++) {
         char c = key->host.data[i];
         text[i] = key->scheme == URL_HTTP_UNIX ? c : chars_lower(c);
     }
-    text[key->host.len] = '\0';
+    size_t len = key->host.len;
+    if (key->zone.len > 0) {
+        text[len++] = '%';
+        memcpy(text + len, key->zone.data, key->zone.len);
+        key->zone.data = text + len;
+        len += key->zone.len;
+    }
+    text[len] = '\0';
     key->host.data = text;
-    return key->host.len + 1;
+    return len + 1;
 }
 
 /* Writes label and line; `url` has the lower-case host. */
@@ -108,7 +116,7 @@ static void texts_write(struct origin *origin, const struct url *url, char *text
 
 static struct origin *make(struct pool *pool, const struct url *url, const struct pool_key *key) {
     const size_t fixed = sizeof("http+unix://") + sizeof(" HTTP/1.1\r\nHost: localhost\r\n");
-    size_t size = key->host.len * 3 + fixed + (size_t)2 * NUMBERS_SIZE;
+    size_t size = key->host.len * 3 + key->zone.len + fixed + (size_t)2 * NUMBERS_SIZE;
     struct origin *origin = mem_alloc(sizeof(*origin) + size);
     if (origin == NULL) {
         return NULL;

@@ -44,12 +44,13 @@ struct pool_key {
     enum url_scheme scheme;
     uint16_t port;          // 0 for a Unix socket
     struct http_bytes host; // lower case; for a Unix socket its path, decoded
+    struct http_bytes zone; // see struct url
 };
 
 struct origin {
     struct list siblings; // pool.origins
     struct pool *pool;
-    struct pool_key key;    // its host ends in NUL
+    struct pool_key key;    // its host ends in NUL, or in "%eth0" and NUL if it has a zone
     size_t refs;            // connections, tasks and cached URLs that point here
     jg_sem slots;           // those of `limits.per_origin` that nobody holds
     struct list idle;       // connections, idle for longest first

@@ -3,7 +3,7 @@
  *
  * Holds      the reasons in words.
  * Invariant  a host that passes is made of letters, digits and - . _ ~, or is an address that
- *            inet_pton() takes: no decoding, no case folding, no second reading.
+ *            inet_pton() takes: no decoding, no case folding, no second reading. So is a zone.
  * Called by  client, command, parse_start.c, parse_field.c. Calls chars.h, writer.h, inet_pton().
  * Why        RFC 3986 with the exceptions that CVEs taught: see url.h.
  * Quirks     a last label that is a number means an IPv4 address (so resolvers read it), and then
@@ -37,7 +37,7 @@ static const char *const error_texts[URL_ERROR_COUNT] = {
     [URL_ERROR_HOST_LABEL] = "empty part in the host",
     [URL_ERROR_IPV4] = "malformed IPv4 address",
     [URL_ERROR_IPV6] = "malformed IPv6 address",
-    [URL_ERROR_IPV6_ZONE] = "zone in an IPv6 address",
+    [URL_ERROR_IPV6_ZONE] = "bad zone in an IPv6 address (as in [fe80::1%25eth0])",
     [URL_ERROR_PORT] = "port is not a number",
     [URL_ERROR_PORT_RANGE] = "port out of range (1-65535)",
     [URL_ERROR_PERCENT] = "% that is not followed by two hexadecimal digits",
@@ -53,6 +53,7 @@ static const struct scheme {
 /* host[:port], taken apart. */
 struct authority {
     struct http_bytes host;  /* without [ ] */
+    struct http_bytes zone;  /* of the host, if any */
     struct http_bytes port;  /* digits, or what stands in their place */
     enum url_host_kind kind; /* of the host */
     bool has_port;           /* there was a colon */
@@ -85,15 +86,14 @@ static bool label_is_number(struct http_bytes label) {
     return chars_all(label, CHARS_DIGIT);
 }
 
-static bool address_ok(int family, struct http_bytes host) {
+static bool address_take(int family, struct http_bytes host, struct in6_addr *out_address) {
     char text[INET6_ADDRSTRLEN];
-    struct in6_addr address;
     if (host.len >= sizeof text) {
         return false;
     }
     memcpy(text, host.data, host.len);
     text[host.len] = '\0';
-    return inet_pton(family, text, &address) == 1;
+    return inet_pton(family, text, out_address) == 1;
 }
 
 /* Checks a host that is not in brackets, and tells names from IPv4 addresses. */
@@ -119,17 +119,32 @@ static enum url_error name_check(struct http_bytes host, enum url_host_kind *out
         }
         rest = bytes_from(rest, label.len < rest.len ? label.len + 1 : label.len);
     }
+    struct in6_addr address;
     bool number = label_is_number(label);
     *out_kind = number ? URL_HOST_IPV4 : URL_HOST_NAME;
-    return number && !address_ok(AF_INET, host) ? URL_ERROR_IPV4 : URL_ERROR_NONE;
+    return number && !address_take(AF_INET, host, &address) ? URL_ERROR_IPV4 : URL_ERROR_NONE;
 }
 
-/* Checks the inside of the brackets. */
-static enum url_error ipv6_check(struct http_bytes host) {
-    if (memchr(host.data, '%', host.len) != NULL) {
+/* Takes the inside of the brackets: an address, and "%25eth0" after one of a link. RFC 6874. */
+static enum url_error ipv6_take(struct http_bytes text, struct authority *out) {
+    struct in6_addr address;
+    size_t end = find(text, '%');
+    struct http_bytes rest = bytes_from(text, end);
+    out->kind = URL_HOST_IPV6;
+    out->host = (struct http_bytes){text.data, end};
+    if (!address_take(AF_INET6, out->host, &address)) {
+        return URL_ERROR_IPV6;
+    }
+    if (rest.len == 0) {
+        return URL_ERROR_NONE;
+    }
+    if (rest.len <= 3 || rest.len - 3 > URL_ZONE_MAX || memcmp(rest.data, "%25", 3) != 0) {
         return URL_ERROR_IPV6_ZONE;
     }
-    return address_ok(AF_INET6, host) ? URL_ERROR_NONE : URL_ERROR_IPV6;
+    out->zone = bytes_from(rest, 3);
+    return chars_all(out->zone, CHARS_HOST) && IN6_IS_ADDR_LINKLOCAL(&address)
+               ? URL_ERROR_NONE
+               : URL_ERROR_IPV6_ZONE;
 }
 
 static enum url_error authority_split(struct http_bytes text, struct authority *out) {
@@ -140,9 +155,7 @@ static enum url_error authority_split(struct http_bytes text, struct authority *
         if (end == text.len) {
             return URL_ERROR_IPV6;
         }
-        out->kind = URL_HOST_IPV6;
-        out->host = (struct http_bytes){text.data + 1, end - 1};
-        error = ipv6_check(out->host);
+        error = ipv6_take((struct http_bytes){text.data + 1, end - 1}, out);
         rest = bytes_from(text, end + 1);
     } else {
         out->host = (struct http_bytes){text.data, find(text, ':')};
@@ -271,6 +284,7 @@ static enum url_error authority_take(struct url *url, struct http_bytes *rest) {
     struct authority authority = {0};
     enum url_error error = authority_split(text, &authority);
     url->host = authority.host;
+    url->zone = authority.zone;
     url->host_kind = authority.kind;
     if (error != URL_ERROR_NONE || !authority.has_port) {
         return error;
@@ -331,6 +345,9 @@ int url_authority_check(struct http_bytes text, bool port_needed, enum url_error
         return verdict(URL_ERROR_NONE, out_error);
     }
     enum url_error error = authority_split(text, &authority);
+    if (error == URL_ERROR_NONE && authority.zone.len > 0) {
+        error = URL_ERROR_IPV6_ZONE; // it is nobody's but the sender's
+    }
     if (error == URL_ERROR_NONE && (port_needed || authority.port.len > 0)) {
         uint16_t port;
         error = port_take(authority.port, &port);
@@ -373,5 +390,6 @@ ssize_t url_socket_write(const struct url *url, char *buf, size_t cap) {
 }
 
 bool url_same_origin(const struct url *a, const struct url *b) {
-    return a->scheme == b->scheme && a->port == b->port && chars_equal_nocase(a->host, b->host);
+    return a->scheme == b->scheme && a->port == b->port && chars_equal_nocase(a->host, b->host) &&
+           chars_equal(a->zone, b->zone);
 }

@@ -2,7 +2,8 @@
 /* url.h – http, https and http+unix URLs: strict parsing, and resolving references.
  *
  * Holds      struct url, which points into the text it was parsed from.
- * Invariant  the host that was checked is byte for byte the host that is connected to and sent.
+ * Invariant  the host that was checked is byte for byte the host that is connected to and sent; a zone
+ *            is connected to alone: it means nothing to the other side (RFC 6874 §4).
  * Called by  the client, the command, parse_head.c (absolute-form targets and Host). Calls chars.h.
  * Why        a URL that two programs could read in two ways is refused with a named reason:
  *            userinfo, percent-encoding or non-ASCII in a host, backslashes, spaces, control
@@ -23,6 +24,7 @@
 enum {
     URL_MAX = 8192,       /* bytes of a URL */
     URL_HOST_MAX = 253,   /* bytes of a host name */
+    URL_ZONE_MAX = 15,    /* bytes of the zone of an IPv6 address: an interface's name */
     URL_SOCKET_MAX = 107, /* bytes of a Unix socket's path, NUL not counted */
 };
 
@@ -48,7 +50,7 @@ enum url_error {
     URL_ERROR_HOST_LABEL,     /* empty label: "a..b", ".a" */
     URL_ERROR_IPV4,           /* ends in a number but is no a.b.c.d */
     URL_ERROR_IPV6,
-    URL_ERROR_IPV6_ZONE,   /* [fe80::1%eth0] */
+    URL_ERROR_IPV6_ZONE,   /* "%25" with no name of an interface after it, or no fe80::/10 before */
     URL_ERROR_PORT,        /* not a number */
     URL_ERROR_PORT_RANGE,  /* 0, or above 65535 */
     URL_ERROR_PERCENT,     /* "%" without two hexadecimal digits */
@@ -66,6 +68,7 @@ struct url {
     enum url_scheme scheme;
     enum url_host_kind host_kind;
     struct http_bytes host;  /* as written, [ ] removed; http+unix: still percent-encoded */
+    struct http_bytes zone;  /* of a link-local IPv6 address, if any: "eth0" of [fe80::1%25eth0] */
     uint16_t port;           /* as given, or 80 or 443; 0 for http+unix */
     struct http_bytes path;  /* starts with "/": the literal "/" when the text has none */
     struct http_bytes query; /* empty, or starts with "?"; the request target is path + query */
@@ -100,7 +103,7 @@ ssize_t url_target_write(const struct url *url, char *buf, size_t cap);
  * Returns  its length without the NUL; -EMSGSIZE if `cap` is too small. */
 ssize_t url_socket_write(const struct url *url, char *buf, size_t cap);
 
-/* True if both have the same scheme, host (any case) and port: credentials may go to both. */
+/* True if both have the same scheme, host (any case), zone and port: credentials may go to both. */
 bool url_same_origin(const struct url *a, const struct url *b);
 
 /* Resolves `reference` against the absolute URL `base` (RFC 3986 §5.2, strict) into `buf`, without

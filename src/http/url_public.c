@@ -29,7 +29,13 @@ static void copy_host(const struct url *url, jg_url *out) {
     }
     must(url->host.len < sizeof(out->host));
     memcpy(out->host, url->host.data, url->host.len);
-    out->host[url->host.len] = '\0';
+    size_t len = url->host.len;
+    if (url->zone.len > 0) {
+        out->host[len++] = '%';
+        memcpy(out->host + len, url->zone.data, url->zone.len);
+        len += url->zone.len;
+    }
+    out->host[len] = '\0';
 }
 
 int jg_url_parse(const char *text, jg_url *out_url, const char **out_reason) {

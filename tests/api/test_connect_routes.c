@@ -16,8 +16,10 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <juggle/http.h>
 #include <net/if.h>
 #include <net/route.h>
+#include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
@@ -179,6 +181,68 @@ START_TEST(an_address_of_a_link_is_used_with_its_interface) {
 }
 END_TEST
 
+static char asked[256]; // the head of the request
+
+/* Answers one request. */
+static void *answer_one(void *listening) {
+    static const char reply[] = "HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n";
+    int fd = accept(*(int *)listening, NULL, NULL);
+    size_t len = 0;
+    while (strstr(asked, "\r\n\r\n") == NULL) {
+        ssize_t got = read(fd, asked + len, sizeof(asked) - 1 - len);
+        ck_assert_int_gt(got, 0);
+        len += (size_t)got;
+    }
+    ck_assert_int_eq(write(fd, reply, sizeof(reply) - 1), sizeof(reply) - 1);
+    close(fd);
+    return NULL;
+}
+
+static int listen_in_zone(int *out_port) {
+    struct sockaddr_in6 address = {.sin6_family = AF_INET6, .sin6_scope_id = if_nametoindex("lo")};
+    struct sockaddr *where = (struct sockaddr *)(void *)&address;
+    socklen_t size = sizeof(address);
+    int fd = socket(AF_INET6, SOCK_STREAM, 0);
+    inet_pton(AF_INET6, "fe80::7", &address.sin6_addr);
+    ck_assert_int_eq(bind(fd, where, size), 0);
+    ck_assert_int_eq(listen(fd, 1), 0);
+    ck_assert_int_eq(getsockname(fd, where, &size), 0);
+    *out_port = ntohs(address.sin6_port);
+    return fd;
+}
+
+static intptr_t url_in_zone(void *arg) {
+    char text[64];
+    pthread_t thread;
+    jg_http_client *client;
+    jg_http_response *response;
+    (void)arg;
+    int port;
+    int fd = listen_in_zone(&port);
+    ck_assert_int_eq(pthread_create(&thread, NULL, answer_one, &fd), 0);
+    ck_assert_int_eq(jg_http_client_open(NULL, &client), 0);
+    snprintf(text, sizeof(text), "http://[FE80::7%%25lo]:%d/", port);
+    ck_assert_int_eq(jg_http_get(client, text, &response), 0);
+    ck_assert_int_eq(jg_http_status(response), 204);
+    jg_http_response_close(response);
+    pthread_join(thread, NULL);
+    close(fd);
+    snprintf(text, sizeof(text), "\r\nHost: [fe80::7]:%d\r\n", port);
+    ck_assert_msg(strstr(asked, text) != NULL, "%s", asked);
+    ck_assert_int_eq(jg_http_get(client, "http://[fe80::7%25LO]/", &response), -ENODEV);
+    jg_http_client_close(client);
+    jg_error_clear();
+    return 0;
+}
+
+// RFC 6874. A page of a link's neighbour could not be had; or the neighbour be told our interface's name.
+START_TEST(a_url_of_a_link_is_fetched_through_its_interface) {
+    enter_network();
+    add_link_local("fe80::7");
+    run_once(url_in_zone, NULL);
+}
+END_TEST
+
 static intptr_t nobody_answers(void *arg) {
     int rc = 0;
     int64_t before = jg_now();
@@ -284,6 +348,7 @@ END_TEST
 
 FIXTURE_MAIN("api/connect_routes", r24_each_refusal_has_its_code, r24_a_refusal_takes_no_time,
              an_address_of_a_link_is_used_with_its_interface,
+             a_url_of_a_link_is_fetched_through_its_interface,
              r24_limit_ends_a_connect_that_nobody_answers,
              r24_limit_ends_a_connect_that_finds_a_full_queue, r24_full_queue_of_a_unix_socket,
              r24_nobody_connects_to_himself)

@@ -278,7 +278,7 @@ static void reject_urls(jg_http_client *client, const struct peer *peer) {
                                            "http://127.0.0.1%2Fx/",
                                            "http://127.1/",
                                            "http://[::1/",
-                                           "http://[fe80::1%25eth0]/"};
+                                           "http://[fe80::1%eth0]/"};
     for (size_t i = 0; i < COUNT_OF(bad_urls); i++) {
         expect_error(client, &(jg_http_request){.url = bad_urls[i]}, -EINVAL, "bad URL: ");
     }

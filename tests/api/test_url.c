@@ -32,6 +32,7 @@ START_TEST(parts_come_out) {
     check_parts("http://h?q", "h", 80, "h", "/", "?q");
     check_parts("https://h", "h", 443, "h", "/", "");
     check_parts("http://[::1]:81/", "::1", 81, "[::1]:81", "/", "");
+    check_parts("http://[fe80::1%25eth0]:81/", "fe80::1%eth0", 81, "[fe80::1]:81", "/", "");
     check_parts("http+unix://%2Frun%2Fa%20b/x", "/run/a b", 0, "localhost", "/x", "");
 }
 END_TEST

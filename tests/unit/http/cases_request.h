@@ -337,6 +337,8 @@ static const struct wire_case request_cases[] = {
     CASE("Host with two ports", "GET / HTTP/1.1\r\nHost: a:80:81\r\n\r\n", 0, HTTP_ERROR_HOST),
     CASE("Host with space before colon", "GET / HTTP/1.1\r\nHost : a\r\n\r\n", 0,
          HTTP_ERROR_SPACE_BEFORE_COLON),
+    CASE("target with IPv6 zone", "GET http://[fe80::1%25eth0]/ HTTP/1.1\r\nHost: a\r\n\r\n", 0,
+         HTTP_ERROR_TARGET),
     CASE("Host with IPv6 zone", "GET / HTTP/1.1\r\nHost: [fe80::1%25eth0]\r\n\r\n", 0,
          HTTP_ERROR_HOST),
 

@@ -260,7 +260,7 @@ intptr_t jg_to_thread_at(jg_fn *fn, void *arg, const char *site) {
         return jg_executor_run_at(NULL, fn, arg, site);
     }
     int rc = suspend_check(self);
-    return rc < 0 ? rc : fn(arg);
+    return rc < 0 ? rc : error_apart(fn, arg);
 }
 
 // Closing.

@@ -98,7 +98,8 @@ static intptr_t work(struct map *map, struct parcel *parcel) {
         if (map->words != NULL) {
             map->words[index] = -EOWNERDEAD; // if it never returns
         }
-        intptr_t word = parcel != NULL ? call_in_process(map, item, parcel) : map->fn(item);
+        intptr_t word = parcel != NULL ? call_in_process(map, item, parcel)
+                                       : error_apart(map->fn, item);
         if (unlikely(map->generation != pool_generation()) && map->mode != JG_MAP_INLINE) {
             task_end_forked(word); // a copy: the other items are its parent's to do
         }

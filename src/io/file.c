@@ -44,7 +44,7 @@ struct call {
 };
 
 static intptr_t run(jg_fn *fn, struct call *call) {
-    return jg_to_thread_at(fn, call, "file\0");
+    return error_bare(jg_to_thread_at(fn, call, "file\0"));
 }
 
 /* A result of the system's as a word. */

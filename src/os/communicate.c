@@ -81,7 +81,7 @@ static int collect_step(struct job *job) {
         return (int)got;
     }
     job->size += (size_t)got;
-    return job->size > job->limit ? -EMSGSIZE : 1;
+    return job->size > job->limit ? (int)error_bare(-EMSGSIZE) : 1;
 }
 
 static intptr_t run_job(void *arg) {

@@ -73,7 +73,7 @@ static int cut(const char *name, bool whether) {
     if (rc == 0) {
         sim_host_cut(net, host, whether);
     }
-    return rc;
+    return (int)error_bare(rc);
 }
 
 int jg_sim_host_cut(const char *host) {

@@ -205,6 +205,20 @@ struct error_record *error_share(struct jg_task_record *task, intptr_t code) {
     return error_ref(task->error);
 }
 
+/* In the running task, where it stands for one that would be waited for: what it comes to is not explained
+ * by a failure of before, and one that it got over takes no other's place. */
+intptr_t error_apart(jg_fn *fn, void *arg) {
+    struct jg_task_record *self = task_current();
+    struct error_record *before = error_take(self);
+    intptr_t word = fn(arg);
+    if (jg_failed(word)) {
+        error_free(before);
+    } else {
+        error_keep(self, before);
+    }
+    return word;
+}
+
 static bool shared(struct error_record *record) {
     return atomic_load_explicit(&record->shares, memory_order_acquire) > 1;
 }

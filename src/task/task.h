@@ -308,6 +308,7 @@ void error_keep(struct jg_task_record *task,
 struct error_record *error_share(struct jg_task_record *task, intptr_t code); // the task keeps it
 struct error_record *error_ref(struct error_record *record); // one more share; NULL is allowed
 void error_free(struct error_record *record);                // one share less
+intptr_t error_apart(jg_fn *fn, void *arg); // calls it as a task of its own would: see error.c
 const jg_error *error_public(const struct error_record *record);
 struct error_record *error_of_word(intptr_t code);  // somebody's, of whom nothing is known; or NULL
 void error_report(struct error_record *record);     // nobody retrieved it; takes it

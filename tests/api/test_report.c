@@ -416,6 +416,42 @@ static intptr_t wait_in_a_scope(void *arg) {
     return rc;
 }
 
+static intptr_t fail_bare(void *arg) {
+    (void)arg;
+    return -EIO;
+}
+
+static intptr_t get_over(void *arg) {
+    (void)arg;
+    jg_fail(-EBADF, "got over");
+    return 0;
+}
+
+/* Where the caller's own thread does what others do in a loop. */
+static void try_here(void) {
+    const char *const echo[] = {"/bin/echo", "more than a byte", NULL};
+    const jg_process_options options = {.argv = echo};
+    jg_process_output output;
+    int item = 0;
+    POOR(-EIO, jg_to_thread(fail_bare, NULL));
+    POOR(-EIO, jg_map(JG_MAP_INLINE, fail_bare, &item, sizeof(item), 1, NULL, NULL));
+    POOR(-ENOENT, jg_path_unlink("/nowhere/at/all"));
+    POOR(-ENXIO, jg_sim_host_cut("host"));
+    POOR(-EMSGSIZE, jg_process_run(&options, NULL, 0, 1, &output));
+}
+
+// A program without a loop would read in the log why something else had failed, or of nothing at all.
+START_TEST(a_failure_without_a_loop_has_no_reason_of_before) {
+    int item = 0;
+    try_here();
+    jg_fail(-EBADF, "of before");
+    ck_assert_int_eq(jg_to_thread(get_over, NULL), 0);
+    ck_assert_int_eq(jg_map(JG_MAP_INLINE, get_over, &item, sizeof(item), 1, NULL, NULL), 0);
+    ck_assert_str_eq(jg_error_detail(-EBADF), "of before");
+    jg_error_clear();
+}
+END_TEST
+
 static intptr_t tree_body(void *arg) {
     int64_t ms = 20;
     jg_stream *ends[2];
@@ -469,6 +505,7 @@ END_TEST
 
 FIXTURE_MAIN("api/report", a_failing_call_has_its_own_reason,
              a_wait_for_others_has_no_reason_of_before,
-             a_failure_without_a_reason_has_none_of_before, every_code_has_a_name,
+             a_failure_without_a_reason_has_none_of_before,
+             a_failure_without_a_loop_has_no_reason_of_before, every_code_has_a_name,
              reason_is_one_line, s50e_unseen_failure_is_told_with_its_cause,
              the_tree_names_who_could_end_each_wait)

@@ -160,10 +160,20 @@ static void note_gone(const char *start, size_t size_bytes) {
     atomic_store(&gone[place].end, (uintptr_t)start + size_bytes);
 }
 
+/* What lies there from now on is nobody's of before. */
+static void forget_gone(const char *start, size_t size_bytes) {
+    uintptr_t end = (uintptr_t)start + size_bytes;
+    for (unsigned i = 0; i < GONE_MOST; i++) {
+        if (atomic_load(&gone[i].start) < end && (uintptr_t)start < atomic_load(&gone[i].end)) {
+            atomic_store(&gone[i].end, 0);
+        }
+    }
+}
+
 bool stack_was_here(const void *address) {
     for (unsigned i = 0; i < GONE_MOST; i++) {
-        if ((uintptr_t)address - atomic_load(&gone[i].start) <
-            atomic_load(&gone[i].end) - atomic_load(&gone[i].start)) {
+        if ((uintptr_t)address >= atomic_load(&gone[i].start) &&
+            (uintptr_t)address < atomic_load(&gone[i].end)) {
             return true;
         }
     }
@@ -224,6 +234,7 @@ static int add_region(struct stack_pool *pool, size_t class, size_t size_bytes) 
         return -ENOMEM;
     }
     must(((uintptr_t)start + stride * count) >> STACK_ADDRESS_BITS == 0);
+    forget_gone(start, stride * count);
     madvise(start, stride * count, MADV_NOHUGEPAGE);
     *region = (struct stack_region){
         .older = newest, .start = start, .stride = stride, .count = count};

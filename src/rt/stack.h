@@ -127,7 +127,8 @@ bool stack_pool_holds(const struct stack_pool *pool, const void *address);
 /* Whether the address lies in the guard below this stack. */
 bool stack_guards(struct stack stack, const void *address);
 
-/* Whether the address lay in a stack of a loop that was closed lately. Any thread; signal-safe. */
+/* Whether the address lay in a stack of a loop that was closed lately, and no other's lies there now. Any
+ * thread; signal-safe. */
 bool stack_was_here(const void *address);
 
 /* Test hook: use this kind from now on; STACK_GUARD_UNKNOWN probes again. */

@@ -403,6 +403,24 @@ START_TEST(trimming_gives_pages_back_beyond_a_reserve) {
 }
 END_TEST
 
+// A fault in what is alive would be told as one of a loop that is closed, whose memory it has.
+START_TEST(a_stack_is_gone_until_its_memory_is_another_ones) {
+    struct stack_pool pool;
+    struct stack stack;
+    for (int round = 0; round < 3; round++) {
+        stack_pool_init(&pool);
+        ck_assert_int_eq(stack_take(&pool, STACK_MIN, &stack), 0);
+        ck_assert(!stack_was_here(stack.base));
+        ck_assert(!stack_was_here(stack.base - 1));
+        stack_give(&pool, stack);
+        stack_pool_fini(&pool);
+        ck_assert(stack_was_here(stack.base));
+        ck_assert(stack_was_here(stack.base - 1));
+    }
+    ck_assert(!stack_was_here(NULL));
+}
+END_TEST
+
 // Without memory to note it down, a trimmed stack would be lost.
 START_TEST(trimming_without_memory_keeps_what_there_is) {
     enum { COUNT = 1200 };
@@ -470,4 +488,4 @@ FIXTURE_MAIN(
     r08_at_the_mapping_limit_taking_fails_and_all_goes_on, the_last_given_back_is_the_next_taken,
     refused_memory_is_an_error_and_leaks_nothing, short_address_space_gives_what_fits_then_an_error,
     trimming_gives_pages_back_beyond_a_reserve, sizes_are_rounded_up_to_powers_of_two,
-    the_largest_stack_can_be_had)
+    the_largest_stack_can_be_had, a_stack_is_gone_until_its_memory_is_another_ones)

@@ -75,15 +75,10 @@ const jg_error *error_public(const struct error_record *record) {
     return &record->error;
 }
 
-/* A record of which only `error` and `own` have yet to be written. */
+/* A record that says nothing yet. */
 static struct error_record *alloc_record(void) {
-    struct error_record *record = mem_alloc(sizeof(*record));
+    struct error_record *record = mem_alloc_zero(sizeof(*record));
     if (record != NULL) {
-        record->cause = NULL;
-        record->next = NULL;
-        record->long_text = NULL;
-        record->summary = NULL;
-        record->origin = OF_TASK;
         atomic_init(&record->shares, 1);
     }
     return record;
@@ -104,7 +99,6 @@ static struct error_record *make_record(const struct jg_task_record *task, intpt
     if (record == NULL) {
         return NULL;
     }
-    record->own.text[0] = '\0';
     record->origin = origin_of(task);
     snprintf(record->own.task, sizeof(record->own.task), "%s", task->coro.name);
     record->error = (jg_error){.code = code,

@@ -54,15 +54,21 @@ START_TEST(stopped_server_does_not_stop_the_loop) {
 }
 END_TEST
 
-static intptr_t cancel_body(void *arg) {
-    jg_process_pool *pool = open_pool(1);
-    (void)arg;
-    pid_t server = server_of(pool);
+/* A task whose job has begun, and never ends by itself. */
+static jg_task *start_hanging(jg_process_pool *pool) {
     atomic_store(shared, 0);
     jg_task *task = jg_spawn(hang_in_task, pool);
     while (atomic_load(shared) == 0) {
         jg_sleep(1);
     }
+    return task;
+}
+
+static intptr_t cancel_body(void *arg) {
+    jg_process_pool *pool = open_pool(1);
+    (void)arg;
+    pid_t server = server_of(pool);
+    jg_task *task = start_hanging(pool);
     stop_process(server);
     jg_cancel(task);
     ck_assert_int_eq(jg_join(task), -ECANCELED);
@@ -100,11 +106,7 @@ static intptr_t close_busy_body(void *arg) {
     intptr_t rc = 0;
     (void)arg;
     pid_t server = server_of(pool);
-    atomic_store(shared, 0);
-    jg_task *running = jg_spawn(hang_in_task, pool);
-    while (atomic_load(shared) == 0) {
-        jg_sleep(1);
-    }
+    jg_task *running = start_hanging(pool);
     stop_process(server);
     const jg_spawn_options eager = {.eager = true};
     jg_task *starting = jg_spawn_with(square_in_task, pool, &eager); // there is no worker yet
@@ -159,11 +161,7 @@ static intptr_t gone_in_job_body(void *arg) {
     jg_process_pool *pool = open_pool(1);
     (void)arg;
     pid_t server = server_of(pool);
-    atomic_store(shared, 0);
-    jg_task *task = jg_spawn(hang_in_task, pool);
-    while (atomic_load(shared) == 0) {
-        jg_sleep(1);
-    }
+    jg_task *task = start_hanging(pool);
     kill(server, SIGKILL);
     ck_assert_int_eq(jg_join(task), -EOWNERDEAD);
     ck_assert_ptr_nonnull(strstr(jg_error_detail(-EOWNERDEAD), "the fork server is gone"));

@@ -338,7 +338,7 @@ ssize_t jg_http_read(jg_http_response *response, void *buf, size_t cap) {
         return (ssize_t)read_ahead(response, buf, cap);
     }
     if (response->connection == NULL) {
-        return response->error;
+        return error_bare(response->error);
     }
     if (response->body.error != HTTP_ERROR_NONE) {
         return refuse(response);
@@ -373,7 +373,8 @@ static int gather_grow(jg_http_response *response) {
     cap = most < SIZE_MAX - 2 && cap > most + 2 ? most + 2 : cap;
     char *data = mem_resize(response->data, cap);
     if (data == NULL) {
-        return -ENOMEM;
+        return (int)jg_fail(-ENOMEM, "%s: no memory for the body of an answer",
+                            response->origin->label);
     }
     response->data = data;
     response->data_cap = cap;

@@ -211,7 +211,7 @@ int listener_place(jg_listener *listener, jg_sem *places) {
     list_append(&listener->awaiting, &waiter.node);
     int rc = jg_sem_acquire(places);
     list_remove(&waiter.node);
-    return rc == 0 && listener->fd < 0 ? -EBADF : rc;
+    return rc == 0 && listener->fd < 0 ? (int)error_bare(-EBADF) : rc;
 }
 
 /* Wakes servers that are full. The permits are no places: whoever gets one sees that it is over. */

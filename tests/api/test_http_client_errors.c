@@ -206,6 +206,26 @@ START_TEST(gathered_body_has_a_limit) {
 }
 END_TEST
 
+static void torn_body(struct peer *peer) {
+    jg_http_client *client = client_open(NULL);
+    jg_http_response *response = ask(client, peer);
+    char piece[8];
+    while (jg_http_read(response, piece, sizeof(piece)) > 0) {}
+    jg_fail(-EPIPE, "of before");
+    ck_assert_int_eq(jg_http_read(response, piece, sizeof(piece)), -EPIPE);
+    ck_assert_str_ne(jg_error_detail(-EPIPE), "of before");
+    jg_http_response_close(response);
+    jg_http_client_close(client);
+}
+
+// Whoever reads on after a body was cut off would be told of something else, or that all is well.
+START_TEST(torn_body_stays_torn) {
+    static const struct peer_reply reply = {.bytes = OK_HEAD "Content-Length: 9\r\n\r\nhello",
+                                            .after = PEER_CLOSE};
+    peer_run(&reply, 1, torn_body, NULL);
+}
+END_TEST
+
 // What may not be sent. R38.
 
 static ssize_t endless_source(void *arg, void *buf, size_t cap) {
@@ -430,6 +450,6 @@ FIXTURE_MAIN("api/http_client_errors", r26_answer_with_length_cut_anywhere_is_an
              r26_chunked_answer_cut_anywhere_is_an_error,
              r33_invalid_answers_are_refused_and_end_the_connection, nul_in_a_head_is_refused,
              r36_head_has_a_limit_over_all_its_blocks, gathered_body_has_a_limit,
-             r38_nothing_is_sent_of_a_request_that_may_not_be, bad_options_are_refused,
-             answer_before_the_request_is_read_ends_the_upload,
+             torn_body_stays_torn, r38_nothing_is_sent_of_a_request_that_may_not_be,
+             bad_options_are_refused, answer_before_the_request_is_read_ends_the_upload,
              answer_while_the_request_is_sent_ends_the_upload, failing_source_fails_the_request)

@@ -63,7 +63,9 @@ static intptr_t serve_answers(void *arg) {
 
 static intptr_t serve_gate(void *arg) {
     struct world *world = arg;
+    jg_fail(-EBADF, "of before");
     world->served = jg_serve(world->listener, wait_at_gate, world, &world->options);
+    ck_assert_str_ne(jg_error_detail(world->served), "of before");
     return 0;
 }
 
@@ -139,9 +141,8 @@ START_TEST(connections_are_limited) {
 }
 END_TEST
 
-static intptr_t graceful_body(void *arg) {
-    (void)arg;
-    struct world world = {.inside = 0};
+static intptr_t graceful_body(void *options) {
+    struct world world = {.options = *(jg_serve_options *)options};
     char buf[2];
     open_world(&world);
     jg_task *server = jg_spawn(serve_gate, &world);
@@ -152,6 +153,7 @@ static intptr_t graceful_body(void *arg) {
     ck_assert(!jg_done(server)); // it waits for its connection
     jg_event_set(&world.gate);
     ck_assert_int_eq(jg_join(server), 0);
+    ck_assert_int_eq(world.served, -EBADF);
     ck_assert_int_eq(jg_read_exact(peer, buf, 2), 2);
     jg_stream_close(peer);
     return 0;
@@ -160,7 +162,10 @@ static intptr_t graceful_body(void *arg) {
 // Closing the listener would cut off who is being served.
 START_TEST(a_closed_listener_lets_connections_finish) {
     needs_loop();
-    run_body(graceful_body);
+    for (size_t places = 0; places < 2; places++) { // as many as usual; none for another
+        jg_serve_options options = {.connections = places};
+        run_body_with(graceful_body, &options, "graceful_body\0" JG_HERE);
+    }
 }
 END_TEST
 

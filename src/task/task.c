@@ -345,10 +345,16 @@ static intptr_t refusal(const struct jg_task_record *spawner) {
     return spawner->spawn_error != 0 ? spawner->spawn_error : error_bare(-EINVAL);
 }
 
+/* The word of a task that was refused. All there may be to tell of it is which memory lacked. */
+__attribute__((cold, noinline)) static intptr_t join_refused(const struct jg_task_record *spawner) {
+    intptr_t code = refusal(spawner);
+    return code == -ENOMEM ? code : error_bare(code);
+}
+
 /* Where no task could be the caller's. */
 __attribute__((cold, noinline)) static intptr_t join_outside(const jg_task *handle) {
     if (handle == NULL) {
-        return refusal(task_current());
+        return join_refused(task_current());
     }
     const struct jg_task_record *task = handle_task(handle, "join of");
     return &task->coro == sched_current() ? error_bare(-EDEADLK) : task_elsewhere(task, "join of");
@@ -360,7 +366,7 @@ intptr_t jg_join(jg_task *handle) {
     }
     struct jg_task_record *self = task_current();
     if (unlikely(handle == NULL)) {
-        return refusal(self);
+        return join_refused(self);
     }
     if (unlikely(handle_record(handle) == self)) {
         handle_task(handle, "join of"); // not one that was here before

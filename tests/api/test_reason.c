@@ -178,6 +178,8 @@ static void try_poor(void) {
     POOR(-EINVAL, jg_wait(NULL, 0, JG_ALL_COMPLETED, -1));
     POOR(-EDEADLK, jg_join(jg_self()));
     POOR(-EINVAL, jg_join(NULL));
+    jg_spawn_with(hold_other, NULL, &(jg_spawn_options){.stack_size = (size_t)2 << 30});
+    POOR(-EINVAL, jg_join(NULL));
     POOR(-EALREADY, jg_started(1));
 }
 

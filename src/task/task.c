@@ -342,7 +342,7 @@ static jg_future *refused_future(intptr_t code) {
 }
 
 static intptr_t refusal(const struct jg_task_record *spawner) {
-    return spawner->spawn_error != 0 ? spawner->spawn_error : error_bare(-EINVAL);
+    return spawner->spawn_error != 0 ? spawner->spawn_error : -EINVAL;
 }
 
 /* The word of a task that was refused. All there may be to tell of it is which memory lacked. */

@@ -65,8 +65,9 @@ JG_API jg_task *jg_spawn_at(jg_fn *fn, void *arg, const jg_spawn_options *option
  *          that came through the caller); the spawn's error for NULL. -EDEADLK for oneself, in a ring,
  *          and where the task must not suspend; -ECHILD in a forked child.
  * Owns     takes the handle; but with -EDEADLK and -ECHILD of its own, which the task did not return, it
- *          stays the caller's. A handle that is gone is told from that of the next task in the same memory:
- *          to join or detach it again, or to use it in any other call, is a named abort. */
+ *          stays the caller's. A handle that is gone is told from that of another task in the same memory,
+ *          unless just 32,768 tasks, or a multiple of that, were spawned between: to join or detach it
+ *          again, or to use it in any other call, is a named abort. */
 JG_API JG_SUSPENDS intptr_t jg_join(jg_task *task);
 
 /* Returns the task's completion, for every call that waits for futures: it settles when the task has

@@ -391,8 +391,7 @@ intptr_t jg_join(jg_task *handle) {
     } else if (unlikely(jg_failed(result))) {
         error_keep(self, future_error(&task->future));
     }
-    empty(task);
-    coro_free(&task->coro);
+    task_free(task);
     return result;
 }
 
